@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Bump allocation out of chained blocks.
+ * Zone: free.
+ */
+#include "base/arena.h"
+
+#include <stdalign.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A plain start's configuration and plan fit in one block. */
+#define BLOCK_BYTES ((size_t)32 * 1024)
+
+struct arena_block {
+	struct arena_block *older;
+	size_t used, size;
+	alignas(max_align_t) char bytes[];
+};
+
+void *arena_allocate(struct arena *arena, size_t bytes)
+{
+	struct arena_block *block = arena->newest;
+	size_t wanted = (bytes + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
+	void *result;
+
+	if (wanted < bytes)
+		abort();
+	if (!block || block->size - block->used < wanted) {
+		size_t size = wanted > BLOCK_BYTES ? wanted : BLOCK_BYTES;
+
+		block = calloc(1, sizeof(*block) + size);
+		if (!block)
+			abort();
+		block->size = size;
+		block->older = arena->newest;
+		arena->newest = block;
+	}
+	result = block->bytes + block->used;
+	block->used += wanted;
+	return result;
+}
+
+char *arena_copy_n(struct arena *arena, const char *text, size_t length)
+{
+	char *copy = arena_allocate(arena, length + 1);
+
+	memcpy(copy, text, length);
+	return copy;
+}
+
+char *arena_copy(struct arena *arena, const char *text)
+{
+	return text ? arena_copy_n(arena, text, strlen(text)) : NULL;
+}
+
+char *arena_format(struct arena *arena, const char *format, ...)
+{
+	va_list arguments;
+	char *result;
+	int length;
+
+	va_start(arguments, format);
+	length = vsnprintf(NULL, 0, format, arguments);
+	va_end(arguments);
+	if (length < 0)
+		abort();
+	result = arena_allocate(arena, (size_t)length + 1);
+	va_start(arguments, format);
+	(void)vsnprintf(result, (size_t)length + 1, format, arguments);
+	va_end(arguments);
+	return result;
+}
+
+void arena_done(struct arena *arena)
+{
+	while (arena->newest) {
+		struct arena_block *older = arena->newest->older;
+
+		free(arena->newest);
+		arena->newest = older;
+	}
+}
+
+void *array_grow(struct arena *arena, void *items, size_t *count, size_t *room, size_t size)
+{
+	char **array = items;
+
+	if (*count == *room) {
+		size_t larger = *room ? *room * 2 : 8;
+		char *moved = arena_allocate(arena, larger * size);
+
+		if (*count)
+			memcpy(moved, *array, *count * size);
+		*array = moved;
+		*room = larger;
+	}
+	return *array + size * (*count)++;
+}
+
+void strings_add(struct arena *arena, struct strings *list, const char *text)
+{
+	/* One slot more than counted keeps the list NULL-terminated. */
+	if (list->count + 1 >= list->room) {
+		size_t larger = list->room ? list->room * 2 : 8;
+		const char **moved = arena_allocate(arena, larger * sizeof(*moved));
+
+		if (list->count)
+			memcpy(moved, list->items, list->count * sizeof(*moved));
+		list->items = moved;
+		list->room = larger;
+	}
+	list->items[list->count++] = text;
+	list->items[list->count] = NULL;
+}

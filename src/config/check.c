@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Rules between settings, as a table.
+ * Zone: free.
+ */
+#include "config/check.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "base/scope.h"
+#include "base/text.h"
+#include "config/config.h"
+
+void config_defaults(struct config *config)
+{
+	struct config fresh = {
+		.arena = config->arena,
+		.program = config->program ? config->program : "nspawn",
+		.register_machine = TRISTATE_AUTO,
+		.container_service = "systemd-nspawn",
+		.tmpfs_on_tmp = true,
+		.cgroup_namespace = true,
+		.locks = true,
+		.check_os_release = true,
+		.syscall_filter = true,
+	};
+
+	*config = fresh;
+}
+
+static bool boots_and_has_pid2(const struct config *config)
+{
+	/* The start mode holds only one of them; that both were asked for, their origins tell. */
+	return config->origin[SETTING_BOOT] == config->origin[SETTING_AS_PID2] &&
+	       config->origin[SETTING_BOOT] != ORIGIN_DEFAULT && config->start != START_COMMAND;
+}
+
+static bool boots_with_ambient(const struct config *config)
+{
+	return config->start == START_BOOT && config->capabilities_ambient;
+}
+
+static bool drops_ambient(const struct config *config)
+{
+	return config->capabilities_ambient & config->capabilities_dropped;
+}
+
+static const struct {
+	bool (*holds)(const struct config *config);
+	const char *complaint;
+	const char *advice;
+} rules[] = {
+	{boots_and_has_pid2, "'--boot' and '--as-pid2' cannot be combined", "An init must be PID 1: leave out '--as-pid2'"},
+	{boots_with_ambient, "'--ambient-capability' cannot be combined with '--boot'",
+	 "An init runs as root and sets the capabilities of its services itself"},
+	{drops_ambient, "'--ambient-capability' has a capability that '--drop-capability' takes away", NULL},
+};
+
+/* PID 1 gets these words as its environment, as the kernel does with words on its command line (bootparam(7)). */
+static bool is_boot_variable(const char *word)
+{
+	for (; *word && *word != '='; word++)
+		if (*word == '.')
+			return false;
+	return *word == '=';
+}
+
+static void split_boot_words(struct config *config)
+{
+	struct strings arguments = {0};
+
+	for (size_t i = 0; i < config->words.count; i++) {
+		char *word = arena_copy(&config->arena, config->words.items[i]);
+
+		if (is_boot_variable(word)) {
+			for (char *c = word; *c != '='; c++)
+				if (*c == '-')
+					*c = '_';
+			if (text_is_assignment(word)) {
+				strings_add(&config->arena, &config->environment, word);
+				continue;
+			}
+		}
+		strings_add(&config->arena, &arguments, config->words.items[i]);
+	}
+	config->words = arguments;
+}
+
+static void imply(struct config *config)
+{
+	if (config->start == START_BOOT)
+		split_boot_words(config);
+	/* The caller's own descriptors go in: what we said would mix with what the payload says. */
+	if (config->console == CONSOLE_PIPE)
+		config->quiet = true;
+	/* What is mounted there cannot be written to by us, nor what it hides. */
+	for (size_t i = 0; i < config->mounts.count; i++)
+		if (strcmp(config->mounts.items[i].destination, "/") == 0)
+			config->read_only = true;
+}
+
+int config_check(struct config *config)
+{
+	imply(config);
+	if (config->origin[SETTING_USER] != ORIGIN_DEFAULT && !config->quiet)
+		warn(0, "Option '--user' with a name is an old spelling, taking it as '--uid=%s'", config->user);
+	for (size_t i = 0; i < ARRAY_LEN(rules); i++)
+		if (rules[i].holds(config)) {
+			int r = refuse(EINVAL, "%s", rules[i].complaint);
+
+			if (rules[i].advice)
+				hint("%s", rules[i].advice);
+			return r;
+		}
+	return 0;
+}

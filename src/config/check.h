@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The configuration as a whole: what it is before anybody says anything, what follows from what was said, and what
+ * cannot be had together. Zone: free.
+ */
+#pragma once
+
+struct config;
+
+/* Resets everything but the arena and the program's name to the defaults. */
+void config_defaults(struct config *config);
+
+/*
+ * Fills in what is implied, then looks for settings that contradict each other. Returns 0, or a negative errno after
+ * one refusal. To be called once, when all sources have been read.
+ */
+int config_check(struct config *config);

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Reads options by the settings table. Not getopt_long(3), which prints its own sentences and has a memory.
+ * Zone: free.
+ */
+#include "config/command-line.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "base/path.h"
+#include "base/scope.h"
+#include "config/check.h"
+#include "config/config.h"
+#include "config/environment-variables.h"
+#include "config/settings.h"
+
+struct reader {
+	struct config *config;
+	char **rest; /* the next word; the array ends with NULL */
+};
+
+/* Names all options that begin with the 'length' characters of 'name'. */
+static int refuse_ambiguous(const char *name, size_t length)
+{
+	char list[2048] = "";
+	size_t used = 0;
+	int r;
+
+	r = refuse(EINVAL, "Option '--%.*s' is ambiguous", (int)length, name);
+	for (int i = 0; i < _SETTING_COUNT && used < sizeof(list); i++)
+		if (setting_rows[i].option && strncmp(setting_rows[i].option, name, length) == 0)
+			used += (size_t)snprintf(list + used, sizeof(list) - used, "%s'--%s'", used ? ", " : "",
+						 setting_rows[i].option);
+	hint("Possible are %s", list);
+	return r;
+}
+
+/*
+ * The setting whose option is, or alone begins with, 'length' characters of 'name'. Options of later releases take
+ * part, so that an abbreviation that works now does not change its meaning then.
+ */
+static int find_option(const char *name, size_t length)
+{
+	int found = -ENOENT, candidates = 0;
+
+	for (int i = 0; i < _SETTING_COUNT; i++) {
+		const char *option = setting_rows[i].option;
+
+		if (!option || strncmp(option, name, length) != 0)
+			continue;
+		if (option[length] == '\0')
+			return i;
+		found = i;
+		candidates++;
+	}
+	if (candidates > 1)
+		return refuse_ambiguous(name, length);
+	/* Callers look for these two words to learn whether an option exists: they must not change. */
+	if (candidates == 0)
+		return refuse(EINVAL, "unrecognized option '--%.*s'", (int)length, name);
+	return found;
+}
+
+/* Takes the next word as value, or refuses. */
+static int take_word(struct reader *reader, const char *option, const char **ret)
+{
+	if (!*reader->rest)
+		return refuse(EINVAL, "Option '%s' requires an argument", option);
+	*ret = *reader->rest++;
+	return 0;
+}
+
+static int read_long(struct reader *reader, const char *word)
+{
+	size_t length = strcspn(word, "=");
+	const char *value = word[length] ? word + length + 1 : NULL;
+	const struct setting_row *row;
+	char name[SETTING_NAME_MAX];
+	int setting;
+
+	setting = find_option(word, length);
+	if (setting < 0)
+		return setting;
+	row = &setting_rows[setting];
+	(void)setting_name((enum setting)setting, name);
+	if (row->argument == ARGUMENT_NONE && value)
+		return refuse(EINVAL, "Option '%s' takes no argument, but got '%s'", name, value);
+	if (row->argument == ARGUMENT_REQUIRED && !value)
+		TRY(take_word(reader, name, &value));
+	if (row->flags & SETTING_TAKES_WORD && !value && *reader->rest && **reader->rest != '-')
+		value = *reader->rest++;
+	return setting_apply(reader->config, (enum setting)setting, value, ORIGIN_OPTION);
+}
+
+/* A word of letters, the last of which may take the rest of the word, or the next word, as its value. */
+static int read_letters(struct reader *reader, const char *letters)
+{
+	while (*letters) {
+		int setting = setting_from_letter(*letters), r;
+		char option[] = {'-', *letters++, '\0'};
+		const char *value = NULL;
+
+		if (setting < 0)
+			return refuse(EINVAL, "unrecognized option '%s'", option);
+		if (setting_rows[setting].argument == ARGUMENT_REQUIRED) {
+			if (*letters)
+				value = letters;
+			else
+				TRY(take_word(reader, option, &value));
+			letters = "";
+		}
+		r = setting_apply(reader->config, (enum setting)setting, value, ORIGIN_OPTION);
+		if (r != 0)
+			return r;
+	}
+	return 0;
+}
+
+static int read_options(struct reader *reader)
+{
+	while (*reader->rest && (*reader->rest)[0] == '-' && (*reader->rest)[1]) {
+		const char *word = *reader->rest++;
+		int r;
+
+		if (strcmp(word, "--") == 0)
+			return 0;
+		r = word[1] == '-' ? read_long(reader, word + 2) : read_letters(reader, word + 1);
+		if (r != 0)
+			return r;
+	}
+	return 0;
+}
+
+int config_from_command_line(struct config *config, int argc, char **argv)
+{
+	struct reader reader = {.config = config, .rest = argc > 0 ? argv + 1 : argv};
+	int r;
+
+	log_level_from_environment();
+	config_defaults(config);
+	if (argc > 0)
+		config->program = path_last(argv[0]);
+	r = read_options(&reader);
+	if (r != 0)
+		return r;
+	for (; *reader.rest; reader.rest++)
+		strings_add(&config->arena, &config->words, *reader.rest);
+	TRY(config_from_environment(config));
+	TRY(config_check(config));
+	/* Who asks for debug messages besides wants to see what quiet hides. */
+	if (config->quiet && log_get_level() == LOG_NOTE)
+		log_set_level(LOG_WARNING);
+	return 0;
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The grammar of mounts: fields between colons, backslash before a colon that belongs to a path.
+ * Zone: free.
+ */
+#include "config/mount-values.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "base/names.h"
+#include "base/path.h"
+#include "base/scope.h"
+#include "base/text.h"
+#include "config/config.h"
+#include "config/values.h"
+
+/*
+ * Where in the container: absolute. '..' is refused because the order of mounts is made from the text, which says
+ * nothing about where '..' behind a symbolic link leads.
+ */
+static int read_destination(const struct asking *asking, const char *value, const char *text, const char **ret)
+{
+	char *path;
+
+	if (*text != '/')
+		return refuse(EINVAL, "%s needs an absolute path in the container, which '%s' of '%s' is not",
+			      asking->noun, text, value);
+	path = path_simplify(&asking->config->arena, text);
+	if (!path_is_normalized(path))
+		return refuse(EINVAL, "%s cannot use '%s': the path in the container has '..' in it", asking->noun,
+			      value);
+	*ret = path;
+	return 0;
+}
+
+static struct mount_request *add_request(struct config *config, const struct mount_request *request)
+{
+	struct mount_request *added = ARRAY_ADD(&config->arena, &config->mounts);
+
+	/* ARRAY_ADD() returns the new element, which is the last. */
+	*added = *request;
+	added->position = config->mounts.count - 1;
+	return added;
+}
+
+static int read_source(const struct asking *asking, const char *text, struct mount_request *request)
+{
+	struct arena *arena = &asking->config->arena;
+	char *path;
+	int r;
+
+	if (!*text)
+		return 0;
+	request->source_is_in_tree = *text == '+';
+	if (request->source_is_in_tree) {
+		if (text[1] != '/')
+			return refuse(EINVAL, "%s needs an absolute path after '+', not '%s'", asking->noun, text);
+		request->source = path_simplify(arena, text + 1);
+		return 0;
+	}
+	r = path_absolute(arena, text, &path);
+	if (r < 0)
+		return fail(r, "Cannot tell where '%s' of '%s' is: no current directory", text, asking->noun);
+	request->source = path;
+	return 0;
+}
+
+enum bind_word {
+	BIND_RECURSIVE,
+	BIND_FLAT,
+	BIND_PLAIN_IDS,
+	BIND_MAPPED_IDS,
+};
+
+static const struct name bind_word_table[] = {
+	{"rbind", BIND_RECURSIVE},	{"norbind", BIND_FLAT},		{"noidmap", BIND_PLAIN_IDS},
+	{"idmap", BIND_MAPPED_IDS},	{"rootidmap", BIND_MAPPED_IDS}, {"owneridmap", BIND_MAPPED_IDS},
+};
+static const struct names bind_words = NAMES(bind_word_table);
+
+static int read_bind_options(const struct asking *asking, const char *text, struct mount_request *request)
+{
+	struct strings words = {0};
+
+	text_words(&asking->config->arena, text, ",", &words);
+	for (size_t i = 0; i < words.count; i++) {
+		const struct name *name = names_find(&bind_words, words.items[i]);
+
+		if (!name) {
+			int r = refuse(EINVAL, "%s does not know the mount option '%s'", asking->noun,
+				       words.items[i]);
+
+			hint("Known mount options: rbind, norbind, noidmap, idmap, rootidmap, owneridmap");
+			return r;
+		}
+		if (name->value == BIND_MAPPED_IDS)
+			return refuse(EOPNOTSUPP, "%s with the mount option '%s' is not available yet", asking->noun,
+				      words.items[i]);
+		if (name->value != BIND_PLAIN_IDS)
+			request->recursive = name->value == BIND_RECURSIVE;
+	}
+	return 0;
+}
+
+int set_bind(const struct asking *asking, const char *value)
+{
+	struct mount_request request = {.kind = MOUNT_BIND, .recursive = true};
+	struct strings fields = {0};
+	const char *destination;
+
+	request.read_only = asking->setting == SETTING_BIND_RO;
+	if (text_split(&asking->config->arena, value, ':', 0, &fields) < 0 || fields.count > 3) {
+		int r = refuse_value(asking, value, "SOURCE[:DESTINATION[:OPTIONS]]");
+
+		hint("Write a colon or a backslash that belongs to a path with a backslash before it");
+		return r;
+	}
+	destination = fields.count > 1 ? fields.items[1] : fields.items[0] + (*fields.items[0] == '+');
+	TRY(read_destination(asking, value, destination, &request.destination));
+	TRY(read_source(asking, fields.items[0], &request));
+	if (fields.count > 2)
+		TRY(read_bind_options(asking, fields.items[2], &request));
+	add_request(asking->config, &request);
+	return 0;
+}
+
+int set_tmpfs(const struct asking *asking, const char *value)
+{
+	struct mount_request request = {.kind = MOUNT_TMPFS};
+	struct strings fields = {0};
+
+	/* The options are the file system's own, colons included (mpol=, see tmpfs(5)). */
+	if (text_split(&asking->config->arena, value, ':', 2, &fields) < 0)
+		return refuse_value(asking, value, "PATH[:OPTIONS]");
+	TRY(read_destination(asking, value, fields.items[0], &request.destination));
+	if (fields.count > 1 && *fields.items[1])
+		request.options = fields.items[1];
+	add_request(asking->config, &request);
+	return 0;
+}
+
+int set_inaccessible(const struct asking *asking, const char *value)
+{
+	struct mount_request request = {.kind = MOUNT_INACCESSIBLE};
+
+	TRY(read_destination(asking, value, value, &request.destination));
+	if (strcmp(request.destination, "/") == 0)
+		return refuse(EINVAL, "%s cannot cover '/': nothing could run", asking->noun);
+	add_request(asking->config, &request);
+	return 0;
+}

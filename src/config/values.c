@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Values of everyday kinds: flags, words, paths, names. Compound ones are in files beside this one.
+ * Zone: free.
+ */
+#include "config/values.h"
+
+#include <ctype.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "base/log.h"
+#include "base/names.h"
+#include "base/numbers.h"
+#include "base/path.h"
+#include "base/scope.h"
+#include "base/text.h"
+#include "config/config.h"
+
+static const struct name console_table[] = {
+	{"interactive", CONSOLE_INTERACTIVE},
+	{"read-only", CONSOLE_READ_ONLY},
+	{"passive", CONSOLE_PASSIVE},
+	{"pipe", CONSOLE_PIPE},
+	{"autopipe", CONSOLE_AUTOPIPE},
+};
+const struct names console_names = NAMES(console_table);
+
+static const struct name resolv_conf_table[] = {
+	{"off", RESOLV_CONF_VALUE(HOW_OFF, RESOLV_HOST)},
+	{"copy-host", RESOLV_CONF_VALUE(HOW_COPY, RESOLV_HOST)},
+	{"copy-static", RESOLV_CONF_VALUE(HOW_COPY, RESOLV_STATIC)},
+	{"copy-uplink", RESOLV_CONF_VALUE(HOW_COPY, RESOLV_UPLINK)},
+	{"copy-stub", RESOLV_CONF_VALUE(HOW_COPY, RESOLV_STUB)},
+	{"replace-host", RESOLV_CONF_VALUE(HOW_REPLACE, RESOLV_HOST)},
+	{"replace-static", RESOLV_CONF_VALUE(HOW_REPLACE, RESOLV_STATIC)},
+	{"replace-uplink", RESOLV_CONF_VALUE(HOW_REPLACE, RESOLV_UPLINK)},
+	{"replace-stub", RESOLV_CONF_VALUE(HOW_REPLACE, RESOLV_STUB)},
+	{"bind-host", RESOLV_CONF_VALUE(HOW_BIND, RESOLV_HOST)},
+	{"bind-static", RESOLV_CONF_VALUE(HOW_BIND, RESOLV_STATIC)},
+	{"bind-uplink", RESOLV_CONF_VALUE(HOW_BIND, RESOLV_UPLINK)},
+	{"bind-stub", RESOLV_CONF_VALUE(HOW_BIND, RESOLV_STUB)},
+	{"delete", RESOLV_CONF_VALUE(HOW_DELETE, RESOLV_HOST)},
+	{"auto", RESOLV_CONF_VALUE(HOW_AUTO, RESOLV_HOST)},
+};
+const struct names resolv_conf_names = NAMES(resolv_conf_table);
+
+static const struct name timezone_table[] = {
+	{"off", HOW_OFF},
+	{"copy", HOW_COPY},
+	{"bind", HOW_BIND},
+	{"symlink", HOW_SYMLINK},
+	{"delete", HOW_DELETE},
+	{"auto", HOW_AUTO},
+};
+const struct names timezone_names = NAMES(timezone_table);
+
+static const struct name register_table[] = {
+	{"no", TRISTATE_NO},
+	{"yes", TRISTATE_YES},
+	{"auto", TRISTATE_AUTO},
+};
+const struct names register_names = NAMES(register_table);
+
+static const struct name settings_table[] = {{"no", 0}, {"yes", 1}, {"override", 2}, {"trusted", 3}};
+const struct names settings_names = NAMES(settings_table);
+
+static const struct name volatile_table[] = {{"no", 0}, {"yes", 1}, {"state", 2}, {"overlay", 3}};
+const struct names volatile_names = NAMES(volatile_table);
+
+static const struct name private_users_table[] = {
+	{"no", 0}, {"yes", 1}, {"pick", 2}, {"identity", 3}, {"managed", 4},
+};
+const struct names private_users_names = NAMES(private_users_table);
+
+static const struct name ownership_table[] = {
+	{"off", 0}, {"chown", 1}, {"map", 2}, {"foreign", 3}, {"auto", 4},
+};
+const struct names ownership_names = NAMES(ownership_table);
+
+static const struct name link_journal_table[] = {
+	{"no", 0}, {"host", 1}, {"try-host", 2}, {"guest", 3}, {"try-guest", 4}, {"auto", 5},
+};
+const struct names link_journal_names = NAMES(link_journal_table);
+
+/* The field of the configuration that the row names. */
+static void *field_of(const struct asking *asking)
+{
+	return (char *)asking->config + asking->row->field;
+}
+
+int refuse_value(const struct asking *asking, const char *value, const char *wanted)
+{
+	return refuse(EINVAL, "%s takes %s, not '%s'", asking->noun, wanted, value);
+}
+
+int refuse_word(const struct asking *asking, const char *value)
+{
+	const struct names *names = asking->row->choices;
+	char list[1024] = "";
+	size_t used = 0;
+	int r;
+
+	r = refuse(EINVAL, "%s does not know the value '%s'", asking->noun, value);
+	for (size_t i = 0; i < names->count && used < sizeof(list); i++)
+		used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s", i ? ", " : "",
+					 names->items[i].text);
+	hint("Known values: %s", list);
+	return r;
+}
+
+int refuse_for_now(const struct asking *asking, const char *value)
+{
+	if (!value)
+		return refuse(EOPNOTSUPP, "%s is not available yet", asking->noun);
+	return refuse(EOPNOTSUPP, "%s with the value '%s' is not available yet", asking->noun, value);
+}
+
+int set_accepted(const struct asking *asking, const char *value)
+{
+	(void)asking;
+	(void)value;
+	return 0;
+}
+
+int set_off_only(const struct asking *asking, const char *value)
+{
+	bool is_on;
+
+	if (!value)
+		return refuse_for_now(asking, value);
+	/* Here a number is the first of a range of user ids, "0" and "1" too. */
+	if (asking->setting == SETTING_PRIVATE_USERS && *value && value[strspn(value, "0123456789:")] == '\0')
+		return refuse_for_now(asking, value);
+	if (parse_bool(value, &is_on) == 0)
+		return is_on ? refuse_for_now(asking, value) : 0;
+	return names_find(asking->row->choices, value) ? refuse_for_now(asking, value) : refuse_word(asking, value);
+}
+
+int set_flag(const struct asking *asking, const char *value)
+{
+	bool is_on = true;
+
+	if (value && parse_bool(value, &is_on) < 0)
+		return refuse_value(asking, value, "yes or no");
+	*(bool *)field_of(asking) = is_on;
+	return 0;
+}
+
+int set_choice(const struct asking *asking, const char *value)
+{
+	const struct name *name = names_find(asking->row->choices, value);
+
+	if (!name)
+		return refuse_word(asking, value);
+	*(int *)field_of(asking) = name->value;
+	return 0;
+}
+
+int set_directory(const struct asking *asking, const char *value)
+{
+	const char **field = field_of(asking);
+	char *path;
+	int r;
+
+	if (!*value) {
+		*field = NULL;
+		return 0;
+	}
+	/* "X.v/" and "X.v/NAME___SUFFIX" ask for the newest version out of a directory of versions. */
+	if (strlen(value) >= 3 && strcmp(value + strlen(value) - 3, ".v/") == 0)
+		return refuse_for_now(asking, value);
+	if (strstr(value, ".v/") && strstr(path_last(value), "___"))
+		return refuse_for_now(asking, value);
+	r = path_absolute(&asking->config->arena, value, &path);
+	if (r < 0)
+		return fail(r, "Cannot tell where '%s' of '%s' is: no current directory", value, asking->noun);
+	*field = path;
+	return 0;
+}
+
+int set_chdir(const struct asking *asking, const char *value)
+{
+	static const char *const api[] = {"/dev", "/proc", "/sys"};
+	struct config *config = asking->config;
+	char *path;
+
+	if (!*value) {
+		config->working_directory = NULL;
+		return 0;
+	}
+	path = path_simplify(&config->arena, value);
+	if (!path_is_normalized(path))
+		return refuse_value(asking, value, "an absolute path without '..'");
+	for (size_t i = 0; i < ARRAY_LEN(api); i++)
+		if (path_is_below(path, api[i]))
+			return refuse(EINVAL, "%s cannot be '%s': it is in '%s', which the kernel fills", asking->noun,
+				      value, api[i]);
+	config->working_directory = path;
+	return 0;
+}
+
+int set_hostname(const struct asking *asking, const char *value)
+{
+	const char **field = field_of(asking);
+
+	if (*value && !text_is_hostname(value)) {
+		int r = refuse_value(asking, value, "a valid host name");
+
+		hint("Up to 64 letters, digits and inner hyphens, in parts separated by single dots");
+		return r;
+	}
+	*field = *value ? arena_copy(&asking->config->arena, value) : NULL;
+	return 0;
+}
+
+static int set_start(const struct asking *asking, const char *value, enum start_mode mode)
+{
+	bool is_on = true;
+
+	if (value && parse_bool(value, &is_on) < 0)
+		return refuse_value(asking, value, "yes or no");
+	if (is_on)
+		asking->config->start = mode;
+	else if (asking->config->start == mode)
+		asking->config->start = START_COMMAND;
+	return 0;
+}
+
+int set_boot(const struct asking *asking, const char *value)
+{
+	return set_start(asking, value, START_BOOT);
+}
+
+int set_as_pid2(const struct asking *asking, const char *value)
+{
+	return set_start(asking, value, START_PID2);
+}
+
+int set_variable(const struct asking *asking, const char *value)
+{
+	struct config *config = asking->config;
+	const char *equals = strchr(value, '='), *ours;
+	size_t length = equals ? (size_t)(equals - value) : strlen(value);
+
+	if (!text_is_variable_name(value, length))
+		return refuse_value(asking, value, "NAME or NAME=VALUE with a name of letters, digits and '_'");
+	if (equals) {
+		strings_add(&config->arena, &config->environment, arena_copy(&config->arena, value));
+		return 0;
+	}
+	ours = getenv(value);
+	if (ours)
+		strings_add(&config->arena, &config->environment,
+			    arena_format(&config->arena, "%s=%s", value, ours));
+	else
+		debug("Variable '%s' has no value here, not passing it on", value);
+	return 0;
+}
+
+int set_user(const struct asking *asking, const char *value)
+{
+	uint32_t uid;
+
+	/* Another spelling of a number could be read as a different user later on: no number but a strict one. */
+	if (parse_uid(value, &uid) < 0 && !text_is_user_name(value)) {
+		int r = refuse_value(asking, value, "the name or number of a user");
+
+		hint("A number is plain decimal, below 4294967295; a name begins with a letter or '_'");
+		return r;
+	}
+	asking->config->user = arena_copy(&asking->config->arena, value);
+	return 0;
+}
+
+int set_user_scope(const struct asking *asking, const char *value)
+{
+	if (!value)
+		return refuse_for_now(asking, NULL);
+	TRY(set_user(asking, value));
+	/* That this is an old spelling is said by config_check(), which knows whether to be quiet. */
+	asking->config->origin[SETTING_UID] = asking->origin;
+	return 0;
+}
+
+int set_kill_signal(const struct asking *asking, const char *value)
+{
+	char name[SIGNAL_NAME_MAX];
+	int number;
+
+	if (strcmp(value, "help") == 0) {
+		for (int i = 1; i <= SIGRTMAX; i++)
+			/* The C library keeps those between for itself. */
+			if (i < 32 || i >= SIGRTMIN)
+				(void)puts(signal_name(i, name));
+		return 1;
+	}
+	if (parse_signal(value, &number) < 0)
+		return refuse_value(asking, value, "a signal such as SIGTERM, SIGRTMIN+3 or 15");
+	asking->config->kill_signal = number;
+	return 0;
+}
+
+int set_uuid(const struct asking *asking, const char *value)
+{
+	struct config *config = asking->config;
+
+	if (parse_id128(value, config->uuid) < 0)
+		return refuse_value(asking, value, "32 hexadecimal digits, plain or dashed as a UUID, not all zero");
+	config->uuid_is_set = true;
+	return 0;
+}
+
+int set_register(const struct asking *asking, const char *value)
+{
+	const struct name *name = names_find(&register_names, value);
+	bool is_on = false;
+
+	if (!name && parse_bool(value, &is_on) < 0)
+		return refuse_word(asking, value);
+	if (is_on || (name && name->value == TRISTATE_YES))
+		return refuse_for_now(asking, value);
+	asking->config->register_machine = name ? (enum tristate)name->value : TRISTATE_NO;
+	return 0;
+}
+
+/* A choice that also has a sense as yes, meaning 'auto', or no, meaning 'off'. Returns NULL if it is neither. */
+static const struct name *find_mode(const struct names *names, const char *value)
+{
+	bool is_on;
+
+	if (parse_bool(value, &is_on) == 0)
+		value = is_on ? "auto" : "off";
+	return names_find(names, value);
+}
+
+int set_resolv_conf(const struct asking *asking, const char *value)
+{
+	const struct name *mode = find_mode(&resolv_conf_names, value);
+
+	if (!mode)
+		return refuse_word(asking, value);
+	asking->config->resolv_conf = (enum host_file_how)(mode->value >> 8);
+	asking->config->resolv_source = (enum resolv_source)(mode->value & 0xff);
+	return 0;
+}
+
+int set_timezone(const struct asking *asking, const char *value)
+{
+	const struct name *mode = find_mode(&timezone_names, value);
+
+	if (!mode)
+		return refuse_word(asking, value);
+	asking->config->timezone = (enum host_file_how)mode->value;
+	return 0;
+}
+
+int set_pipe(const struct asking *asking, const char *value)
+{
+	(void)value;
+	asking->config->console = CONSOLE_PIPE;
+	asking->config->origin[SETTING_CONSOLE] = asking->origin;
+	return 0;
+}
+
+int set_background(const struct asking *asking, const char *value)
+{
+	return *value ? refuse_for_now(asking, value) : 0;
+}
+
+char *machine_name_from_path(struct arena *arena, const char *path)
+{
+	struct utsname host;
+	char name[HOSTNAME_MAX + 1];
+	size_t length = 0;
+
+	path = path_last(path);
+	if (!*path)
+		path = uname(&host) < 0 ? "" : host.nodename;
+	for (; *path && length < HOSTNAME_MAX; path++) {
+		char previous = length ? name[length - 1] : '.';
+
+		if (isalnum((unsigned char)*path) || (*path == '-' && previous != '.') ||
+		    (*path == '.' && previous != '.' && previous != '-'))
+			name[length++] = *path;
+	}
+	while (length > 0 && (name[length - 1] == '-' || name[length - 1] == '.'))
+		length--;
+	return length ? arena_copy_n(arena, name, length) : NULL;
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The table of default resource limits, and setting them.
+ * Zone: free for limits_plan(), doomed for limits_apply().
+ */
+#include "confine/limits.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/types.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/scope.h"
+#include "config/config.h"
+
+#define INFINITE RLIM_INFINITY
+#define NOFILE_HARD 524288 /* what service managers give: select(2) users see the soft limit only */
+
+enum limit_source {
+	LIMIT_FIXED,
+	LIMIT_NR_OPEN,  /* the hard limit is no higher than fs.nr_open, which setrlimit(2) would refuse */
+	LIMIT_HOST_INIT, /* as PID 1 of the host has it */
+};
+
+struct limit_default {
+	const char *name;
+	enum limit_source source;
+	struct rlimit value;
+};
+
+/* Indexed by resource. */
+static const struct limit_default defaults[RLIM_NLIMITS] = {
+	[RLIMIT_AS] = {"AS", LIMIT_FIXED, {INFINITE, INFINITE}},
+	[RLIMIT_CORE] = {"CORE", LIMIT_FIXED, {0, INFINITE}},
+	[RLIMIT_CPU] = {"CPU", LIMIT_FIXED, {INFINITE, INFINITE}},
+	[RLIMIT_DATA] = {"DATA", LIMIT_FIXED, {INFINITE, INFINITE}},
+	[RLIMIT_FSIZE] = {"FSIZE", LIMIT_FIXED, {INFINITE, INFINITE}},
+	[RLIMIT_LOCKS] = {"LOCKS", LIMIT_FIXED, {INFINITE, INFINITE}},
+	[RLIMIT_MEMLOCK] = {"MEMLOCK", LIMIT_FIXED, {8 << 20, 8 << 20}},
+	[RLIMIT_MSGQUEUE] = {"MSGQUEUE", LIMIT_FIXED, {819200, 819200}},
+	[RLIMIT_NICE] = {"NICE", LIMIT_FIXED, {0, 0}},
+	[RLIMIT_NOFILE] = {"NOFILE", LIMIT_NR_OPEN, {1024, NOFILE_HARD}},
+	[RLIMIT_NPROC] = {"NPROC", LIMIT_HOST_INIT, {INFINITE, INFINITE}},
+	[RLIMIT_RSS] = {"RSS", LIMIT_FIXED, {INFINITE, INFINITE}},
+	[RLIMIT_RTPRIO] = {"RTPRIO", LIMIT_FIXED, {0, 0}},
+	[RLIMIT_RTTIME] = {"RTTIME", LIMIT_FIXED, {INFINITE, INFINITE}},
+	[RLIMIT_SIGPENDING] = {"SIGPENDING", LIMIT_HOST_INIT, {INFINITE, INFINITE}},
+	[RLIMIT_STACK] = {"STACK", LIMIT_FIXED, {8 << 20, INFINITE}},
+};
+static_assert(RLIM_NLIMITS == 16, "a new resource needs a row");
+
+static rlim_t read_nr_open(void)
+{
+	auto_free char *text = NULL;
+
+	if (file_read(AT_FDCWD, "/proc/sys/fs/nr_open", 64, &text, NULL) < 0)
+		return NOFILE_HARD;
+	return (rlim_t)strtoull(text, NULL, 10);
+}
+
+void limits_plan(const struct config *config, struct limits_plan *ret)
+{
+	for (int resource = 0; resource < (int)RLIM_NLIMITS; resource++) {
+		const struct limit_default *row = &defaults[resource];
+
+		ret->is_asked[resource] = config->limits[resource].is_set;
+		ret->is_set[resource] = true;
+		ret->values[resource] = row->value;
+		if (ret->is_asked[resource]) {
+			ret->values[resource] = config->limits[resource].value;
+		} else if (row->source == LIMIT_NR_OPEN) {
+			rlim_t nr_open = read_nr_open();
+
+			if (nr_open < row->value.rlim_max)
+				ret->values[resource].rlim_max = nr_open;
+		} else if (row->source == LIMIT_HOST_INIT) {
+			/* Without the right to ask about PID 1 our own limits are the next best thing. */
+			ret->is_set[resource] =
+				prlimit(1, (enum __rlimit_resource)resource, NULL, &ret->values[resource]) == 0;
+		}
+	}
+}
+
+static int set_nearest(enum __rlimit_resource resource, const struct rlimit *wanted)
+{
+	struct rlimit current, nearest = *wanted;
+
+	if (setrlimit(resource, wanted) == 0)
+		return 0;
+	if (errno != EPERM || getrlimit(resource, &current) < 0)
+		return -errno;
+	if (nearest.rlim_max > current.rlim_max)
+		nearest.rlim_max = current.rlim_max;
+	if (nearest.rlim_cur > nearest.rlim_max)
+		nearest.rlim_cur = nearest.rlim_max;
+	return setrlimit(resource, &nearest) < 0 ? -errno : 1;
+}
+
+void limits_apply(const struct limits_plan *plan)
+{
+	for (int resource = 0; resource < (int)RLIM_NLIMITS; resource++) {
+		int r = 0;
+
+		if (plan->is_set[resource])
+			r = set_nearest((enum __rlimit_resource)resource, &plan->values[resource]);
+		if (r != 0 && plan->is_asked[resource])
+			warn(r < 0 ? r : -EPERM, "Cannot raise RLIMIT_%s as asked, using the nearest value permitted",
+			     defaults[resource].name);
+	}
+}

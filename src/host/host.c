@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Descriptors and randomness of this process.
+ * Zone: free.
+ */
+#include "host/host.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/numbers.h"
+
+#define ACTIVATION_FDS_MAX 1024
+
+int host_fill_standard_fds(void)
+{
+	for (;;) {
+		int fd = open("/dev/null", O_RDWR);
+
+		if (fd < 0)
+			return -errno;
+		if (fd > STDERR_FILENO)
+			return close(fd);
+	}
+}
+
+unsigned int host_count_activation_fds(void)
+{
+	const char *pid_text = getenv("LISTEN_PID"), *count_text = getenv("LISTEN_FDS");
+	uint32_t pid, count;
+
+	if (!pid_text || !count_text || parse_u32(pid_text, &pid) < 0 || parse_u32(count_text, &count) < 0)
+		return 0;
+	if (pid != (uint32_t)getpid() || count > ACTIVATION_FDS_MAX)
+		return 0;
+	for (uint32_t i = 0; i < count; i++) {
+		if (fcntl(3 + (int)i, F_GETFD) < 0) {
+			warn(-errno, "LISTEN_FDS names %u sockets, but descriptor %u is not open, passing on none",
+			     count, 3 + i);
+			return 0;
+		}
+	}
+	return count;
+}
+
+int host_random(void *bytes, size_t count)
+{
+	return getrandom(bytes, count, 0) == (ssize_t)count ? 0 : -EIO;
+}

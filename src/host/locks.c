@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Takes and releases lock files.
+ * Zone: owing.
+ */
+#include "host/locks.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/path.h"
+#include "base/scope.h"
+#include "base/undo.h"
+
+static void free_lock(struct lock *lock)
+{
+	if (lock->fd >= 0)
+		(void)close(lock->fd);
+	free(lock->path);
+	*lock = (struct lock){.fd = -EBADF};
+}
+
+enum lock_flags {
+	LOCK_SHARED = 1 << 0,
+	LOCK_MAKE_DIRECTORIES = 1 << 1,
+	LOCK_OWN_DIRECTORY = 1 << 2, /* nobody else uses it: removed when empty, whoever made it */
+};
+
+#define auto_lock __attribute__((cleanup(free_lock)))
+
+/* Makes the missing directories above lock->path and remembers which they were. */
+static int make_directories(struct lock *lock)
+{
+	char *path = lock->path;
+
+	for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		bool is_last = !strchr(slash + 1, '/');
+		int r;
+
+		*slash = '\0';
+		r = mkdir(path, is_last ? 0700 : 0755) < 0 ? -errno : 0;
+		*slash = '/';
+		if (r == 0 && lock->made_count < LOCK_DIRECTORIES_MAX)
+			lock->made[lock->made_count++] = (size_t)(slash - path);
+		if (r < 0 && r != -EEXIST)
+			return r;
+	}
+	return 0;
+}
+
+/* True if the name still leads to what is open: the last holder may have removed the file before we locked it. */
+static bool is_still_named(int fd, const char *path)
+{
+	struct stat ours, theirs;
+
+	return fstat(fd, &ours) == 0 && lstat(path, &theirs) == 0 && ours.st_dev == theirs.st_dev &&
+	       ours.st_ino == theirs.st_ino;
+}
+
+static int lock_fd(int fd, bool shared)
+{
+	struct flock whole = {.l_type = shared ? F_RDLCK : F_WRLCK, .l_whence = SEEK_SET};
+
+	if (fcntl(fd, F_OFD_SETLK, &whole) == 0)
+		return 0;
+	return errno == EAGAIN || errno == EACCES ? -EBUSY : -errno;
+}
+
+static int try_lock(struct lock *lock, bool shared, bool makes_directories)
+{
+	/* Each round lost means that another machine has just stopped; a hundred in a row are no accident. */
+	for (int tries = 0; tries < 100; tries++) {
+		auto_close int fd = -EBADF;
+		int r;
+
+		fd = open(lock->path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+		if (fd < 0 && errno == ENOENT && makes_directories) {
+			TRY(make_directories(lock));
+			continue;
+		}
+		if (fd < 0)
+			return -errno;
+		r = lock_fd(fd, shared);
+		if (is_still_named(fd, lock->path)) {
+			if (r == 0)
+				lock->fd = steal_fd(fd);
+			return r;
+		}
+	}
+	return -EBUSY;
+}
+
+/* Where others still have files the directories stay; whoever comes next makes them again. */
+static void remove_directories(struct lock *lock)
+{
+	while (lock->made_count > 0) {
+		lock->path[lock->made[--lock->made_count]] = '\0';
+		if (rmdir(lock->path) < 0)
+			break;
+	}
+}
+
+static void release_lock(void *argument)
+{
+	auto_lock struct lock lock = *(struct lock *)argument;
+
+	((struct lock *)argument)->fd = -EBADF;
+	((struct lock *)argument)->path = NULL;
+	/* Only the last reader may remove a shared file, hence the try for the exclusive lock; on failure others use it. */
+	if (lock.fd < 0 || lock_fd(lock.fd, /* shared= */ false) < 0)
+		return;
+	if (is_still_named(lock.fd, lock.path))
+		(void)unlink(lock.path); /* best effort: a file left behind blocks nobody */
+	if (lock.made_count == 0 && lock.removes_directory)
+		lock.made[lock.made_count++] = (size_t)(path_last(lock.path) - lock.path - 1);
+	remove_directories(&lock);
+}
+
+/* Takes 'path' (malloc'ed, ours from here on). Silent: the callers know what the lock means. */
+static int take_lock(struct locks *locks, char *path, enum lock_flags flags, struct undo *undo)
+{
+	auto_lock struct lock lock = {.fd = -EBADF, .path = path, .removes_directory = flags & LOCK_OWN_DIRECTORY};
+	int r;
+
+	if (!path)
+		return -ENOMEM;
+	r = try_lock(&lock, flags & LOCK_SHARED, flags & LOCK_MAKE_DIRECTORIES);
+	if (r < 0) {
+		remove_directories(&lock);
+		return r;
+	}
+	assert(locks->count < LOCKS_MAX);
+	locks->items[locks->count] = lock;
+	undo_push(undo, release_lock, &locks->items[locks->count++], "lock");
+	lock = (struct lock){.fd = -EBADF};
+	return 0;
+}
+
+__attribute__((format(printf, 1, 2))) static char *make_path(const char *format, ...)
+{
+	char *path = NULL;
+	va_list arguments;
+
+	va_start(arguments, format);
+	if (vasprintf(&path, format, arguments) < 0)
+		path = NULL;
+	va_end(arguments);
+	return path;
+}
+
+static int explain_tree(const char *tree, int r)
+{
+	if (r == -EBUSY) {
+		(void)refuse(EBUSY, "Tree '%s' is in use by another machine", tree);
+		hint("Stop that machine, or let every machine use the tree with --read-only");
+		return -EBUSY;
+	}
+	(void)fail(r, "Cannot lock tree '%s'", tree);
+	if (r == -EROFS)
+		hint("The file system is read-only: use --read-only");
+	return r;
+}
+
+/* Without the right to leave a file there, nobody with our rights can boot the tree for writing either. */
+static bool is_dispensable(int r, bool shared)
+{
+	return shared && (r == -EROFS || r == -EACCES || r == -EPERM);
+}
+
+static int take_tree_locks(struct locks *locks, const struct lock_request *request, struct undo *undo)
+{
+	const char *directory = request->inode_directory ?: LOCKS_INODE_DIRECTORY;
+	const char *tree = request->tree, *name = path_last(tree);
+	bool shared = request->tree_is_shared;
+	struct stat status;
+	int r;
+
+	if (path_is_below(tree, "/dev") || *name == '\0')
+		return 0;
+	if (stat(tree, &status) < 0)
+		return fail(-errno, "Cannot look at tree '%s'", tree);
+	r = take_lock(locks, make_path("%.*s.#%s.lck", (int)(name - tree), tree, name),
+		      shared ? LOCK_SHARED : 0, undo);
+	if (r < 0 && !is_dispensable(r, shared))
+		return explain_tree(tree, r);
+	/* Device and inode in decimal, as systemd-nspawn names them, so that both tools meet in one file. */
+	r = take_lock(locks, make_path("%s/inode-%ju:%ju", directory, (uintmax_t)status.st_dev,
+				       (uintmax_t)status.st_ino),
+		      LOCK_MAKE_DIRECTORIES | (shared ? LOCK_SHARED : 0), undo);
+	if (r < 0 && !is_dispensable(r, shared))
+		return explain_tree(tree, r);
+	return 0;
+}
+
+static int take_name_lock(struct locks *locks, const struct lock_request *request, struct undo *undo)
+{
+	const char *directory = request->name_directory ?: LOCKS_NAME_DIRECTORY;
+	int r;
+
+	assert(!strchr(request->machine, '/'));
+	r = take_lock(locks, make_path("%s/name-%s", directory, request->machine),
+		      LOCK_MAKE_DIRECTORIES | LOCK_OWN_DIRECTORY, undo);
+	if (r == -EBUSY) {
+		(void)refuse(EBUSY, "A machine named '%s' is running already", request->machine);
+		hint("Give this one another name with --machine=");
+		return -EBUSY;
+	}
+	return r < 0 ? fail(r, "Cannot lock the machine name '%s'", request->machine) : 0;
+}
+
+int locks_take(struct locks *locks, const struct lock_request *request, struct undo *undo)
+{
+	/* The name first: of two starts of one machine, the second should hear that the machine is running. */
+	if (request->machine)
+		TRY(take_name_lock(locks, request, undo));
+	if (request->tree)
+		TRY(take_tree_locks(locks, request, undo));
+	return 0;
+}

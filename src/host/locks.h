@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Locks that keep two machines from booting one tree, or from bearing one name. They are locks of open file
+ * descriptions (fcntl(2), F_OFD_SETLK): the kernel drops them with the process, so files left behind never block.
+ * Zone: owing.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct undo;
+
+/* Shared with systemd-nspawn, which thereby respects our machines, and we its. */
+#define LOCKS_INODE_DIRECTORY "/run/systemd/nspawn/locks"
+#define LOCKS_NAME_DIRECTORY "/run/nspawn/locks"
+
+struct lock_request {
+	const char *tree;            /* absolute path of the directory, NULL: no tree locks */
+	bool tree_is_shared;         /* read-only: any number of readers, no writer */
+	const char *machine;         /* valid machine name, NULL: no name lock */
+	const char *inode_directory; /* NULL: LOCKS_INODE_DIRECTORY */
+	const char *name_directory;  /* NULL: LOCKS_NAME_DIRECTORY */
+};
+
+#define LOCK_DIRECTORIES_MAX 4
+
+struct lock {
+	int fd;
+	char *path; /* malloc'ed */
+	/* Directories made for the file, as lengths of prefixes of 'path'; removed again when empty. */
+	size_t made[LOCK_DIRECTORIES_MAX];
+	size_t made_count;
+	bool removes_directory; /* the innermost one in any case */
+};
+
+#define LOCKS_MAX 3
+
+struct locks {
+	struct lock items[LOCKS_MAX];
+	size_t count;
+};
+
+/*
+ * Takes, without waiting: a lock beside the tree (DIRECTORY/.#NAME.lck), one on the tree's inode however it is reached,
+ * and one on the machine's name. '*locks' starts zeroed; what was taken is pushed on 'undo', which releases it and
+ * removes the files. Trees below /dev are not locked. On a read-only file system, or without the right to write
+ * beside the tree, a shared lock is done without. Complains itself; -EBUSY if someone else holds one.
+ */
+int locks_take(struct locks *locks, const struct lock_request *request, struct undo *undo);

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Puts files of the host into the guest's tree: copies, replaces, binds, links or deletes, by descriptor and in-root.
+ * Zone: doomed.
+ */
+#include "mount/host-files.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/path.h"
+#include "base/scope.h"
+
+/* Zone files have a few kilobytes. */
+#define SOURCE_MAX_BYTES ((size_t)1024 * 1024)
+
+/* One file on its way. */
+struct job {
+	const struct host_file_action *action;
+	int root_fd;
+	int parent_fd; /* the directory of the target, O_PATH */
+	char name[NAME_MAX + 1];
+	uid_t root_uid;
+};
+
+/* Writes 'bytes' through an open regular file and makes it root's. */
+static int fill_file(const struct job *job, int fd, const char *text, size_t bytes)
+{
+	TRY(fd_write_all(fd, text, bytes));
+	if (fchown(fd, job->root_uid, job->root_uid) < 0 || fchmod(fd, 0644) < 0)
+		return -errno;
+	return 0;
+}
+
+/*
+ * A free name beside the target. It need not be secret, only unused: nothing of the guest runs yet, and O_EXCL and
+ * symlinkat(2) do not overwrite.
+ */
+static void make_temporary_name(const struct job *job, char name[NAME_MAX + 1])
+{
+	uint64_t number = 0;
+
+	(void)!getrandom(&number, sizeof(number), 0);
+	(void)snprintf(name, NAME_MAX + 1, ".#%.200s%016jx", job->name, (uintmax_t)number);
+}
+
+/* rename(2) replaces what is at the name, a link included, and never follows it. */
+static int move_into_place(const struct job *job, const char *temporary)
+{
+	if (renameat(job->parent_fd, temporary, job->parent_fd, job->name) == 0)
+		return 0;
+	int r = -errno;
+
+	(void)unlinkat(job->parent_fd, temporary, 0);
+	return r;
+}
+
+static int replace_with(const struct job *job, const char *text, size_t bytes)
+{
+	char temporary[NAME_MAX + 1];
+	auto_close int fd = -EBADF;
+	int r;
+
+	make_temporary_name(job, temporary);
+	fd = openat(job->parent_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return -errno;
+	r = fill_file(job, fd, text, bytes);
+	if (r < 0) {
+		(void)unlinkat(job->parent_fd, temporary, 0);
+		return r;
+	}
+	return move_into_place(job, temporary);
+}
+
+static int do_replace(const struct job *job)
+{
+	auto_free char *text = NULL;
+	size_t bytes;
+
+	TRY(file_read(AT_FDCWD, job->action->source, SOURCE_MAX_BYTES, &text, &bytes));
+	return replace_with(job, text, bytes);
+}
+
+/* Opens what is at the target's name itself (O_PATH). */
+static int open_target(const struct job *job, struct stat *ret_status)
+{
+	auto_close int fd = openat(job->parent_fd, job->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, ret_status) < 0)
+		return -errno;
+	return steal_fd(fd);
+}
+
+static int leave_alone(const struct job *job, const char *why)
+{
+	debug("'%s' in the tree %s, leaving it alone", job->action->target, why);
+	return 0;
+}
+
+static int do_copy(const struct job *job)
+{
+	auto_close int place = -EBADF, fd = -EBADF;
+	auto_free char *text = NULL;
+	struct stat status;
+	char path[64];
+	size_t bytes;
+
+	place = open_target(job, &status);
+	if (place >= 0 && S_ISLNK(status.st_mode))
+		return leave_alone(job, "is a symbolic link");
+	if (place >= 0 && !S_ISREG(status.st_mode))
+		return -EINVAL;
+	TRY(file_read(AT_FDCWD, job->action->source, SOURCE_MAX_BYTES, &text, &bytes));
+	/*
+	 * A file with further names may be shared with other trees (cloned as hard links) or with the host: writing
+	 * through it would change them all.
+	 */
+	if (place == -ENOENT || (place >= 0 && status.st_nlink > 1))
+		return replace_with(job, text, bytes);
+	TRY(place);
+	/* Through the descriptor, so that what is opened is the regular file that was looked at. */
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", place);
+	fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0)
+		return -errno;
+	return fill_file(job, fd, text, bytes);
+}
+
+static int make_mount_point(const struct job *job)
+{
+	auto_close int fd = openat(job->parent_fd, job->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+
+	if (fd < 0)
+		return -errno;
+	return fill_file(job, fd, "", 0);
+}
+
+static int bind_host_file(const struct job *job)
+{
+	struct mount_attr attributes = {
+		.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
+		.propagation = MS_PRIVATE,
+	};
+	auto_close int target = -EBADF, mount = -EBADF;
+	struct stat status;
+
+	mount = open_tree(AT_FDCWD, job->action->source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (mount < 0 || mount_setattr(mount, "", AT_EMPTY_PATH, &attributes, sizeof(attributes)) < 0)
+		return -errno;
+	target = open_target(job, &status);
+	if (target == -ENOENT) {
+		TRY(make_mount_point(job));
+		target = open_target(job, &status);
+	}
+	TRY(target);
+	if (!S_ISREG(status.st_mode))
+		return S_ISLNK(status.st_mode) ? -ELOOP : -EINVAL;
+	if (move_mount(mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+		return -errno;
+	return 0;
+}
+
+static int do_bind(const struct job *job)
+{
+	int r = bind_host_file(job);
+
+	if (r < 0) {
+		debug("Cannot bind '%s' to '%s' in the tree (%s), copying it instead", job->action->source,
+		      job->action->target, strerrordesc_np(-r));
+		r = do_copy(job);
+	}
+	return r;
+}
+
+/* True if the target is a link to this zone already, however it is spelled. */
+static bool is_linked_to_zone(const struct job *job, const char *zone)
+{
+	static const char database[] = "usr/share/zoneinfo/";
+	char text[PATH_MAX], *start = text;
+	ssize_t length = readlinkat(job->parent_fd, job->name, text, sizeof(text) - 1);
+
+	if (length < 0)
+		return false;
+	text[length] = '\0';
+	if (*start == '/')
+		start++;
+	else if (strncmp(start, "../", 3) == 0)
+		start += 3;
+	return strncmp(start, database, strlen(database)) == 0 && strcmp(start + strlen(database), zone) == 0;
+}
+
+static int do_symlink(const struct job *job)
+{
+	char path[PATH_MAX], temporary[NAME_MAX + 1];
+	const char *zone = job->action->zone;
+
+	if (is_linked_to_zone(job, zone))
+		return 0;
+	(void)snprintf(path, sizeof(path), "/usr/share/zoneinfo/%s", zone);
+	if (path_status(job->root_fd, path, NULL) < 0)
+		return do_bind(job); /* the guest does not know this zone */
+	(void)snprintf(path, sizeof(path), "../usr/share/zoneinfo/%s", zone);
+	make_temporary_name(job, temporary);
+	if (symlinkat(path, job->parent_fd, temporary) < 0)
+		return -errno;
+	if (fchownat(job->parent_fd, temporary, job->root_uid, job->root_uid, AT_SYMLINK_NOFOLLOW) < 0) {
+		int r = -errno;
+
+		(void)unlinkat(job->parent_fd, temporary, 0);
+		return r;
+	}
+	return move_into_place(job, temporary);
+}
+
+static int do_delete(const struct job *job)
+{
+	return unlinkat(job->parent_fd, job->name, 0) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+static const struct {
+	int (*function)(const struct job *job);
+	const char *verb;
+} ways[] = {
+	[HOW_AUTO]    = {NULL,       NULL},
+	[HOW_OFF]     = {NULL,       NULL},
+	[HOW_COPY]    = {do_copy,    "copy"},
+	[HOW_REPLACE] = {do_replace, "copy"},
+	[HOW_BIND]    = {do_bind,    "bind"},
+	[HOW_SYMLINK] = {do_symlink, "link"},
+	[HOW_DELETE]  = {do_delete,  "delete"},
+};
+static_assert(ARRAY_LEN(ways) == HOW_DELETE + 1, "one function for each way");
+
+static void apply_action(const struct host_file_action *action, int root_fd, uid_t root_uid)
+{
+	struct job job = {.action = action, .root_fd = root_fd, .root_uid = root_uid};
+	auto_close int parent_fd = path_open_parent(root_fd, action->target, job.name);
+	int r = parent_fd;
+
+	if (parent_fd >= 0) {
+		job.parent_fd = parent_fd;
+		r = ways[action->how].function(&job);
+	}
+	if (r < 0 && action->source)
+		warn(r, "Cannot %s the host's '%s' to '%s' in the tree, leaving that as it is", ways[action->how].verb,
+		     action->source, action->target);
+	else if (r < 0)
+		warn(r, "Cannot delete '%s' in the tree, leaving it as it is", action->target);
+}
+
+void host_files_apply(const struct host_file_plan *plan, int root_fd, uid_t root_uid)
+{
+	for (size_t i = 0; i < plan->count; i++)
+		apply_action(&plan->actions[i], root_fd, root_uid);
+}

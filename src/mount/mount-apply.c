@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Carries out a mount plan. One small function for each kind of operation, chosen by a table.
+ * Zone: doomed. We are PID 1 of the payload's namespaces, still with the host's view of the file system until
+ * mount_enter(); nothing here may open a path of the tree but through base/path.
+ */
+#include "mount/mount-apply.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/path.h"
+#include "base/scope.h"
+#include "mount/devices.h"
+#include "mount/host-files.h"
+#include "mount/run-host.h"
+
+static const struct {
+	unsigned int flag;
+	uint64_t attribute;
+} attributes[] = {
+	{MOUNT_FLAG_READ_ONLY, MOUNT_ATTR_RDONLY},     {MOUNT_FLAG_NOSUID, MOUNT_ATTR_NOSUID},
+	{MOUNT_FLAG_NODEV, MOUNT_ATTR_NODEV},	       {MOUNT_FLAG_NOEXEC, MOUNT_ATTR_NOEXEC},
+	{MOUNT_FLAG_STRICTATIME, MOUNT_ATTR_STRICTATIME}, {MOUNT_FLAG_NOSYMFOLLOW, MOUNT_ATTR_NOSYMFOLLOW},
+};
+
+static uint64_t attributes_of(unsigned int flags)
+{
+	uint64_t result = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(attributes); i++)
+		if (flags & attributes[i].flag)
+			result |= attributes[i].attribute;
+	return result;
+}
+
+/* Sets 'flags' on a mount, and no propagation in either direction. */
+static int set_flags(int mount_fd, unsigned int flags, bool recursive)
+{
+	struct mount_attr attr = {.attr_set = attributes_of(flags), .propagation = MS_PRIVATE};
+
+	return mount_setattr(mount_fd, "", AT_EMPTY_PATH | (unsigned int)(recursive ? AT_RECURSIVE : 0), &attr,
+			     sizeof(attr)) < 0
+		       ? -errno
+		       : 0;
+}
+
+static int attach(int mount_fd, int target_fd)
+{
+	return move_mount(mount_fd, "", target_fd, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0 ? -errno
+													      : 0;
+}
+
+/* Feeds "key=value,flag,…" to a file system context; 'options' is the plan's and stays as it is. */
+static int configure(int context_fd, const char *options)
+{
+	while (options && *options) {
+		size_t length = strcspn(options, ",");
+		char option[256], *value;
+
+		if (length >= sizeof(option))
+			return -E2BIG;
+		memcpy(option, options, length);
+		option[length] = '\0';
+		value = strchr(option, '=');
+		if (value)
+			*value++ = '\0';
+		if (fsconfig(context_fd, value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, option, value, 0) < 0)
+			return -errno;
+		options += length + (options[length] == ',');
+	}
+	return fsconfig(context_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0 ? -errno : 0;
+}
+
+/* The kernel knows better than an errno what it disliked: "e tmpfs: Unknown parameter 'x'". */
+static void hint_from_context(int context_fd)
+{
+	char text[256];
+	ssize_t length = read(context_fd, text, sizeof(text) - 1);
+
+	if (length <= 2)
+		return;
+	text[length] = '\0';
+	hint("The kernel says: %s", text + 2);
+}
+
+static int make_instance(const struct mount_operation *operation)
+{
+	auto_close int context_fd = fsopen(operation->source, FSOPEN_CLOEXEC);
+	int fd, r;
+
+	if (context_fd < 0)
+		return -errno;
+	/* What df(1) and mount(8) show as the device. */
+	(void)fsconfig(context_fd, FSCONFIG_SET_STRING, "source", operation->source, 0);
+	r = configure(context_fd, operation->options);
+	if (r < 0) {
+		if (operation->is_custom) {
+			(void)fail(r, "Cannot make a %s with the options '%s' for '%s'", operation->source,
+				   operation->options, operation->target);
+			hint_from_context(context_fd);
+			return -ECANCELED; /* said already */
+		}
+		return r;
+	}
+	fd = fsmount(context_fd, FSMOUNT_CLOEXEC, (unsigned int)attributes_of(operation->flags));
+	return fd < 0 ? -errno : fd;
+}
+
+static int open_target(const struct mount_site *site, const struct mount_operation *operation, enum path_kind kind)
+{
+	if (operation->makes_target)
+		return path_make(site->root_fd, operation->target, kind, 0755, 0);
+	return path_open(site->root_fd, operation->target, O_PATH, 0);
+}
+
+static bool is_mount_point(int fd)
+{
+	struct statx status;
+
+	return statx(fd, "", AT_EMPTY_PATH, 0, &status) == 0 &&
+	       (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+}
+
+/* Descriptors of our own mounts are kept: a later mount of the user's may cover their paths. */
+static int *keeper_of(struct mount_site *site, const char *target)
+{
+	return strcmp(target, "/dev") == 0	 ? &site->dev_fd
+	       : strcmp(target, "/dev/pts") == 0 ? &site->pts_fd
+	       : strcmp(target, "/run") == 0	 ? &site->run_fd
+						 : NULL;
+}
+
+static int perform_new(struct mount_site *site, const struct mount_operation *operation, int source_fd)
+{
+	auto_close int target_fd = open_target(site, operation, PATH_DIRECTORY), mount_fd = -EBADF;
+	int *keeper = operation->is_custom ? NULL : keeper_of(site, operation->target);
+
+	(void)source_fd;
+	if (target_fd < 0)
+		return target_fd;
+	if (operation->skips_mount_point && is_mount_point(target_fd))
+		return 0;
+	mount_fd = make_instance(operation);
+	if (mount_fd < 0)
+		return mount_fd;
+	TRY(attach(mount_fd, target_fd));
+	if (keeper)
+		*keeper = steal_fd(mount_fd);
+	return 0;
+}
+
+/* sysfs shows the network namespace of who mounts it; attached where it goes away with the host's root. */
+static int open_sysfs(struct mount_site *site)
+{
+	static const struct mount_operation whole = {.kind = OPERATION_NEW, .source = "sysfs"};
+
+	if (site->sysfs_fd >= 0)
+		return 0;
+	site->sysfs_fd = make_instance(&whole);
+	if (site->sysfs_fd < 0)
+		return site->sysfs_fd;
+	return move_mount(site->sysfs_fd, "", AT_FDCWD, "/sys", MOVE_MOUNT_F_EMPTY_PATH) < 0 ? -errno : 0;
+}
+
+static int clone_mount(int fd, bool recursive)
+{
+	int clone = open_tree(fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH |
+					      (unsigned int)(recursive ? AT_RECURSIVE : 0));
+
+	return clone < 0 ? -errno : clone;
+}
+
+/* A detached clone of what the operation binds. */
+static int clone_source(struct mount_site *site, const struct mount_operation *operation)
+{
+	auto_close int fd = -EBADF;
+
+	if (operation->place == SOURCE_SYSFS) {
+		TRY(open_sysfs(site));
+		fd = path_open(site->sysfs_fd, operation->source, O_PATH, 0);
+	} else {
+		fd = path_open(site->root_fd, operation->place == SOURCE_TARGET ? operation->target : operation->source,
+			       O_PATH, 0);
+	}
+	return fd < 0 ? fd : clone_mount(fd, operation->recursive);
+}
+
+static int perform_bind(struct mount_site *site, const struct mount_operation *operation, int source_fd)
+{
+	auto_close int own_fd = -EBADF, target_fd = -EBADF;
+	struct stat status;
+	int mount_fd = source_fd;
+
+	if (operation->place == SOURCE_HOST && source_fd < 0)
+		return -ENOENT; /* was not there when the sources were opened, which was not fatal */
+	if (source_fd < 0)
+		mount_fd = own_fd = clone_source(site, operation);
+	if (mount_fd < 0)
+		return mount_fd;
+	if (fstat(mount_fd, &status) < 0)
+		return -errno;
+	target_fd = open_target(site, operation, S_ISDIR(status.st_mode) ? PATH_DIRECTORY : PATH_FILE);
+	if (target_fd < 0)
+		return target_fd;
+	TRY(set_flags(mount_fd, operation->flags, operation->recursive));
+	TRY(attach(mount_fd, target_fd));
+	if (strcmp(operation->target, "/") != 0)
+		return 0;
+	/* The user put something else over the root: from here on that is the root. */
+	site->root_fd = fcntl(mount_fd, F_DUPFD_CLOEXEC, 3);
+	return site->root_fd < 0 ? -errno : 0;
+}
+
+static int perform_cover(struct mount_site *site, const struct mount_operation *operation, int source_fd)
+{
+	auto_close int target_fd = open_target(site, operation, PATH_FILE), node_fd = -EBADF, mount_fd = -EBADF;
+	struct stat status;
+
+	(void)source_fd;
+	if (target_fd < 0)
+		return target_fd;
+	if (fstat(target_fd, &status) < 0)
+		return -errno;
+	node_fd = openat(site->run_fd, run_host_inaccessible(status.st_mode), O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (node_fd < 0)
+		return -errno;
+	mount_fd = clone_mount(node_fd, /* recursive= */ false);
+	if (mount_fd < 0)
+		return mount_fd;
+	TRY(set_flags(mount_fd, MOUNT_FLAG_READ_ONLY | MOUNT_FLAG_NOSUID | MOUNT_FLAG_NODEV | MOUNT_FLAG_NOEXEC,
+		      false));
+	return attach(mount_fd, target_fd);
+}
+
+static int perform_remount(struct mount_site *site, const struct mount_operation *operation, int source_fd)
+{
+	auto_close int target_fd = open_target(site, operation, PATH_DIRECTORY);
+
+	(void)source_fd;
+	return target_fd < 0 ? target_fd : set_flags(target_fd, operation->flags, operation->recursive);
+}
+
+static int perform_directory(struct mount_site *site, const struct mount_operation *operation, int source_fd)
+{
+	auto_close int fd = path_make(site->root_fd, operation->target, PATH_DIRECTORY, 0755, 0);
+
+	(void)source_fd;
+	return fd < 0 ? fd : 0;
+}
+
+/* What a tree of a distribution's packages may leave out, and every start needs (file-hierarchy(7)). */
+static int perform_base(struct mount_site *site, const struct mount_operation *operation, int source_fd)
+{
+	static const struct {
+		const char *name, *link_target;
+		mode_t mode;
+	} rows[] = {
+		{"bin", "usr/bin", 0},	      {"lib", "usr/lib", 0},	  {"sbin", "usr/sbin", 0},
+		{"lib64", "usr/lib64", 0},    {"root", NULL, 0750},	  {"usr", NULL, 0755},
+		{"var", NULL, 0755},	      {"etc", NULL, 0755},	  {"proc", NULL, 0555},
+		{"sys", NULL, 0555},	      {"dev", NULL, 0555},	  {"run", NULL, 0555},
+	};
+
+	(void)operation;
+	(void)source_fd;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		int r;
+
+		if (faccessat(site->root_fd, rows[i].name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+			continue;
+		if (!rows[i].link_target)
+			r = mkdirat(site->root_fd, rows[i].name, rows[i].mode);
+		else if (path_status(site->root_fd, rows[i].link_target, NULL) == 0)
+			r = symlinkat(rows[i].link_target, site->root_fd, rows[i].name);
+		else
+			continue;
+		/* A read-only tree must do with what it has; what is really missing fails where it is needed. */
+		if (r < 0 && errno != EROFS && errno != EEXIST)
+			return fail(-errno, "Cannot make '/%s' in the tree", rows[i].name);
+	}
+	return 0;
+}
+
+static int perform_devices(struct mount_site *site, const struct mount_operation *operation, int source_fd)
+{
+	(void)operation;
+	(void)source_fd;
+	return devices_make(site->dev_fd) < 0 ? -ECANCELED : 0;
+}
+
+static int perform_run_host(struct mount_site *site, const struct mount_operation *operation, int source_fd)
+{
+	(void)operation;
+	(void)source_fd;
+	if (run_host_make(site->run_fd, site->run_host) < 0)
+		return -ECANCELED;
+	site->kmsg_fd = run_host_open_kmsg(site->run_fd);
+	if (site->kmsg_fd < 0)
+		return site->kmsg_fd;
+	site->run_host_fd = openat(site->run_fd, "host", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return site->run_host_fd < 0 ? -errno : 0;
+}
+
+static int perform_host_files(struct mount_site *site, const struct mount_operation *operation, int source_fd)
+{
+	(void)operation;
+	(void)source_fd;
+	host_files_apply(site->host_files, site->root_fd, /* root_uid= */ 0);
+	return 0;
+}
+
+typedef int (*perform_function)(struct mount_site *site, const struct mount_operation *operation, int source_fd);
+
+static const perform_function perform[] = {
+	[OPERATION_BASE] = perform_base,
+	[OPERATION_NEW] = perform_new,
+	[OPERATION_BIND] = perform_bind,
+	[OPERATION_COVER] = perform_cover,
+	[OPERATION_DEVICES] = perform_devices,
+	[OPERATION_RUN_HOST] = perform_run_host,
+	[OPERATION_DIRECTORY] = perform_directory,
+	[OPERATION_REMOUNT] = perform_remount,
+	[OPERATION_HOST_FILES] = perform_host_files,
+};
+static_assert(ARRAY_LEN(perform) == _OPERATION_COUNT, "every kind of operation is performed");
+
+static const char *describe(const struct mount_operation *operation)
+{
+	switch (operation->kind) {
+	case OPERATION_NEW:
+		return operation->source;
+	case OPERATION_BIND:
+		return operation->place == SOURCE_HOST || operation->place == SOURCE_TREE ? operation->source
+											   : "a directory";
+	case OPERATION_COVER:
+		return "an inaccessible node";
+	case OPERATION_REMOUNT:
+		return "read-only flags";
+	case OPERATION_BASE:
+	case OPERATION_DEVICES:
+	case OPERATION_RUN_HOST:
+	case OPERATION_DIRECTORY:
+	case OPERATION_HOST_FILES:
+	case _OPERATION_COUNT:
+	default:
+		return "files";
+	}
+}
+
+static int settle(const struct mount_operation *operation, int r)
+{
+	if (r >= 0 || (r == -ENOENT && operation->need == NEED_IF_EXISTS))
+		return 0;
+	if (operation->need == NEED_NICE) {
+		debug("Nothing is mounted on '%s' (%s)", operation->target, strerrordesc_np(-r));
+		return 0;
+	}
+	if (r == -ECANCELED)
+		return r; /* the sentence was said closer to the cause */
+	(void)fail(r, "Cannot mount %s on '%s' in the tree", describe(operation), operation->target);
+	if (r == -ENOENT && operation->makes_target)
+		hint("A symbolic link on the way to '%s' leads nowhere inside the tree; replace it with a directory",
+		     operation->target);
+	else if (r == -ELOOP)
+		hint("Symbolic links on the way to '%s' run in a circle or leave the tree", operation->target);
+	return -ECANCELED;
+}
+
+int mount_apply_one(struct mount_site *site, const struct mount_operation *operation)
+{
+	return settle(operation, perform[operation->kind](site, operation, -EBADF));
+}
+
+/*
+ * A tree full of links can make our mounts land on each other; a payload that finds its /proc elsewhere must not
+ * start.
+ */
+static int verify(const struct mount_site *site)
+{
+	for (size_t i = 0; i < site->plan->count; i++) {
+		const struct mount_operation *operation = &site->plan->items[i];
+		struct statfs status;
+		auto_close int fd = -EBADF;
+
+		if (operation->magic == 0)
+			continue;
+		fd = path_open(site->root_fd, operation->target, O_PATH, 0);
+		if (fd < 0 || fstatfs(fd, &status) < 0 || (unsigned long)status.f_type != operation->magic) {
+			(void)refuse(EINVAL, "The tree hides '%s': it is not the %s that was mounted there",
+				     operation->target, operation->source);
+			hint("Replace symbolic links among /proc, /sys, /dev and /run in the tree with directories");
+			return -ECANCELED;
+		}
+	}
+	return 0;
+}
+
+static int apply_all(struct mount_site *site)
+{
+	bool is_verified = false;
+
+	for (size_t i = 0; i < site->plan->count; i++) {
+		const struct mount_operation *operation = &site->plan->items[i];
+
+		if (operation->is_custom && !is_verified && strcmp(operation->target, "/") != 0) {
+			TRY(verify(site));
+			is_verified = true;
+		}
+		TRY(settle(operation, perform[operation->kind](site, operation, site->sources->fds[i])));
+	}
+	return is_verified ? 0 : verify(site);
+}
+
+int mount_apply(struct mount_site *site)
+{
+	int r;
+
+	site->dev_fd = site->pts_fd = site->run_fd = site->sysfs_fd = site->run_host_fd = site->kmsg_fd = -EBADF;
+	/* Our copy of the host's mounts hears of changes there but never tells of ours. */
+	if (mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
+		return fail(-errno, "Cannot make the mount namespace private");
+	site->root_fd = site->sources->tree_fd;
+	r = set_flags(site->root_fd, 0, true);
+	if (r < 0)
+		return fail(r, "Cannot make the view of the tree private");
+	/* Any directory will do as the place: over our own root it needs no name in the tree or on the host. */
+	if (move_mount(site->root_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return fail(-errno, "Cannot attach the tree");
+	return apply_all(site);
+}
+
+int mount_enter(struct mount_site *site)
+{
+	if (fchdir(site->root_fd) < 0 || syscall(SYS_pivot_root, ".", ".") < 0)
+		return fail(-errno, "Cannot make the tree the root directory");
+	/* "." is the old root now, stacked on the new one: pivot_root(2), 'pivot_root(".", ".")'. */
+	if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+		return fail(-errno, "Cannot leave the host's root directory");
+	return 0;
+}
+
+int mount_share(struct mount_site *site)
+{
+	struct mount_attr attr = {.propagation = MS_SHARED};
+
+	if (mount_setattr(site->root_fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0)
+		return fail(-errno, "Cannot share the mounts of the tree among the payload's namespaces");
+	return 0;
+}

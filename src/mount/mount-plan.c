@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Chooses rows of the table of API mounts and adds what the user asked for, parents first.
+ * Zone: free.
+ */
+#include "mount/mount-plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/scope.h"
+#include "mount/api-mounts.h"
+
+static unsigned int conditions_that_hold(const struct config *config, const struct mount_facts *facts)
+{
+	bool is_network_view = facts->network_is_private || config->api_vfs == API_VFS_NETWORK;
+	bool is_writable = config->api_vfs == API_VFS_WRITABLE;
+
+	return (config->tmpfs_on_tmp ? API_TMP : 0) | (is_writable ? API_SYSFS_WRITABLE : API_PROTECTED) |
+	       (is_network_view && !is_writable ? API_SYSFS_SKELETON : API_SYSFS_WHOLE) |
+	       (is_network_view ? API_NET_SYSCTL : 0);
+}
+
+static int compare_requests(const void *left, const void *right)
+{
+	const struct mount_request *a = *(const struct mount_request *const *)left;
+	const struct mount_request *b = *(const struct mount_request *const *)right;
+	int by_path = strcmp(a->destination, b->destination);
+
+	if (by_path != 0)
+		return by_path;
+	if (a->kind != b->kind)
+		return a->kind < b->kind ? -1 : 1;
+	return a->position < b->position ? -1 : 1;
+}
+
+/* Words of mount(8) that are flags of the mount rather than options of the file system. */
+static const struct {
+	const char *word;
+	unsigned int flag;
+	bool is_set;
+} flag_words[] = {
+	{"ro", MOUNT_FLAG_READ_ONLY, true},	  {"rw", MOUNT_FLAG_READ_ONLY, false},
+	{"nosuid", MOUNT_FLAG_NOSUID, true},	  {"suid", MOUNT_FLAG_NOSUID, false},
+	{"nodev", MOUNT_FLAG_NODEV, true},	  {"dev", MOUNT_FLAG_NODEV, false},
+	{"noexec", MOUNT_FLAG_NOEXEC, true},	  {"exec", MOUNT_FLAG_NOEXEC, false},
+	{"strictatime", MOUNT_FLAG_STRICTATIME, true}, {"relatime", MOUNT_FLAG_STRICTATIME, false},
+	{"nosymfollow", MOUNT_FLAG_NOSYMFOLLOW, true},
+};
+
+/* Takes the flag words out of 'options' into 'flags'; returns what is left, NULL for nothing. */
+static const char *split_options(struct arena *arena, const char *options, unsigned int *flags)
+{
+	char *rest = arena_allocate(arena, strlen(options) + 1);
+	size_t used = 0;
+
+	while (*options) {
+		size_t length = strcspn(options, ","), i;
+
+		for (i = 0; i < ARRAY_LEN(flag_words); i++)
+			if (strlen(flag_words[i].word) == length && strncmp(options, flag_words[i].word, length) == 0)
+				break;
+		if (i < ARRAY_LEN(flag_words)) {
+			*flags = flag_words[i].is_set ? *flags | flag_words[i].flag : *flags & ~flag_words[i].flag;
+		} else if (length > 0) {
+			if (used > 0)
+				rest[used++] = ',';
+			memcpy(rest + used, options, length);
+			used += length;
+		}
+		options += length + (options[length] == ',');
+	}
+	return used > 0 ? rest : NULL;
+}
+
+static void add_request(struct arena *arena, const struct mount_request *request, struct mount_plan *plan)
+{
+	struct mount_operation *operation = ARRAY_ADD(arena, plan);
+
+	*operation = (struct mount_operation){
+		.kind = OPERATION_BIND,
+		.target = request->destination,
+		.flags = request->read_only ? MOUNT_FLAG_READ_ONLY : 0,
+		.recursive = request->recursive,
+		.makes_target = true,
+		.is_custom = true,
+	};
+	switch (request->kind) {
+	case MOUNT_BIND:
+		operation->source = request->source;
+		operation->place = !request->source		? SOURCE_EMPTY
+				   : request->source_is_in_tree ? SOURCE_TREE
+								: SOURCE_HOST;
+		break;
+	case MOUNT_TMPFS:
+		operation->kind = OPERATION_NEW;
+		operation->source = "tmpfs";
+		operation->flags |= MOUNT_FLAG_NODEV | MOUNT_FLAG_STRICTATIME;
+		operation->options = split_options(arena, request->options ? request->options : "mode=0755",
+						   &operation->flags);
+		/* Always: whoever may make nodes in a tmpfs of the payload's could otherwise open any device. */
+		operation->flags |= MOUNT_FLAG_NODEV;
+		break;
+	case MOUNT_INACCESSIBLE:
+		operation->kind = OPERATION_COVER;
+		operation->makes_target = false;
+		break;
+	}
+}
+
+static void add_requests(struct arena *arena, const struct mount_requests *requests, struct mount_plan *plan)
+{
+	const struct mount_request **sorted = arena_allocate(arena, (requests->count + 1) * sizeof(*sorted));
+
+	/* A bind is looked at before a tmpfs on the same place, and within a kind the first mention goes first. */
+	for (size_t i = 0; i < requests->count; i++)
+		sorted[i] = &requests->items[i];
+	qsort(sorted, requests->count, sizeof(*sorted), compare_requests);
+	for (size_t i = 0; i < requests->count; i++)
+		add_request(arena, sorted[i], plan);
+}
+
+void mount_plan_make(struct arena *arena, const struct config *config, const struct mount_facts *facts,
+		     struct mount_plan *ret)
+{
+	unsigned int holds = conditions_that_hold(config, facts);
+
+	for (size_t i = 0; i < api_mount_count; i++) {
+		if ((api_mounts[i].condition & holds) != api_mounts[i].condition)
+			continue;
+		*ARRAY_ADD(arena, ret) = api_mounts[i].operation;
+		/* The base directories must be made while the tree can still be written. */
+		if (api_mounts[i].operation.kind == OPERATION_BASE && config->read_only)
+			*ARRAY_ADD(arena, ret) = (struct mount_operation){
+				.kind = OPERATION_REMOUNT,
+				.target = "/",
+				.flags = MOUNT_FLAG_READ_ONLY,
+				.recursive = true,
+			};
+	}
+	if (facts->host_os_release)
+		*ARRAY_ADD(arena, ret) = (struct mount_operation){
+			.kind = OPERATION_BIND,
+			.place = SOURCE_HOST,
+			.source = facts->host_os_release,
+			.target = "/run/host/os-release",
+			.flags = MOUNT_FLAG_READ_ONLY | MOUNT_FLAG_NOSUID | MOUNT_FLAG_NODEV | MOUNT_FLAG_NOEXEC,
+			.need = NEED_NICE,
+		};
+	/* Before the user's own mounts, which may cover the files that these write. */
+	*ARRAY_ADD(arena, ret) = (struct mount_operation){.kind = OPERATION_HOST_FILES, .target = "/etc"};
+	add_requests(arena, &config->mounts, ret);
+	ret->cgroup = api_cgroup_mount;
+}

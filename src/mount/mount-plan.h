@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * DECIDED: the file system of the payload as an ordered list of operations. Pure: made from the configuration and
+ * from facts, without a system call, and printable.
+ * Zone: free.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/arena.h"
+#include "config/config.h"
+
+enum mount_operation_kind {
+	OPERATION_BASE,      /* directories and links every tree needs */
+	OPERATION_NEW,       /* a new instance of a kernel file system */
+	OPERATION_BIND,      /* something that exists, seen elsewhere */
+	OPERATION_COVER,     /* an unreadable object of the target's own kind over the target */
+	OPERATION_DEVICES,   /* fills /dev */
+	OPERATION_RUN_HOST,  /* fills /run/host */
+	OPERATION_DIRECTORY, /* a directory to mount on later */
+	OPERATION_REMOUNT,   /* other flags for what is mounted at the target; 'recursive' for what is below as well */
+	OPERATION_HOST_FILES, /* resolv.conf and localtime */
+	_OPERATION_COUNT,
+};
+
+enum mount_flags {
+	MOUNT_FLAG_READ_ONLY = 1 << 0,
+	MOUNT_FLAG_NOSUID = 1 << 1,
+	MOUNT_FLAG_NODEV = 1 << 2,
+	MOUNT_FLAG_NOEXEC = 1 << 3,
+	MOUNT_FLAG_STRICTATIME = 1 << 4,
+	MOUNT_FLAG_NOSYMFOLLOW = 1 << 5,
+};
+
+/* Where a bind's source is named. */
+enum mount_source_place {
+	SOURCE_TARGET, /* the target itself, with other flags */
+	SOURCE_TREE,   /* a path inside the tree, as assembled so far */
+	SOURCE_HOST,   /* a path on the host */
+	SOURCE_SYSFS,  /* a path inside the sysfs instance of the payload's network namespace */
+	SOURCE_EMPTY,  /* a new directory, gone with the machine */
+};
+
+/* What happens when the operation cannot be done. */
+enum mount_need {
+	NEED_FATAL,
+	NEED_IF_EXISTS, /* a missing target (or host source) is fine; anything else is fatal */
+	NEED_NICE,      /* any failure is a debug line */
+};
+
+struct mount_operation {
+	enum mount_operation_kind kind;
+	enum mount_need need;
+	const char *target;      /* as the guest sees it */
+	enum mount_source_place place;
+	const char *source;      /* path by 'place'; file system type for OPERATION_NEW */
+	const char *options;     /* "key=value,flag" for OPERATION_NEW, or NULL */
+	unsigned int flags;      /* enum mount_flags */
+	bool recursive;
+	bool makes_target;       /* a missing target is made */
+	bool skips_mount_point;  /* what the host mounted there already stays */
+	bool is_custom;          /* asked for by name */
+	unsigned long magic;     /* statfs(2) f_type that the target must show at the end, or 0 */
+};
+
+struct mount_plan {
+	struct mount_operation *items;
+	size_t count, room;
+	/* Mounted last, when the payload is in its cgroup; no target: not mounted. */
+	struct mount_operation cgroup;
+};
+
+/* What of the host and the tree the plan depends on. */
+struct mount_facts {
+	bool network_is_private;
+	const char *host_os_release; /* path on the host, or NULL */
+};
+
+void mount_plan_make(struct arena *arena, const struct config *config, const struct mount_facts *facts,
+		     struct mount_plan *ret);

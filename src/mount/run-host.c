@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Fills /run/host, on a tmpfs that nobody else sees yet: plain names relative to its descriptor are safe here.
+ * Zone: doomed.
+ */
+#include "mount/run-host.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/scope.h"
+
+struct inaccessible {
+	const char *name;
+	mode_t kind;
+	bool is_vital; /* device nodes may be forbidden; then nothing can be covered with them */
+};
+
+static const struct inaccessible inaccessibles[] = {
+	{"host/inaccessible/reg", S_IFREG, true},   {"host/inaccessible/dir", S_IFDIR, true},
+	{"host/inaccessible/fifo", S_IFIFO, true},  {"host/inaccessible/sock", S_IFSOCK, true},
+	{"host/inaccessible/chr", S_IFCHR, false}, {"host/inaccessible/blk", S_IFBLK, false},
+};
+
+const char *run_host_inaccessible(unsigned int mode)
+{
+	switch (mode & S_IFMT) {
+	case S_IFDIR:
+		return "host/inaccessible/dir";
+	case S_IFIFO:
+		return "host/inaccessible/fifo";
+	case S_IFSOCK:
+		return "host/inaccessible/sock";
+	case S_IFCHR:
+		return "host/inaccessible/chr";
+	case S_IFBLK:
+		return "host/inaccessible/blk";
+	default:
+		return "host/inaccessible/reg";
+	}
+}
+
+static int make_file(int run_fd, const char *name, const char *line, mode_t mode)
+{
+	auto_close int fd = openat(run_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+	char text[256];
+	int length = snprintf(text, sizeof(text), "%s\n", line ? line : "");
+
+	if (fd < 0)
+		return -errno;
+	return line ? fd_write_all(fd, text, (size_t)length) : 0;
+}
+
+static int make_inaccessibles(int run_fd)
+{
+	if (mkdirat(run_fd, "host/inaccessible", 0755) < 0)
+		return -errno;
+	for (size_t i = 0; i < ARRAY_LEN(inaccessibles); i++) {
+		const struct inaccessible *row = &inaccessibles[i];
+		int r = row->kind == S_IFDIR ? mkdirat(run_fd, row->name, 0) : mknodat(run_fd, row->name, row->kind, 0);
+
+		if (r < 0 && row->is_vital)
+			return -errno;
+	}
+	return fchmodat(run_fd, "host/inaccessible", 0555, 0) < 0 ? -errno : 0;
+}
+
+static int fill(int run_fd, const struct run_host_request *request)
+{
+	if (mkdirat(run_fd, "host", 0755) < 0)
+		return -errno;
+	TRY(make_file(run_fd, "host/container-manager", request->service, 0444));
+	TRY(make_file(run_fd, "host/container-uuid", request->machine_uuid, 0444));
+	TRY(make_file(run_fd, "host/proc-sys-kernel-random-boot-id", request->boot_id, 0444));
+	TRY(make_file(run_fd, "host/os-release", NULL, 0444));
+	if (mkfifoat(run_fd, "host/proc-kmsg", 0600) < 0)
+		return -errno;
+	return make_inaccessibles(run_fd);
+}
+
+int run_host_make(int run_fd, const struct run_host_request *request)
+{
+	int r = fill(run_fd, request);
+
+	return r < 0 ? fail(r, "Cannot fill '/run/host' in the tree") : 0;
+}
+
+int run_host_open_kmsg(int run_fd)
+{
+	int fd = openat(run_fd, "host/proc-kmsg", O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+
+	return fd < 0 ? -errno : fd;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * /run/host: what the payload learns about the one who started it.
+ * Zone: doomed.
+ */
+#pragma once
+
+struct run_host_request {
+	const char *service;      /* container-manager */
+	const char *machine_uuid; /* dashed; container-uuid */
+	const char *boot_id;      /* dashed; random per start */
+};
+
+/* Objects that a mount may put over another one of the same kind, by name below the run tmpfs. */
+const char *run_host_inaccessible(unsigned int mode);
+
+/* Fills /run/host below the tmpfs 'run_fd'. */
+int run_host_make(int run_fd, const struct run_host_request *request);
+
+/* Opens the FIFO at /proc/kmsg both ways, so that its readers block instead of seeing end-of-file. */
+int run_host_open_kmsg(int run_fd);

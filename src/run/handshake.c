@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Messages of the handshake: one packet each, with descriptors beside it.
+ * Zone: owing on the parent's side, doomed on the container's. No heap: a confined child speaks too.
+ */
+#include "run/handshake.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/scope.h"
+
+struct message {
+	int32_t step;
+	int32_t error;
+	int32_t level;
+	uint32_t passengers_mask; /* bit n: passenger n is among the descriptors, in order */
+	char text[2048];
+};
+
+#define MESSAGE_HEAD offsetof(struct message, text)
+
+int handshake_open(struct handshake *ret_parent, struct handshake *ret_container)
+{
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		return -errno;
+	ret_parent->fd = ends[0];
+	ret_container->fd = ends[1];
+	return 0;
+}
+
+static int send_message(int fd, const struct message *message, const int *fds, size_t fd_count)
+{
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(int) * _PASSENGER_COUNT)];
+	} control = {0};
+	struct iovec part = {
+		.iov_base = (void *)message,
+		.iov_len = MESSAGE_HEAD + strnlen(message->text, sizeof(message->text) - 1) + 1,
+	};
+	struct msghdr packet = {.msg_iov = &part, .msg_iovlen = 1};
+
+	if (fd_count > 0) {
+		packet.msg_control = &control;
+		packet.msg_controllen = CMSG_SPACE(sizeof(int) * fd_count);
+		control.header.cmsg_level = SOL_SOCKET;
+		control.header.cmsg_type = SCM_RIGHTS;
+		control.header.cmsg_len = CMSG_LEN(sizeof(int) * fd_count);
+		memcpy(CMSG_DATA(&control.header), fds, sizeof(int) * fd_count);
+	}
+	return sendmsg(fd, &packet, MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+int handshake_say(struct handshake *handshake, enum handshake_step step, const int *passengers)
+{
+	struct message message = {.step = (int32_t)step};
+	int fds[_PASSENGER_COUNT];
+	size_t count = 0;
+
+	for (size_t i = 0; passengers && i < _PASSENGER_COUNT; i++) {
+		if (passengers[i] < 0)
+			continue;
+		message.passengers_mask |= UINT32_C(1) << i;
+		fds[count++] = passengers[i];
+	}
+	return send_message(handshake->fd, &message, fds, count);
+}
+
+/* Returns the bytes received, 0 for a closed peer, or a negative errno. Every descriptor received lands in 'fds'. */
+static int receive_message(int fd, struct message *ret_message, int fds[_PASSENGER_COUNT])
+{
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(int) * _PASSENGER_COUNT)];
+	} control = {0};
+	struct iovec part = {.iov_base = ret_message, .iov_len = sizeof(*ret_message)};
+	struct msghdr packet = {
+		.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+	ssize_t length;
+
+	for (size_t i = 0; i < _PASSENGER_COUNT; i++)
+		fds[i] = -EBADF;
+	do
+		length = recvmsg(fd, &packet, MSG_CMSG_CLOEXEC);
+	while (length < 0 && errno == EINTR);
+	if (length < 0)
+		return errno == ECONNRESET ? 0 : -errno;
+	if (length == 0)
+		return 0;
+	if (packet.msg_controllen >= sizeof(struct cmsghdr) && control.header.cmsg_type == SCM_RIGHTS)
+		memcpy(fds, CMSG_DATA(&control.header), control.header.cmsg_len - CMSG_LEN(0));
+	if ((size_t)length <= MESSAGE_HEAD)
+		return -EPROTO;
+	ret_message->text[(size_t)length - MESSAGE_HEAD - 1] = '\0';
+	return (int)length;
+}
+
+/* Prints a sentence of the peer, if this message is one; FAILED has none, it follows its sentences. */
+static int pass_on(const struct message *message)
+{
+	if (message->step == HANDSHAKE_SPOKEN)
+		log_forward((enum log_level)message->level, message->text);
+	if (message->step != HANDSHAKE_FAILED)
+		return 0;
+	return message->error < 0 ? message->error : -EINVAL;
+}
+
+static void seat_passengers(uint32_t mask, const int *fds, int *ret_passengers)
+{
+	size_t next = 0;
+
+	for (size_t i = 0; i < _PASSENGER_COUNT; i++)
+		ret_passengers[i] = mask & (UINT32_C(1) << i) ? fds[next++] : -EBADF;
+}
+
+int handshake_hear(struct handshake *handshake, enum handshake_step step, int *ret_passengers)
+{
+	int fds[_PASSENGER_COUNT];
+	struct message message;
+	int r;
+
+	do {
+		r = receive_message(handshake->fd, &message, fds);
+		if (r == 0)
+			return -EPIPE;
+		TRY(r);
+		TRY(pass_on(&message));
+	} while (message.step == HANDSHAKE_SPOKEN);
+	if (message.step != (int32_t)step)
+		return -EPROTO;
+	if (ret_passengers)
+		seat_passengers(message.passengers_mask, fds, ret_passengers);
+	return 0;
+}
+
+int handshake_overhear(struct handshake *handshake)
+{
+	int fds[_PASSENGER_COUNT];
+	struct message message;
+	int r = receive_message(handshake->fd, &message, fds);
+
+	if (r == 0)
+		return 1;
+	TRY(r);
+	return pass_on(&message);
+}
+
+void handshake_log_sink(enum log_level level, int error, const char *sentence, void *userdata)
+{
+	struct handshake *handshake = userdata;
+	struct message message = {.step = HANDSHAKE_SPOKEN, .error = error, .level = (int32_t)level};
+	size_t length = strnlen(sentence, sizeof(message.text) - 1);
+
+	/*
+	 * A failure is spoken, not said: the doomed child says FAILED itself when it gives up, so that a sentence and
+	 * its hint both arrive, in order, before it.
+	 */
+	memcpy(message.text, sentence, length);
+	(void)send_message(handshake->fd, &message, NULL, 0);
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The conversation between parent and container: named steps over one SOCK_SEQPACKET pair. Each step is said once
+ * and heard once; end-of-file is never success, except after GO, where close-on-exec is the exec.
+ * Zone: owing on the parent's side, doomed on the container's.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "base/log.h"
+
+enum handshake_step {
+	HANDSHAKE_ROOTED,   /* container: the new root is assembled and entered; the host's is out of reach */
+	HANDSHAKE_PLACED,   /* parent: links, scope, registration and cgroup are in place */
+	HANDSHAKE_CONFINED, /* container: limits, ids and capabilities are final; one step from exec */
+	HANDSHAKE_GO,       /* parent: I am watching; run */
+	HANDSHAKE_SPOKEN,   /* container: a sentence for the user, at any time */
+	HANDSHAKE_FAILED,   /* container: I give up; my sentences said why */
+	_HANDSHAKE_STEP_COUNT,
+};
+
+/* Descriptors that travel with ROOTED, by index; -EBADF where there is none. */
+enum handshake_passenger {
+	PASSENGER_CONSOLE, /* pty master */
+	PASSENGER_NOTIFY,  /* datagram socket bound at /run/host/notify */
+	PASSENGER_KMSG,    /* both ends of the FIFO at /proc/kmsg */
+	_PASSENGER_COUNT,
+};
+
+struct handshake {
+	int fd;
+};
+
+/* Makes the two connected ends; the caller closes them. */
+int handshake_open(struct handshake *ret_parent, struct handshake *ret_container);
+
+/* Says 'step'; 'passengers' is NULL or an array of _PASSENGER_COUNT descriptors, which stay the caller's. */
+int handshake_say(struct handshake *handshake, enum handshake_step step, const int *passengers);
+
+/*
+ * Waits for 'step'. The peer's sentences are printed on the way. Fails if the peer says FAILED (its own sentence is
+ * printed), says another step, or is gone. 'ret_passengers' is NULL or receives _PASSENGER_COUNT descriptors, owned
+ * by the caller.
+ */
+int handshake_hear(struct handshake *handshake, enum handshake_step step, int *ret_passengers);
+
+/*
+ * After GO, when the descriptor is readable: prints what the container says. Returns 0 while it may say more, 1 when
+ * its end is closed, which is the exec, or a negative errno when it said FAILED.
+ */
+int handshake_overhear(struct handshake *handshake);
+
+/* A log sink that says every sentence through the handshake; userdata is the struct handshake. */
+void handshake_log_sink(enum log_level level, int error, const char *sentence, void *userdata);

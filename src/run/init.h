@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The stub init of --as-pid2: reaps, forwards a stop, and ends with its one child.
+ * Zone: doomed.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+enum init_action {
+	INIT_IGNORE,
+	INIT_POWER_OFF,
+	INIT_REBOOT,
+};
+
+struct init_request {
+	const char *service; /* what other containers find in $container */
+	const char *uuid;    /* the machine id, 32 digits without dashes */
+	char **environment;  /* the payload's; where it has LISTEN_FDS= it must also have a LISTEN_PID= to be replaced */
+	bool has_terminal;   /* standard input is the terminal that the payload's session shall have */
+
+	/* Runs the payload with 'environment', as exec does: returns only a negative errno, after it told what is wrong. */
+	int (*execute)(char *const *environment, void *userdata);
+	/*
+	 * Tells the parent that nothing will run. The sentence is made for fail(error, "%s", sentence); NULL where execute()
+	 * told it.
+	 */
+	void (*report)(int error, const char *sentence, void *userdata);
+	void *userdata;
+};
+
+/*
+ * Runs as PID 1 in place of exec, fully confined, with standard descriptors and those to be passed on open and
+ * everything else (the handshake too) close-on-exec; allocates nothing. As exec would, it closes the handshake once
+ * the payload runs. Returns the status to _exit() with: the payload's, 255 if that died by a signal, 1 after report();
+ * or does not return because reboot(2) ended the namespace.
+ */
+int init_run(const struct init_request *request);
+
+/* What the stub does on a signal. */
+enum init_action init_action_for(int signal_number);

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The parent's side of the story. Paragraphs carry the same titles as in run/payload.c; between two of them stands
+ * one line of the handshake.
+ *
+ * Zone: owing. Namespaces are the host's throughout. Must: push an undo entry after each side effect. Must never:
+ * exit, or run or open anything of the tree.
+ */
+#include "run/launch.h"
+
+#include <errno.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/scope.h"
+#include "run/notify.h"
+#include "run/payload.h"
+
+static void close_fd(void *argument)
+{
+	int *fd = argument;
+
+	scope_close(fd);
+	*fd = -EBADF;
+}
+
+
+/* Whatever happened: nobody of the machine survives its supervisor. PID 1 takes its namespace along. */
+static void kill_payload(void *argument)
+{
+	struct machine *machine = argument;
+
+	if (machine->pid > 0) {
+		siginfo_t info;
+
+		(void)syscall(SYS_pidfd_send_signal, machine->pidfd, SIGKILL, NULL, 0);
+		while (waitid(P_PIDFD, (id_t)machine->pidfd, &info, WEXITED) < 0 && errno == EINTR)
+			;
+		machine->pid = 0;
+	}
+	close_fd(&machine->pidfd);
+}
+
+/* --- Born --- */
+
+/* CLONE_INTO_CGROUP needs no migration; a kernel may refuse it where moving is still possible. */
+static pid_t clone_payload(struct machine *machine, bool into_cgroup)
+{
+	struct clone_args arguments = {
+		.flags = machine->plan->clone_flags | CLONE_PIDFD | (into_cgroup ? CLONE_INTO_CGROUP : 0),
+		.pidfd = (uint64_t)(uintptr_t)&machine->pidfd,
+		.exit_signal = SIGCHLD,
+		.cgroup = into_cgroup ? (uint64_t)machine->cgroup.payload_fd : 0,
+	};
+	long pid = syscall(SYS_clone3, &arguments, sizeof(arguments));
+
+	return pid < 0 ? -errno : (pid_t)pid;
+}
+
+static int explain_clone_failure(int r)
+{
+	(void)fail(r, "Cannot create the namespaces of the machine");
+	if (r == -EPERM)
+		hint("Creating them needs root (CAP_SYS_ADMIN); run nspawn as root");
+	else if (r == -ENOSPC)
+		hint("A limit of /proc/sys/user/max_*_namespaces is reached");
+	return r;
+}
+
+static int bear(struct machine *machine, struct handshake *container)
+{
+	struct payload_request request = {
+		.plan = machine->plan,
+		.sources = &machine->sources,
+		.handshake = *container,
+		.has_cgroup = machine->has_cgroup,
+	};
+	bool is_moved = false;
+
+	machine->pid = clone_payload(machine, machine->has_cgroup);
+	if (machine->pid < 0 && machine->has_cgroup) {
+		machine->pid = clone_payload(machine, /* into_cgroup= */ false);
+		is_moved = machine->pid > 0;
+	}
+	if (machine->pid < 0)
+		return explain_clone_failure(machine->pid);
+	if (machine->pid == 0)
+		payload_run(&request);
+	undo_push(machine->undo, kill_payload, machine, "payload");
+	return is_moved ? cgroup_move(&machine->cgroup, machine->pid) : 0;
+}
+
+/* --- Root --- */
+
+/* Its console, its notification socket and its /proc/kmsg are ours to hold now. */
+static int take_passengers(struct machine *machine, const int passengers[_PASSENGER_COUNT])
+{
+	machine->notify_fd = passengers[PASSENGER_NOTIFY];
+	undo_push(machine->undo, close_fd, &machine->notify_fd, "notification socket");
+	machine->kmsg_fd = passengers[PASSENGER_KMSG];
+	undo_push(machine->undo, close_fd, &machine->kmsg_fd, "kernel log FIFO");
+	undo_push(machine->undo, console_stop, &machine->console, "console");
+	return console_start(&machine->console, &machine->plan->console, passengers[PASSENGER_CONSOLE]);
+}
+
+/* --- The story --- */
+
+/* The peer is gone without a word: only its own signal or an out-of-memory kill does that. */
+static int explain_silence(struct machine *machine, int r)
+{
+	siginfo_t info = {0};
+
+	if (r != -EPIPE && r != -EPROTO)
+		return r;
+	if (waitid(P_PIDFD, (id_t)machine->pidfd, &info, WEXITED | WNOWAIT) == 0 && info.si_code != CLD_EXITED)
+		return refuse(EIO, "The payload was killed by signal %s while it was set up", sigabbrev_np(info.si_status));
+	return refuse(EIO, "The payload ended while it was set up");
+}
+
+static int accompany(struct machine *machine)
+{
+	int passengers[_PASSENGER_COUNT];
+
+	TRY(handshake_hear(&machine->handshake, HANDSHAKE_ROOTED, passengers));
+	TRY(take_passengers(machine, passengers));
+
+	/* Place: links, scope and registration belong here; the cgroup was there before the clone. */
+
+	TRY(handshake_say(&machine->handshake, HANDSHAKE_PLACED, NULL));
+	TRY(handshake_hear(&machine->handshake, HANDSHAKE_CONFINED, NULL));
+	TRY(handshake_say(&machine->handshake, HANDSHAKE_GO, NULL));
+	return 0;
+}
+
+int launch(struct machine *machine)
+{
+	struct handshake container;
+	int r;
+
+	r = handshake_open(&machine->handshake, &container);
+	if (r < 0)
+		return fail(r, "Cannot make the socket for talking with the payload");
+	undo_push(machine->undo, close_fd, &machine->handshake.fd, "handshake");
+	r = bear(machine, &container);
+	scope_close(&container.fd);
+	TRY(r);
+	mount_sources_close(&machine->sources);
+	r = accompany(machine);
+	return r < 0 ? explain_silence(machine, r) : 0;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The parent's side of the story, from the clone to the moment the payload runs. Read it beside run/payload.c.
+ * Zone: owing.
+ */
+#pragma once
+
+#include "base/undo.h"
+#include "manager/cgroup.h"
+#include "mount/mount-apply.h"
+#include "run/console.h"
+#include "run/handshake.h"
+#include "run/plan.h"
+
+/* MADE: what exists now. */
+struct machine {
+	const struct plan *plan;
+	struct undo *undo;
+	int directory_fd;
+	struct mount_sources sources;
+	struct cgroup cgroup;
+	bool has_cgroup;
+	pid_t pid;
+	int pidfd;
+	struct handshake handshake;
+	int notify_fd;
+	int kmsg_fd; /* held open, so that readers of /proc/kmsg block */
+	struct console console;
+};
+
+/*
+ * Clones the payload and accompanies it until it runs. Everything is owed to machine->undo. Fails with one sentence
+ * printed, the payload's own where it was the payload that failed.
+ */
+int launch(struct machine *machine);

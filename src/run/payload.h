@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The container's side of the story, from the clone to the exec. Read it beside run/launch.c.
+ * Zone: doomed.
+ */
+#pragma once
+
+#include "mount/mount-apply.h"
+#include "run/handshake.h"
+#include "run/plan.h"
+
+struct payload_request {
+	const struct plan *plan;
+	const struct mount_sources *sources;
+	struct handshake handshake;
+	bool has_cgroup; /* we were born in, or get moved to, a group of our own */
+};
+
+/* Becomes the payload; never returns. */
+void payload_run(struct payload_request *request) __attribute__((noreturn));

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The supervisor's loop. It sleeps in poll(2) without timeout as long as nothing is being stopped, so that a waiting
+ * supervisor costs no wake-ups.
+ * Zone: owing.
+ */
+#include "run/supervise.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/scope.h"
+#include "config/config.h"
+#include "base/numbers.h"
+#include "run/notify.h"
+#include "run/power.h"
+
+/* An init that we know no protocol of, or that does not answer, gets this long after a request to stop. */
+#define UNKNOWN_INIT_STOP_SEC 10
+
+enum state {
+	STATE_RUNNING,
+	STATE_STOPPING, /* asked to stop, not yet gone */
+	STATE_KILLING,  /* SIGKILL sent */
+	_STATE_COUNT,
+};
+
+enum event {
+	EVENT_STOP,     /* SIGTERM, SIGINT, SIGHUP to us */
+	EVENT_KILL,     /* the key sequence for it */
+	EVENT_POWER_OFF, /* key sequence */
+	EVENT_REBOOT,   /* key sequence */
+	EVENT_TIMEOUT,
+	_EVENT_COUNT,
+};
+
+struct supervisor {
+	struct machine *machine;
+	enum state state;
+	int signal_fd;
+	bool is_stop_ours; /* the payload ends because we were told to stop it */
+	bool has_deadline;
+	struct timespec deadline;
+	struct notify_relay relay;
+	bool is_failed; /* the payload said so after GO */
+	int leader_gone; /* 1: reaped, 'info' is filled */
+	siginfo_t info;
+};
+
+typedef enum state (*cell)(struct supervisor *supervisor);
+
+static void send_signal(struct supervisor *supervisor, int signal_number)
+{
+	/* ESRCH: it died meanwhile, and poll() says so next. */
+	(void)syscall(SYS_pidfd_send_signal, supervisor->machine->pidfd, signal_number, NULL, 0);
+}
+
+static enum state kill_now(struct supervisor *supervisor)
+{
+	send_signal(supervisor, SIGKILL);
+	return STATE_KILLING;
+}
+
+static enum state kill_on_request(struct supervisor *supervisor)
+{
+	supervisor->is_stop_ours = true;
+	return kill_now(supervisor);
+}
+
+static void set_deadline(struct supervisor *supervisor, time_t seconds)
+{
+	(void)clock_gettime(CLOCK_MONOTONIC, &supervisor->deadline);
+	supervisor->deadline.tv_sec += seconds;
+	supervisor->has_deadline = true;
+}
+
+/* The guest's own root, through procfs of the host: where its init keeps its control files. */
+static int open_guest_root(const struct supervisor *supervisor)
+{
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/root", supervisor->machine->pid);
+	return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+static void ask_init(struct supervisor *supervisor, enum power_request request)
+{
+	const struct plan *plan = supervisor->machine->plan;
+	enum init_kind kind = plan->facts->tree.init_kind;
+	auto_close int root_fd = open_guest_root(supervisor);
+	int r = power_ask(kind, request, supervisor->machine->pidfd, root_fd);
+
+	if (r == 0)
+		return;
+	if (r < 0)
+		warn(r, "Cannot ask the %s in the tree to stop, killing it in %d s", init_kind_name(kind),
+		     UNKNOWN_INIT_STOP_SEC);
+	else
+		warn(0, "The tree's init is of no kind that is known, sending SIGTERM and killing it in %d s",
+		     UNKNOWN_INIT_STOP_SEC);
+	if (r > 0)
+		send_signal(supervisor, SIGTERM);
+	set_deadline(supervisor, UNKNOWN_INIT_STOP_SEC);
+}
+
+static enum state stop(struct supervisor *supervisor)
+{
+	const struct plan *plan = supervisor->machine->plan;
+
+	supervisor->is_stop_ours = true;
+	if (plan->uses_init_protocol) {
+		note("Stopping machine '%s'; ask again to kill it", plan->machine);
+		(void)notify_stage(NOTIFY_STAGE_STOPPING);
+		ask_init(supervisor, POWER_OFF);
+		return STATE_STOPPING;
+	}
+	if (plan->kill_signal > 0) {
+		note("Stopping machine '%s'; ask again to kill it", plan->machine);
+		(void)notify_stage(NOTIFY_STAGE_STOPPING);
+		send_signal(supervisor, plan->kill_signal);
+		return STATE_STOPPING;
+	}
+	return kill_now(supervisor);
+}
+
+static enum state press_power(struct supervisor *supervisor, enum power_request request)
+{
+	const struct plan *plan = supervisor->machine->plan;
+
+	if (plan->config->start == START_BOOT)
+		ask_init(supervisor, request);
+	else /* the stub init and programs that play init take these (systemd(1), "Signals") */
+		send_signal(supervisor, request == POWER_OFF ? SIGRTMIN + 4 : SIGRTMIN + 5);
+	return supervisor->state;
+}
+
+static enum state press_power_off(struct supervisor *supervisor)
+{
+	return press_power(supervisor, POWER_OFF);
+}
+
+static enum state press_reboot(struct supervisor *supervisor)
+{
+	return press_power(supervisor, POWER_REBOOT);
+}
+
+static enum state stay(struct supervisor *supervisor)
+{
+	return supervisor->state;
+}
+
+static enum state give_up_waiting(struct supervisor *supervisor)
+{
+	note("Machine '%s' did not stop in time, killing it", supervisor->machine->plan->machine);
+	supervisor->has_deadline = false;
+	return kill_now(supervisor);
+}
+
+static const cell cells[_STATE_COUNT][_EVENT_COUNT] = {
+	[STATE_RUNNING] = {
+		[EVENT_STOP] = stop,
+		[EVENT_KILL] = kill_on_request,
+		[EVENT_POWER_OFF] = press_power_off,
+		[EVENT_REBOOT] = press_reboot,
+		[EVENT_TIMEOUT] = give_up_waiting,
+	},
+	[STATE_STOPPING] = {
+		[EVENT_STOP] = kill_on_request,
+		[EVENT_KILL] = kill_on_request,
+		[EVENT_POWER_OFF] = stay,
+		[EVENT_REBOOT] = stay,
+		[EVENT_TIMEOUT] = give_up_waiting,
+	},
+	[STATE_KILLING] = {
+		[EVENT_STOP] = stay,
+		[EVENT_KILL] = stay,
+		[EVENT_POWER_OFF] = stay,
+		[EVENT_REBOOT] = stay,
+		[EVENT_TIMEOUT] = stay,
+	},
+};
+
+static void happen(struct supervisor *supervisor, enum event event)
+{
+	supervisor->state = cells[supervisor->state][event](supervisor);
+}
+
+static const int watched_signals[] = {SIGTERM, SIGINT, SIGHUP, SIGWINCH, SIGCONT};
+
+int supervise_block_signals(void)
+{
+	sigset_t set;
+	int fd;
+
+	(void)sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_LEN(watched_signals); i++)
+		(void)sigaddset(&set, watched_signals[i]);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return fail(-errno, "Cannot block signals");
+	/* A reader of our output that goes away must not take the machine down unasked. */
+	(void)signal(SIGPIPE, SIG_IGN);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return fd < 0 ? fail(-errno, "Cannot watch signals") : fd;
+}
+
+static void read_signal(struct supervisor *supervisor)
+{
+	struct signalfd_siginfo info;
+
+	if (read(supervisor->signal_fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (info.ssi_signo == SIGWINCH)
+		console_window_changed(&supervisor->machine->console);
+	else if (info.ssi_signo == SIGCONT)
+		console_resumed(&supervisor->machine->console);
+	else
+		happen(supervisor, EVENT_STOP);
+}
+
+static int handle_console(struct supervisor *supervisor, const struct pollfd *fds, size_t count)
+{
+	int event = console_dispatch(&supervisor->machine->console, fds, count);
+
+	if (event < 0)
+		return event;
+	if (event == CONSOLE_KILL)
+		happen(supervisor, EVENT_KILL);
+	else if (event == CONSOLE_POWEROFF)
+		happen(supervisor, EVENT_POWER_OFF);
+	else if (event == CONSOLE_REBOOT)
+		happen(supervisor, EVENT_REBOOT);
+	else if (event == CONSOLE_UNKNOWN_KEY)
+		note("Unknown key after '^]^]': ']' again kills the machine, 'p' powers it off, 'r' reboots it");
+	return 0;
+}
+
+/* The stub init closes its end once its program runs; for the others close-on-exec did. */
+static void hear_payload(struct supervisor *supervisor)
+{
+	struct handshake *handshake = &supervisor->machine->handshake;
+	int r = handshake_overhear(handshake);
+
+	if (r < 0)
+		supervisor->is_failed = true;
+	if (r != 0) {
+		scope_close(&handshake->fd);
+		handshake->fd = -EBADF;
+	}
+}
+
+static void hear_notification(struct supervisor *supervisor)
+{
+	int heard = notify_receive(supervisor->machine->notify_fd, &supervisor->relay);
+
+	if (heard < 0)
+		debug("Cannot read the notification socket");
+}
+
+static int reap(struct supervisor *supervisor)
+{
+	struct machine *machine = supervisor->machine;
+
+	if (waitid(P_PIDFD, (id_t)machine->pidfd, &supervisor->info, WEXITED) < 0)
+		return fail(-errno, "Cannot learn how the payload ended");
+	machine->pid = 0;
+	supervisor->leader_gone = 1;
+	return 0;
+}
+
+/* Milliseconds for poll(2): -1 without a deadline, rounded up so that it is over when poll() returns. */
+static int time_left_msec(const struct supervisor *supervisor)
+{
+	struct timespec now;
+	long long left;
+
+	if (!supervisor->has_deadline)
+		return -1;
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	left = (supervisor->deadline.tv_sec - now.tv_sec) * 1000LL +
+	       (supervisor->deadline.tv_nsec - now.tv_nsec) / 1000000 + 1;
+	return left < 0 ? 0 : (int)left;
+}
+
+enum slot {
+	SLOT_PAYLOAD,
+	SLOT_SIGNAL,
+	SLOT_HANDSHAKE,
+	SLOT_NOTIFY,
+	SLOT_CONSOLE, /* and the following */
+};
+
+static int turn(struct supervisor *supervisor)
+{
+	struct machine *machine = supervisor->machine;
+	struct pollfd fds[SLOT_CONSOLE + CONSOLE_POLLFDS] = {
+		[SLOT_PAYLOAD] = {.fd = machine->pidfd, .events = POLLIN},
+		[SLOT_SIGNAL] = {.fd = supervisor->signal_fd, .events = POLLIN},
+		[SLOT_HANDSHAKE] = {.fd = machine->handshake.fd, .events = POLLIN},
+		[SLOT_NOTIFY] = {.fd = machine->notify_fd, .events = POLLIN},
+	};
+	size_t console_count = console_pollfds(&machine->console, fds + SLOT_CONSOLE);
+	int ready = poll(fds, SLOT_CONSOLE + console_count, time_left_msec(supervisor));
+
+	if (ready < 0)
+		return errno == EINTR ? 0 : fail(-errno, "Cannot wait for the payload");
+	if (ready == 0)
+		happen(supervisor, EVENT_TIMEOUT);
+	if (fds[SLOT_HANDSHAKE].revents)
+		hear_payload(supervisor);
+	if (fds[SLOT_NOTIFY].revents)
+		hear_notification(supervisor);
+	TRY(handle_console(supervisor, fds + SLOT_CONSOLE, console_count));
+	if (fds[SLOT_SIGNAL].revents)
+		read_signal(supervisor);
+	return fds[SLOT_PAYLOAD].revents ? reap(supervisor) : 0;
+}
+
+/* reboot(2) in a PID namespace: its init seems to die of SIGINT after a halt and of SIGHUP after a restart. */
+static struct ending conclude(const struct supervisor *supervisor)
+{
+	int status = supervisor->info.si_status;
+
+	if (supervisor->is_failed)
+		return (struct ending){OUTCOME_FAILED, 1};
+	if (supervisor->info.si_code == CLD_EXITED)
+		return (struct ending){OUTCOME_EXITED, status};
+	if (status == SIGINT)
+		return (struct ending){OUTCOME_POWER_OFF, 0};
+	if (status == SIGHUP)
+		return (struct ending){supervisor->is_stop_ours ? OUTCOME_POWER_OFF : OUTCOME_REBOOT, 0};
+	if (status == SIGKILL && supervisor->is_stop_ours)
+		return (struct ending){OUTCOME_KILLED, status};
+	return (struct ending){OUTCOME_SIGNALLED, status};
+}
+
+int supervise(struct machine *machine, int signal_fd, struct ending *ret)
+{
+	struct supervisor supervisor = {
+		.machine = machine,
+		.signal_fd = signal_fd,
+		.relay = {
+			.leader = machine->pid,
+			.payload_is_pid2 = machine->plan->config->start == START_PID2,
+			.ready_is_said = !machine->plan->config->notify_ready,
+		},
+	};
+
+	(void)notify_started(machine->pid, supervisor.relay.ready_is_said);
+	while (!supervisor.leader_gone)
+		TRY(turn(&supervisor));
+	/* What it said last: to the handshake, and to its terminal. */
+	while (machine->handshake.fd >= 0)
+		hear_payload(&supervisor);
+	(void)console_drain(&machine->console, signal_fd);
+	*ret = conclude(&supervisor);
+	return 0;
+}

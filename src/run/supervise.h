@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Watching over a running payload: one poll loop, and a table of what each event means in each state.
+ * Zone: owing.
+ */
+#pragma once
+
+#include "run/launch.h"
+
+enum outcome {
+	OUTCOME_EXITED,    /* with 'status' */
+	OUTCOME_POWER_OFF, /* the payload halted or powered itself off */
+	OUTCOME_REBOOT,    /* the payload rebooted */
+	OUTCOME_KILLED,    /* by us, because we were told to stop */
+	OUTCOME_SIGNALLED, /* it died of the signal 'status' */
+	OUTCOME_FAILED,    /* it could not be started; said already */
+};
+
+struct ending {
+	enum outcome outcome;
+	int status;
+};
+
+/* The signals that supervise() reads; blocks them. Call before the clone. Returns a signalfd or a negative errno. */
+int supervise_block_signals(void);
+
+/* Waits until the payload is gone; it is reaped then. Returns 0, or a negative errno after one sentence. */
+int supervise(struct machine *machine, int signal_fd, struct ending *ret);

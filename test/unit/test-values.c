@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What values turn into, going in by the settings table as everything does.
+ */
+#include "config/values.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/personality.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/names.h"
+#include "base/scope.h"
+#include "captured.h"
+#include "check.h"
+#include "config/capability-names.h"
+#include "config/check.h"
+#include "config/config.h"
+#include "config/limit-values.h"
+
+static struct captured captured;
+static struct config config;
+
+static void reset(void)
+{
+	arena_done(&config.arena);
+	config_defaults(&config);
+	capture_start(&captured);
+}
+
+/* Applies to what is there already. */
+static int apply(enum setting setting, const char *value)
+{
+	return setting_apply(&config, setting, value, ORIGIN_OPTION);
+}
+
+/* Applies to the defaults. */
+static int ask(enum setting setting, const char *value)
+{
+	reset();
+	return apply(setting, value);
+}
+
+static void refuses(enum setting setting, const char *value)
+{
+	int r = ask(setting, value);
+
+	if (r >= 0 || captured.failures < 1 || captured.failures > 2 || config.origin[setting] != ORIGIN_DEFAULT) {
+		check_failures++;
+		fprintf(stderr, "setting %d takes '%s': %d, %s", (int)setting, value, r, captured.all);
+	}
+}
+
+#define REFUSES(setting, ...)                                                           \
+	do {                                                                            \
+		const char *const values[] = {__VA_ARGS__};                             \
+		for (size_t each = 0; each < ARRAY_LEN(values); each++)                 \
+			refuses(setting, values[each]);                                 \
+	} while (0)
+
+static void test_bind(void)
+{
+	const struct mount_request *mount;
+	char directory[4096], expected[5000];
+
+	CHECK(ask(SETTING_BIND, "/a//b/./c/") == 0 && config.mounts.count == 1);
+	mount = config.mounts.items;
+	CHECK(mount->kind == MOUNT_BIND && mount->recursive && !mount->read_only && !mount->source_is_in_tree);
+	CHECK_TEXT(mount->source, "/a/b/c");
+	CHECK_TEXT(mount->destination, "/a/b/c");
+
+	CHECK(ask(SETTING_BIND_RO, "/a\\:b:/c\\\\d:norbind,noidmap") == 0);
+	mount = config.mounts.items;
+	CHECK(mount->read_only && !mount->recursive);
+	CHECK_TEXT(mount->source, "/a:b");
+	CHECK_TEXT(mount->destination, "/c\\d");
+
+	CHECK(ask(SETTING_BIND, ":/scratch") == 0);
+	CHECK(config.mounts.items[0].source == NULL);
+	CHECK(ask(SETTING_BIND, "+/in/tree") == 0);
+	CHECK(config.mounts.items[0].source_is_in_tree);
+	CHECK_TEXT(config.mounts.items[0].source, "/in/tree");
+	CHECK_TEXT(config.mounts.items[0].destination, "/in/tree");
+
+	CHECK(getcwd(directory, sizeof(directory)) != NULL);
+	(void)snprintf(expected, sizeof(expected), "%s/relative", directory);
+	CHECK(ask(SETTING_BIND, "relative:/x:rbind") == 0 && config.mounts.items[0].recursive);
+	CHECK_TEXT(config.mounts.items[0].source, expected);
+	CHECK(ask(SETTING_BIND, "/a:/b:") == 0);
+
+	CHECK(apply(SETTING_TMPFS, "/t") == 0 && apply(SETTING_BIND_RO, "/e") == 0);
+	CHECK(config.mounts.count == 3 && config.mounts.items[2].position == 2);
+
+	REFUSES(SETTING_BIND, "", ":", "relative", "/a:relative", "/a:", "/a::norbind", "/a:/b:rbind:x", "/a:/b:foo",
+		"/a:/b:ro", "/a:/b:idmap", "/a:/b:norbind,rootidmap", "/a:/b:owneridmap", "+relative:/a", "+:/a",
+		"/a:/b/../c", "/a/../b", "/a\\", "+");
+	refuses(SETTING_BIND, "/a:/b:idmap");
+	CHECK(strstr(captured.first, "not available yet"));
+}
+
+static void test_other_mounts(void)
+{
+	CHECK(ask(SETTING_TMPFS, "/a\\:b:mode=1777,mpol=bind:0-3") == 0);
+	CHECK(config.mounts.items[0].kind == MOUNT_TMPFS);
+	CHECK_TEXT(config.mounts.items[0].destination, "/a:b");
+	CHECK_TEXT(config.mounts.items[0].options, "mode=1777,mpol=bind:0-3");
+	CHECK(ask(SETTING_TMPFS, "/tmp/") == 0 && config.mounts.items[0].options == NULL);
+	CHECK_TEXT(config.mounts.items[0].destination, "/tmp");
+	CHECK(ask(SETTING_TMPFS, "/tmp:") == 0 && config.mounts.items[0].options == NULL);
+	REFUSES(SETTING_TMPFS, "", "tmp", ":mode=1", "/a/../b", "/a\\");
+
+	CHECK(ask(SETTING_INACCESSIBLE, "/proc/kcore") == 0 && config.mounts.items[0].kind == MOUNT_INACCESSIBLE);
+	CHECK_TEXT(config.mounts.items[0].destination, "/proc/kcore");
+	REFUSES(SETTING_INACCESSIBLE, "", "x", "/", "//", "/..", "/a/../b");
+
+	CHECK(ask(SETTING_BIND, "/x:/") == 0 && config_check(&config) == 0 && config.read_only);
+}
+
+static void test_capabilities(void)
+{
+	for (unsigned int i = 0; i < capability_names.count; i++) {
+		CHECK(capability_from_text(capability_name(i)) == (int)i);
+		CHECK(capability_from_text(capability_name(i) + 4) == (int)i);
+	}
+	CHECK(capability_name((unsigned int)capability_names.count) == NULL);
+	CHECK(capability_from_text("cap_Sys_Admin") == 21 && capability_from_text("63") == 63);
+	CHECK(capability_from_text("64") < 0 && capability_from_text("021") < 0 && capability_from_text("") < 0);
+	CHECK(capability_from_text("CAP_") < 0 && capability_from_text("CAP_CAP_CHOWN") < 0);
+
+	CHECK(ask(SETTING_CAPABILITY, "cap_ipc_lock,CAP_SYS_NICE,3") == 0);
+	CHECK(config.capabilities_added == (1u << 14 | 1u << 23 | 1u << 3));
+	CHECK(apply(SETTING_CAPABILITY, "CAP_CHOWN") == 0 && (config.capabilities_added & 1));
+	CHECK(ask(SETTING_CAPABILITY, "all") == 0 && config.capabilities_added == UINT64_MAX);
+	CHECK(ask(SETTING_DROP_CAPABILITY, "all") == 0 && config.capabilities_dropped == UINT64_MAX);
+	CHECK(ask(SETTING_CAPABILITY, "") == 0 && config.capabilities_added == 0);
+	REFUSES(SETTING_CAPABILITY, "CAP_FOO", "CAP_CHOWN,foo", "CAP_CHOWN;CAP_KILL", "-1", "64", "~CAP_CHOWN");
+	CHECK(config.capabilities_added == 0);
+	CHECK(ask(SETTING_AMBIENT_CAPABILITY, "CAP_NET_RAW") == 0 && config.capabilities_ambient == 1 << 13);
+	REFUSES(SETTING_AMBIENT_CAPABILITY, "all", "CAP_KILL,ALL");
+}
+
+static void test_system_calls(void)
+{
+	CHECK(ask(SETTING_SYSTEM_CALL_FILTER, "swapcontext  @mount") == 0);
+	CHECK(apply(SETTING_SYSTEM_CALL_FILTER, "~add_key") == 0);
+	CHECK(apply(SETTING_SYSTEM_CALL_FILTER, "bpf") == 0);
+	CHECK(config.syscalls_allowed.count == 3 && config.syscalls_denied.count == 1);
+	CHECK_TEXT(config.syscalls_allowed.items[1], "@mount");
+	CHECK_TEXT(config.syscalls_denied.items[0], "add_key");
+	CHECK(ask(SETTING_SYSTEM_CALL_FILTER, "") == 0 && ask(SETTING_SYSTEM_CALL_FILTER, "~") == 0);
+	REFUSES(SETTING_SYSTEM_CALL_FILTER, "a,b", "@", "~ ~a", "a/b", "mount ~umount", "~@", "MOUNT");
+	CHECK(config.syscalls_allowed.count == 0);
+}
+
+static bool has_family(int family)
+{
+	for (size_t i = 0; i < config.families.count; i++)
+		if (config.families.items[i] == family)
+			return true;
+	return false;
+}
+
+static void test_families(void)
+{
+	CHECK(ask(SETTING_RESTRICT_ADDRESS_FAMILIES, "AF_INET AF_INET6 AF_INET") == 0);
+	CHECK(config.families.policy == FAMILIES_ALLOW && config.families.count == 2);
+	CHECK(apply(SETTING_RESTRICT_ADDRESS_FAMILIES, "~AF_INET") == 0);
+	CHECK(config.families.policy == FAMILIES_ALLOW && config.families.count == 1 && has_family(AF_INET6));
+	CHECK(apply(SETTING_RESTRICT_ADDRESS_FAMILIES, "AF_UNIX") == 0 && has_family(AF_UNIX));
+	CHECK(apply(SETTING_RESTRICT_ADDRESS_FAMILIES, "none") == 0 && config.families.count == 0);
+	CHECK(config.families.policy == FAMILIES_ALLOW);
+	CHECK(apply(SETTING_RESTRICT_ADDRESS_FAMILIES, "") == 0);
+	CHECK(config.families.policy == FAMILIES_UNRESTRICTED);
+
+	CHECK(ask(SETTING_RESTRICT_ADDRESS_FAMILIES, "~AF_PACKET AF_NETLINK") == 0);
+	CHECK(config.families.policy == FAMILIES_DENY && config.families.count == 2);
+	CHECK(apply(SETTING_RESTRICT_ADDRESS_FAMILIES, "AF_PACKET") == 0);
+	CHECK(config.families.policy == FAMILIES_DENY && config.families.count == 1 && has_family(AF_NETLINK));
+	REFUSES(SETTING_RESTRICT_ADDRESS_FAMILIES, "INET", "AF_INET,AF_INET6", "AF_FOO", "AF_INET x", "none AF_INET",
+		"af_inet", "2");
+}
+
+static void check_limit(const char *value, int resource, rlim_t soft, rlim_t hard)
+{
+	int r = ask(SETTING_RLIMIT, value);
+	const struct limit_request *limit = &config.limits[resource];
+
+	if (r < 0 || !limit->is_set || limit->value.rlim_cur != soft || limit->value.rlim_max != hard) {
+		check_failures++;
+		fprintf(stderr, "--rlimit=%s: %d, %s", value, r, captured.all);
+	}
+}
+
+static void test_limits(void)
+{
+	check_limit("RLIMIT_CORE=0:infinity", RLIMIT_CORE, 0, RLIM_INFINITY);
+	check_limit("LimitNOFILE=1024:524288", RLIMIT_NOFILE, 1024, 524288);
+	check_limit("NOFILE=7", RLIMIT_NOFILE, 7, 7);
+	check_limit("MEMLOCK=8M:1G", RLIMIT_MEMLOCK, 8 << 20, 1 << 30);
+	check_limit("CPU=1500ms", RLIMIT_CPU, 2, 2);
+	check_limit("CPU=5:1min", RLIMIT_CPU, 5, 60);
+	check_limit("RTTIME=5", RLIMIT_RTTIME, 5, 5);
+	check_limit("RTTIME=5s", RLIMIT_RTTIME, 5000000, 5000000);
+	check_limit("NICE=+19:-20", RLIMIT_NICE, 1, 40);
+	check_limit("NICE=0:40", RLIMIT_NICE, 0, 40);
+	check_limit("STACK=infinity", RLIMIT_STACK, RLIM_INFINITY, RLIM_INFINITY);
+	CHECK(config.origin[SETTING_LIMIT_STACK] == ORIGIN_OPTION && config.origin[SETTING_LIMIT_CPU] == ORIGIN_DEFAULT);
+	CHECK(apply(SETTING_RLIMIT, "STACK=4K") == 0 && config.limits[RLIMIT_STACK].value.rlim_cur == 4096);
+	for (int i = SETTING_LIMIT_CPU; i <= SETTING_LIMIT_RTTIME; i++) {
+		const struct name *name = &limit_names.items[i - SETTING_LIMIT_CPU];
+
+		CHECK(setting_apply(&config, (enum setting)i, "1:infinity", ORIGIN_FILE) == 0);
+		CHECK(config.limits[name->value].is_set && config.limits[name->value].value.rlim_cur == 1);
+		CHECK(config.origin[i] == ORIGIN_FILE);
+		CHECK_TEXT(setting_rows[i].key + strlen("Exec.Limit"), name->text);
+	}
+	REFUSES(SETTING_RLIMIT, "", "NOFILE", "FOO=1", "=1", "NOFILE=", "NOFILE=1:", "NOFILE=:1", "NOFILE=2:1",
+		"NOFILE=infinity:1", "NOFILE=1K", "NOFILE=-1", "NOFILE=1:2:3", "NICE=41", "NICE=-21", "NICE=+20",
+		"CPU=1x", "STACK=18446744073709551615", "nofile=1", "RLIMIT_=1", "NOFILE=\\", "--directory");
+}
+
+static void test_numbers(void)
+{
+	CHECK(ask(SETTING_OOM_SCORE_ADJUST, "-1000") == 0 && config.oom_score_adjust == -1000);
+	CHECK(config.oom_score_adjust_is_set);
+	REFUSES(SETTING_OOM_SCORE_ADJUST, "", "1001", "-1001", "x", "1.5", " 1", "010");
+
+	CHECK(ask(SETTING_CPU_AFFINITY, "0,2-5 9") == 0 && CPU_COUNT(&config.cpu_affinity) == 6);
+	CHECK(CPU_ISSET(5, &config.cpu_affinity) && !CPU_ISSET(1, &config.cpu_affinity));
+	CHECK(apply(SETTING_CPU_AFFINITY, "") == 0 && CPU_COUNT(&config.cpu_affinity) == 0);
+	REFUSES(SETTING_CPU_AFFINITY, ",", " ", "5-2", "1-", "-1", "1-2-3", "1024", "0-1024", "x", "4294967295", "01");
+
+	CHECK(ask(SETTING_KILL_SIGNAL, "SIGRTMIN+3") == 0 && config.kill_signal == SIGRTMIN + 3);
+	REFUSES(SETTING_KILL_SIGNAL, "", "0", "FOO", "-9", "65");
+#ifdef __x86_64__
+	CHECK(ask(SETTING_PERSONALITY, "x86") == 0 && config.personality == PER_LINUX32 && config.personality_is_set);
+	CHECK(ask(SETTING_PERSONALITY, "x86-64") == 0 && config.personality == PER_LINUX);
+	REFUSES(SETTING_PERSONALITY, "", "arm64", "X86", "i386");
+#endif
+}
+
+static void test_identity(void)
+{
+	static const uint8_t id[16] = {0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef};
+
+	CHECK(ask(SETTING_MACHINE, "a.b-c") == 0);
+	CHECK_TEXT(config.machine, "a.b-c");
+	CHECK(apply(SETTING_HOSTNAME, "other") == 0 && apply(SETTING_MACHINE, "") == 0);
+	CHECK(config.machine == NULL);
+	CHECK_TEXT(config.hostname, "other");
+	REFUSES(SETTING_MACHINE, ".host", "a_b", "-a", "a.", "a b", "../x");
+	REFUSES(SETTING_HOSTNAME, "a_b", "a\n");
+
+	CHECK(ask(SETTING_UUID, "01234567-89ab-cdef-0123-456789abcdef") == 0 && config.uuid_is_set);
+	CHECK(memcmp(config.uuid, id, 16) == 0);
+	REFUSES(SETTING_UUID, "", "00000000000000000000000000000000", "x", "01234567-89ab-cdef-0123-456789abcde");
+}
+
+/* A number read in two ways has made users root: only one spelling counts. */
+static void test_users(void)
+{
+	static const char *const good[] = {"1", "0", "root", "1000", "4294967294", "_x", "a-b.c"};
+
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		CHECK(ask(SETTING_UID, good[i]) == 0);
+		CHECK_TEXT(config.user, good[i]);
+		CHECK(ask(SETTING_USER, good[i]) == 0 && config.origin[SETTING_UID] == ORIGIN_OPTION);
+		CHECK_TEXT(config.user, good[i]);
+		CHECK(config_check(&config) == 0 && captured.warnings == 1);
+	}
+	REFUSES(SETTING_UID, "", "01", "1:", ":1", "0x1", " 1", "1 ", "-1", "+1", "4294967295", "4294967296",
+		"18446744073709551616", "1e3", "1.0", "١", "0-0", "a:b", "a b", "../x");
+	REFUSES(SETTING_USER, "01", "1:");
+	refuses(SETTING_USER, NULL);
+	CHECK(strstr(captured.first, "not available yet"));
+}
+
+static void test_paths(void)
+{
+	char directory[4096], expected[5000];
+
+	CHECK(getcwd(directory, sizeof(directory)) != NULL);
+	(void)snprintf(expected, sizeof(expected), "%s/x", directory);
+	CHECK(ask(SETTING_DIRECTORY, "x/") == 0);
+	CHECK_TEXT(config.directory, expected);
+	CHECK(apply(SETTING_DIRECTORY, "") == 0 && config.directory == NULL);
+	REFUSES(SETTING_DIRECTORY, "/x.v/", "x.v/name___.raw");
+
+	CHECK(ask(SETTING_CHDIR, "/build//x/") == 0);
+	CHECK_TEXT(config.working_directory, "/build/x");
+	CHECK(apply(SETTING_CHDIR, "/device") == 0 && apply(SETTING_CHDIR, "") == 0 && !config.working_directory);
+	REFUSES(SETTING_CHDIR, "x", "/a/../b", "..", "/proc", "/proc/1", "/sys/", "//dev/shm", "/./proc");
+}
+
+static void test_variables(void)
+{
+	CHECK(setenv("NSPAWN_TEST_HERE", "a b", 1) == 0 && unsetenv("NSPAWN_TEST_GONE") == 0);
+	CHECK(ask(SETTING_SETENV, "A=") == 0 && apply(SETTING_SETENV, "B=x=\"\\n y") == 0);
+	CHECK(apply(SETTING_SETENV, "NSPAWN_TEST_HERE") == 0 && apply(SETTING_SETENV, "NSPAWN_TEST_GONE") == 0);
+	CHECK(config.environment.count == 3);
+	CHECK_TEXT(config.environment.items[0], "A=");
+	CHECK_TEXT(config.environment.items[1], "B=x=\"\\n y");
+	CHECK_TEXT(config.environment.items[2], "NSPAWN_TEST_HERE=a b");
+	REFUSES(SETTING_SETENV, "", "=", "=x", "1A=x", "A-B=x", "A B=x", "A.B", "Ä=x");
+}
+
+static void test_words(void)
+{
+	CHECK(ask(SETTING_CONSOLE, "autopipe") == 0 && config.console == CONSOLE_AUTOPIPE);
+	CHECK(ask(SETTING_PIPE, NULL) == 0 && config.console == CONSOLE_PIPE);
+	CHECK(config.origin[SETTING_CONSOLE] == ORIGIN_OPTION && config_check(&config) == 0 && config.quiet);
+	REFUSES(SETTING_CONSOLE, "", "foo", "Pipe", "yes");
+
+	CHECK(ask(SETTING_RESOLV_CONF, "bind-stub") == 0);
+	CHECK(config.resolv_conf == HOW_BIND && config.resolv_source == RESOLV_STUB);
+	CHECK(ask(SETTING_RESOLV_CONF, "no") == 0 && config.resolv_conf == HOW_OFF);
+	CHECK(ask(SETTING_RESOLV_CONF, "replace-uplink") == 0 && config.resolv_conf == HOW_REPLACE);
+	CHECK(apply(SETTING_RESOLV_CONF, "True") == 0 && config.resolv_conf == HOW_AUTO);
+	REFUSES(SETTING_RESOLV_CONF, "", "copy", "symlink", "host", "bind-");
+
+	CHECK(ask(SETTING_TIMEZONE, "symlink") == 0 && config.timezone == HOW_SYMLINK);
+	CHECK(ask(SETTING_TIMEZONE, "0") == 0 && config.timezone == HOW_OFF);
+	REFUSES(SETTING_TIMEZONE, "", "replace", "copy-host");
+
+	CHECK(ask(SETTING_REGISTER, "false") == 0 && config.register_machine == TRISTATE_NO);
+	CHECK(ask(SETTING_REGISTER, "auto") == 0 && config.register_machine == TRISTATE_AUTO);
+	REFUSES(SETTING_REGISTER, "", "yes", "1", "maybe");
+
+	CHECK(ask(SETTING_PRIVATE_USERS, "no") == 0 && ask(SETTING_PRIVATE_USERS, "off") == 0);
+	REFUSES(SETTING_PRIVATE_USERS, "", "0", "1", "yes", "pick", "65536:65536", "junk");
+	CHECK(strstr(captured.first, "does not know"));
+	refuses(SETTING_PRIVATE_USERS, "0");
+	CHECK(strstr(captured.first, "not available yet"));
+	refuses(SETTING_VOLATILE, NULL);
+	CHECK(ask(SETTING_VOLATILE, "0") == 0 && ask(SETTING_LINK_JOURNAL, "no") == 0);
+	CHECK(ask(SETTING_SETTINGS, "false") == 0 && ask(SETTING_BACKGROUND, "") == 0);
+	REFUSES(SETTING_LINK_JOURNAL, "auto", "try-guest", "junk", "");
+	REFUSES(SETTING_SETTINGS, "yes", "override", "trusted", "junk", "");
+	REFUSES(SETTING_BACKGROUND, "41");
+}
+
+static void test_start(void)
+{
+	CHECK(ask(SETTING_BOOT, NULL) == 0 && config.start == START_BOOT && config_check(&config) == 0);
+	CHECK(apply(SETTING_AMBIENT_CAPABILITY, "CAP_KILL") == 0 && config_check(&config) < 0);
+	CHECK(ask(SETTING_AS_PID2, NULL) == 0 && config.start == START_PID2 && config_check(&config) == 0);
+	CHECK(apply(SETTING_BOOT, NULL) == 0 && config_check(&config) < 0);
+	CHECK(ask(SETTING_BOOT, NULL) == 0 && apply(SETTING_AS_PID2, NULL) == 0 && config_check(&config) < 0);
+	CHECK(setting_apply(&config, SETTING_BOOT, "no", ORIGIN_FILE) == 0);
+	CHECK(ask(SETTING_BOOT, "no") == 0 && config.start == START_COMMAND);
+	CHECK(ask(SETTING_AMBIENT_CAPABILITY, "CAP_KILL") == 0 && apply(SETTING_DROP_CAPABILITY, "CAP_KILL") == 0);
+	CHECK(config_check(&config) < 0);
+}
+
+static void check_name(const char *path, const char *expected)
+{
+	auto_arena struct arena arena = {0};
+	const char *name = machine_name_from_path(&arena, path);
+
+	CHECK_TEXT(name ? name : "(none)", expected);
+}
+
+static void test_machine_names(void)
+{
+	check_name("/var/lib/machines/debian", "debian");
+	check_name("/x/my_tree 1", "mytree1");
+	check_name("/x/-a-", "a");
+	check_name("/x/..a..b.-c", "a.b-c");
+	check_name("/x/a-.b", "a-b");
+	check_name("/x/___", "(none)");
+	check_name("/x/ä", "(none)");
+	check_name("/x/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-bcd",
+		   "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+}
+
+int main(void)
+{
+	test_bind();
+	test_other_mounts();
+	test_capabilities();
+	test_system_calls();
+	test_families();
+	test_limits();
+	test_numbers();
+	test_identity();
+	test_users();
+	test_paths();
+	test_variables();
+	test_words();
+	test_start();
+	test_machine_names();
+	arena_done(&config.arena);
+	return check_result();
+}
