@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Digit by digit instead of strtoul(3), which takes blanks, signs and bases that nobody asked for: a user id misread
- * has made somebody root before.
- * Zone: any.
+ * Digit by digit instead of strtoul(3), which takes blanks, signs and bases that nobody asked for:
+ * a user id misread has made somebody root before. Zone: any.
  */
 #include "base/numbers.h"
 
@@ -112,7 +111,8 @@ int parse_bytes(const char *text, uint64_t *ret_bytes)
 		suffix = strchr(suffixes, *text);
 		if (!suffix || text[1])
 			return -EINVAL;
-		if (__builtin_mul_overflow(value, UINT64_C(1) << (10 * (suffix - suffixes)), &value))
+		if (__builtin_mul_overflow(value, UINT64_C(1) << (10 * (suffix - suffixes)),
+					   &value))
 			return -ERANGE;
 	}
 	*ret_bytes = value;
@@ -163,7 +163,8 @@ static int read_unit(const char **text, uint64_t *usec)
 	if (length == 0)
 		return 0;
 	for (size_t i = 0; i < ARRAY_LEN(span_units); i++)
-		if (strlen(span_units[i].name) == length && strncmp(span_units[i].name, *text, length) == 0) {
+		if (strlen(span_units[i].name) == length &&
+		    strncmp(span_units[i].name, *text, length) == 0) {
 			*usec = span_units[i].usec;
 			*text += length;
 			return 0;
@@ -197,9 +198,11 @@ int parse_span(const char *text, uint64_t unit_usec, uint64_t *ret_usec)
 		text += strspn(text, " ");
 		TRY(read_unit(&text, &usec));
 		text += strspn(text, " ");
-		if (__builtin_mul_overflow(value, usec, &value) || __builtin_add_overflow(total, value, &total) ||
-		    __builtin_add_overflow(total, (uint64_t)((unsigned __int128)usec * millionths / 1000000),
-					   &total))
+		if (__builtin_mul_overflow(value, usec, &value) ||
+		    __builtin_add_overflow(total, value, &total) ||
+		    __builtin_add_overflow(
+			    total, (uint64_t)((unsigned __int128)usec * millionths / 1000000),
+			    &total))
 			return -ERANGE;
 	} while (*text);
 	*ret_usec = total;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Numbers out of text, strictly: the whole text must be the number, and one number has one spelling.
- * Zone: any. Pure, without locale. All return 0, or -EINVAL for a malformed text and -ERANGE for one too large, and
- * leave the output untouched on failure.
+ * Numbers out of text, strictly: the whole text must be the number, and one number has one
+ * spelling. Zone: any. Pure, without locale. All return 0, or -EINVAL for a malformed text and
+ * -ERANGE for one too large, and leave the output untouched on failure.
  */
 #pragma once
 
@@ -16,7 +16,8 @@ int parse_bool(const char *text, bool *ret);
 int parse_u64(const char *text, uint64_t *ret);
 int parse_u32(const char *text, uint32_t *ret);
 
-/* As parse_u32(), but 4294967295 is refused: the kernel means "no change" by it (setreuid(2), chown(2)). */
+/* As parse_u32(), but 4294967295 is refused: the kernel means "no change" by it (setreuid(2),
+ * chown(2)). */
 int parse_uid(const char *text, uint32_t *ret);
 
 /* As parse_u64() with one optional sign, '-' or '+'. "-0" is refused. */
@@ -26,8 +27,9 @@ int parse_int(const char *text, int *ret);
 int parse_bytes(const char *text, uint64_t *ret_bytes);
 
 /*
- * One or more of a number, which may have a fraction, and a unit (us ms s min h d w month y and their long forms, as in
- * systemd.time(7)), with blanks allowed between; a bare number counts 'unit_usec'.
+ * One or more of a number, which may have a fraction, and a unit (us ms s min h d w month y and
+ * their long forms, as in systemd.time(7)), with blanks allowed between; a bare number counts
+ * 'unit_usec'.
  */
 int parse_span(const char *text, uint64_t unit_usec, uint64_t *ret_usec);
 

@@ -31,7 +31,8 @@ bool text_has_controls(const char *text)
 	return false;
 }
 
-int text_split(struct arena *arena, const char *text, char separator, size_t max, struct strings *fields)
+int text_split(struct arena *arena, const char *text, char separator, size_t max,
+	       struct strings *fields)
 {
 	size_t first = fields->count;
 
@@ -57,7 +58,8 @@ int text_split(struct arena *arena, const char *text, char separator, size_t max
 	}
 }
 
-void text_words(struct arena *arena, const char *text, const char *separators, struct strings *words)
+void text_words(struct arena *arena, const char *text, const char *separators,
+		struct strings *words)
 {
 	for (text += strspn(text, separators); *text; text += strspn(text, separators)) {
 		size_t length = strcspn(text, separators);
@@ -69,7 +71,8 @@ void text_words(struct arena *arena, const char *text, const char *separators, s
 
 char *text_quote(struct arena *arena, const char *text)
 {
-	static const char harmless[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=.,:/@%";
+	static const char harmless[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=.,:/@%";
 	char *quoted, *end;
 
 	if (*text && text[strspn(text, harmless)] == '\0')

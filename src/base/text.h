@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Text: taking it apart, putting it between quotes, and telling whether it may be a name of something.
- * Zone: any for the predicates; free for what allocates in an arena.
+ * Text: taking it apart, putting it between quotes, and telling whether it may be a name of
+ * something. Zone: any for the predicates; free for what allocates in an arena.
  */
 #pragma once
 
@@ -18,21 +18,23 @@ bool text_has_prefix(const char *text, const char *prefix);
 bool text_has_controls(const char *text);
 
 /*
- * Appends the fields between 'separator's to 'fields', at most 'max' of them: the last takes the rest verbatim. Empty
- * fields count. A backslash takes the meaning from a separator or a backslash behind it and stays before anything else.
- * -EINVAL if the text ends in a lone backslash.
+ * Appends the fields between 'separator's to 'fields', at most 'max' of them: the last takes the
+ * rest verbatim. Empty fields count. A backslash takes the meaning from a separator or a backslash
+ * behind it and stays before anything else. -EINVAL if the text ends in a lone backslash.
  */
-int text_split(struct arena *arena, const char *text, char separator, size_t max, struct strings *fields);
+int text_split(struct arena *arena, const char *text, char separator, size_t max,
+	       struct strings *fields);
 
 /* Appends the words between any of 'separators'; there are no empty words. */
-void text_words(struct arena *arena, const char *text, const char *separators, struct strings *words);
+void text_words(struct arena *arena, const char *text, const char *separators,
+		struct strings *words);
 
 /* 'text' as one word of a shell's command line. */
 char *text_quote(struct arena *arena, const char *text);
 
 /*
- * Resolves the escapes of C: \a \b \f \n \r \t \v \\ \" \' \xHH \OOO. The result is NUL-terminated and may hold NUL
- * bytes before; ret_length may be NULL. -EINVAL for any other escape.
+ * Resolves the escapes of C: \a \b \f \n \r \t \v \\ \" \' \xHH \OOO. The result is NUL-terminated
+ * and may hold NUL bytes before; ret_length may be NULL. -EINVAL for any other escape.
  */
 int text_unescape(struct arena *arena, const char *text, char **ret, size_t *ret_length);
 
@@ -43,14 +45,14 @@ bool text_is_variable_name(const char *text, size_t length);
 bool text_is_assignment(const char *text);
 
 /*
- * Labels of letters, digits and inner hyphens, separated by single dots, at most 64 characters: what the kernel takes
- * as a host name (__NEW_UTS_LEN) and the machine manager as a machine name.
+ * Labels of letters, digits and inner hyphens, separated by single dots, at most 64 characters:
+ * what the kernel takes as a host name (__NEW_UTS_LEN) and the machine manager as a machine name.
  */
 #define HOSTNAME_MAX 64
 bool text_is_hostname(const char *text);
 
 /*
- * What may stand in the first field of passwd(5) without being taken for a number, an option or a path by anyone:
- * names that begin with a digit are not among it.
+ * What may stand in the first field of passwd(5) without being taken for a number, an option or a
+ * path by anyone: names that begin with a digit are not among it.
  */
 bool text_is_user_name(const char *text);

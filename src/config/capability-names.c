@@ -57,7 +57,8 @@ static const struct name table[] = {
 	ROW(CAP_CHECKPOINT_RESTORE),
 };
 /* A newer header may know more; those still have their numbers. */
-static_assert(ARRAY_LEN(table) == CAP_CHECKPOINT_RESTORE + 1, "one name for each capability up to the last");
+static_assert(ARRAY_LEN(table) == CAP_CHECKPOINT_RESTORE + 1,
+	      "one name for each capability up to the last");
 
 const struct names capability_names = NAMES(table);
 

@@ -51,13 +51,16 @@ static const struct {
 	const char *complaint;
 	const char *advice;
 } rules[] = {
-	{boots_and_has_pid2, "'--boot' and '--as-pid2' cannot be combined", "An init must be PID 1: leave out '--as-pid2'"},
+	{boots_and_has_pid2, "'--boot' and '--as-pid2' cannot be combined",
+	 "An init must be PID 1: leave out '--as-pid2'"},
 	{boots_with_ambient, "'--ambient-capability' cannot be combined with '--boot'",
 	 "An init runs as root and sets the capabilities of its services itself"},
-	{drops_ambient, "'--ambient-capability' has a capability that '--drop-capability' takes away", NULL},
+	{drops_ambient,
+	 "'--ambient-capability' has a capability that '--drop-capability' takes away", NULL},
 };
 
-/* PID 1 gets these words as its environment, as the kernel does with words on its command line (bootparam(7)). */
+/* PID 1 gets these words as its environment, as the kernel does with words on its command line
+ * (bootparam(7)). */
 static bool is_boot_variable(const char *word)
 {
 	for (; *word && *word != '='; word++)
@@ -104,7 +107,8 @@ int config_check(struct config *config)
 {
 	imply(config);
 	if (config->origin[SETTING_USER] != ORIGIN_DEFAULT && !config->quiet)
-		warn(0, "Option '--user' with a name is an old spelling, taking it as '--uid=%s'", config->user);
+		warn(0, "Option '--user' with a name is an old spelling, taking it as '--uid=%s'",
+		     config->user);
 	for (size_t i = 0; i < ARRAY_LEN(rules); i++)
 		if (rules[i].holds(config)) {
 			int r = refuse(EINVAL, "%s", rules[i].complaint);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The configuration as a whole: what it is before anybody says anything, what follows from what was said, and what
- * cannot be had together. Zone: free.
+ * The configuration as a whole: what it is before anybody says anything, what follows from what was
+ * said, and what cannot be had together. Zone: free.
  */
 #pragma once
 
@@ -11,7 +11,7 @@ struct config;
 void config_defaults(struct config *config);
 
 /*
- * Fills in what is implied, then looks for settings that contradict each other. Returns 0, or a negative errno after
- * one refusal. To be called once, when all sources have been read.
+ * Fills in what is implied, then looks for settings that contradict each other. Returns 0, or a
+ * negative errno after one refusal. To be called once, when all sources have been read.
  */
 int config_check(struct config *config);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Reads options by the settings table. Not getopt_long(3), which prints its own sentences and has a memory.
- * Zone: free.
+ * Reads options by the settings table. Not getopt_long(3), which prints its own sentences and has a
+ * memory. Zone: free.
  */
 #include "config/command-line.h"
 
@@ -20,6 +20,15 @@ struct reader {
 	char **rest; /* the next word; the array ends with NULL */
 };
 
+/* Callers look for the first two words to learn whether an option exists: they must not change. */
+static int refuse_unknown(const char *dashes, const char *name, size_t length)
+{
+	int r = refuse(EINVAL, "unrecognized option '%s%.*s'", dashes, (int)length, name);
+
+	hint("'nspawn --help' lists the options");
+	return r;
+}
+
 /* Names all options that begin with the 'length' characters of 'name'. */
 static int refuse_ambiguous(const char *name, size_t length)
 {
@@ -30,15 +39,16 @@ static int refuse_ambiguous(const char *name, size_t length)
 	r = refuse(EINVAL, "Option '--%.*s' is ambiguous", (int)length, name);
 	for (int i = 0; i < _SETTING_COUNT && used < sizeof(list); i++)
 		if (setting_rows[i].option && strncmp(setting_rows[i].option, name, length) == 0)
-			used += (size_t)snprintf(list + used, sizeof(list) - used, "%s'--%s'", used ? ", " : "",
-						 setting_rows[i].option);
+			used += (size_t)snprintf(list + used, sizeof(list) - used, "%s'--%s'",
+						 used ? ", " : "", setting_rows[i].option);
 	hint("Possible are %s", list);
 	return r;
 }
 
 /*
- * The setting whose option is, or alone begins with, 'length' characters of 'name'. Options of later releases take
- * part, so that an abbreviation that works now does not change its meaning then.
+ * The setting whose option is, or alone begins with, 'length' characters of 'name'. Options of
+ * later releases take part, so that an abbreviation that works now does not change its meaning
+ * then.
  */
 static int find_option(const char *name, size_t length)
 {
@@ -56,10 +66,7 @@ static int find_option(const char *name, size_t length)
 	}
 	if (candidates > 1)
 		return refuse_ambiguous(name, length);
-	/* Callers look for these two words to learn whether an option exists: they must not change. */
-	if (candidates == 0)
-		return refuse(EINVAL, "unrecognized option '--%.*s'", (int)length, name);
-	return found;
+	return candidates ? found : refuse_unknown("--", name, length);
 }
 
 /* Takes the next word as value, or refuses. */
@@ -93,7 +100,8 @@ static int read_long(struct reader *reader, const char *word)
 	return setting_apply(reader->config, (enum setting)setting, value, ORIGIN_OPTION);
 }
 
-/* A word of letters, the last of which may take the rest of the word, or the next word, as its value. */
+/* A word of letters, the last of which may take the rest of the word, or the next word, as its
+ * value. */
 static int read_letters(struct reader *reader, const char *letters)
 {
 	while (*letters) {
@@ -102,7 +110,7 @@ static int read_letters(struct reader *reader, const char *letters)
 		const char *value = NULL;
 
 		if (setting < 0)
-			return refuse(EINVAL, "unrecognized option '%s'", option);
+			return refuse_unknown("", option, strlen(option));
 		if (setting_rows[setting].argument == ARGUMENT_REQUIRED) {
 			if (*letters)
 				value = letters;

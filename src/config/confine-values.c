@@ -29,11 +29,14 @@ int set_capabilities(const struct asking *asking, const char *value)
 		int number = is_all ? 0 : capability_from_text(words.items[i]);
 
 		if (is_all && asking->setting == SETTING_AMBIENT_CAPABILITY)
-			return refuse(EINVAL, "%s does not take 'all': name the capabilities", asking->noun);
+			return refuse(EINVAL, "%s does not take 'all': name the capabilities",
+				      asking->noun);
 		if (number < 0) {
-			int r = refuse(EINVAL, "%s does not know the capability '%s'", asking->noun, words.items[i]);
+			int r = refuse(EINVAL, "%s does not know the capability '%s'", asking->noun,
+				       words.items[i]);
 
-			hint("Capabilities have names like CAP_NET_ADMIN; '--capability=help' lists them");
+			hint("Capabilities have names like CAP_NET_ADMIN; '--capability=help' "
+			     "lists them");
 			return r;
 		}
 		added |= is_all ? UINT64_MAX : UINT64_C(1) << number;
@@ -59,26 +62,33 @@ int set_system_call_filter(const struct asking *asking, const char *value)
 	text_words(&config->arena, value + denies, BLANKS, &words);
 	for (size_t i = 0; i < words.count; i++)
 		if (!is_system_call_word(words.items[i]))
-			return refuse(EINVAL, "%s takes names of system calls and @groups between blanks, not '%s'",
+			return refuse(EINVAL,
+				      "%s takes names of system calls and @groups between blanks, "
+				      "not '%s'",
 				      asking->noun, words.items[i]);
 	for (size_t i = 0; i < words.count; i++)
 		strings_add(&config->arena, list, words.items[i]);
 	return 0;
 }
 
-#define ROW(name) {#name, name}
+#define ROW(name)                                                                                  \
+	{                                                                                          \
+#name, name                                                                        \
+	}
 
 /* All that the C library's header knows, but AF_UNSPEC, which is no family. */
+/* clang-format off */
 static const struct name family_table[] = {
-	ROW(AF_UNIX),	  ROW(AF_LOCAL),     ROW(AF_INET),     ROW(AF_AX25),	  ROW(AF_IPX),	   ROW(AF_APPLETALK),
-	ROW(AF_NETROM),	  ROW(AF_BRIDGE),    ROW(AF_ATMPVC),   ROW(AF_X25),	  ROW(AF_INET6),   ROW(AF_ROSE),
-	ROW(AF_DECnet),	  ROW(AF_NETBEUI),   ROW(AF_SECURITY), ROW(AF_KEY),	  ROW(AF_NETLINK), ROW(AF_ROUTE),
-	ROW(AF_PACKET),	  ROW(AF_ASH),	     ROW(AF_ECONET),   ROW(AF_ATMSVC),	  ROW(AF_RDS),	   ROW(AF_SNA),
-	ROW(AF_IRDA),	  ROW(AF_PPPOX),     ROW(AF_WANPIPE),  ROW(AF_LLC),	  ROW(AF_IB),	   ROW(AF_MPLS),
-	ROW(AF_CAN),	  ROW(AF_TIPC),	     ROW(AF_BLUETOOTH), ROW(AF_IUCV),	  ROW(AF_RXRPC),   ROW(AF_ISDN),
-	ROW(AF_PHONET),	  ROW(AF_IEEE802154), ROW(AF_CAIF),    ROW(AF_ALG),	  ROW(AF_NFC),	   ROW(AF_VSOCK),
-	ROW(AF_KCM),	  ROW(AF_QIPCRTR),   ROW(AF_SMC),      ROW(AF_XDP),	  ROW(AF_MCTP),
+	ROW(AF_UNIX), ROW(AF_LOCAL), ROW(AF_INET), ROW(AF_AX25), ROW(AF_IPX), ROW(AF_APPLETALK),
+	ROW(AF_NETROM), ROW(AF_BRIDGE), ROW(AF_ATMPVC), ROW(AF_X25), ROW(AF_INET6), ROW(AF_ROSE),
+	ROW(AF_DECnet), ROW(AF_NETBEUI), ROW(AF_SECURITY), ROW(AF_KEY), ROW(AF_NETLINK),
+	ROW(AF_ROUTE), ROW(AF_PACKET), ROW(AF_ASH), ROW(AF_ECONET), ROW(AF_ATMSVC), ROW(AF_RDS),
+	ROW(AF_SNA), ROW(AF_IRDA), ROW(AF_PPPOX), ROW(AF_WANPIPE), ROW(AF_LLC), ROW(AF_IB),
+	ROW(AF_MPLS), ROW(AF_CAN), ROW(AF_TIPC), ROW(AF_BLUETOOTH), ROW(AF_IUCV), ROW(AF_RXRPC),
+	ROW(AF_ISDN), ROW(AF_PHONET), ROW(AF_IEEE802154), ROW(AF_CAIF), ROW(AF_ALG), ROW(AF_NFC),
+	ROW(AF_VSOCK), ROW(AF_KCM), ROW(AF_QIPCRTR), ROW(AF_SMC), ROW(AF_XDP), ROW(AF_MCTP),
 };
+/* clang-format on */
 const struct names family_names = NAMES(family_table);
 
 static void add_family(struct config *config, int family)
@@ -108,14 +118,15 @@ int set_address_families(const struct asking *asking, const char *value)
 	text_words(&asking->config->arena, value + (*value == '~'), BLANKS, &words);
 	for (size_t i = 0; !is_none && i < words.count; i++)
 		if (!names_find(&family_names, words.items[i])) {
-			int r = refuse(EINVAL, "%s does not know the address family '%s'", asking->noun,
-				       words.items[i]);
+			int r = refuse(EINVAL, "%s does not know the address family '%s'",
+				       asking->noun, words.items[i]);
 
 			hint("Families have names like AF_INET6 and are separated by blanks");
 			return r;
 		}
 	if (words.count == 0 || is_none) {
-		/* "none" allows nothing; nothing at all lifts every restriction, said on purpose. */
+		/* "none" allows nothing; nothing at all lifts every restriction, said on purpose.
+		 */
 		families->policy = is_none ? FAMILIES_ALLOW : FAMILIES_UNRESTRICTED;
 		families->count = 0;
 		return 0;

@@ -25,11 +25,13 @@ static int apply_bool(struct config *config, const struct variable *variable, co
 	bool *field = (bool *)((char *)config + variable->field);
 
 	if (parse_bool(value, field) < 0)
-		return refuse(EINVAL, "Variable '$%s' takes yes or no, not '%s'", variable->name, value);
+		return refuse(EINVAL, "Variable '$%s' takes yes or no, not '%s'", variable->name,
+			      value);
 	return 0;
 }
 
-static int apply_suppress_sync(struct config *config, const struct variable *variable, const char *value)
+static int apply_suppress_sync(struct config *config, const struct variable *variable,
+			       const char *value)
 {
 	if (config->origin[SETTING_SUPPRESS_SYNC] != ORIGIN_DEFAULT)
 		return 0;
@@ -43,16 +45,21 @@ static int apply_api_vfs(struct config *config, const struct variable *variable,
 	bool is_on = false, is_network = strcmp(value, "network") == 0;
 
 	if (!is_network && parse_bool(value, &is_on) < 0)
-		return refuse(EINVAL, "Variable '$%s' takes yes, no or 'network', not '%s'", variable->name, value);
-	config->api_vfs = is_network ? API_VFS_NETWORK : is_on ? API_VFS_WRITABLE : API_VFS_READ_ONLY;
+		return refuse(EINVAL, "Variable '$%s' takes yes, no or 'network', not '%s'",
+			      variable->name, value);
+	config->api_vfs = is_network ? API_VFS_NETWORK
+			  : is_on    ? API_VFS_WRITABLE
+				     : API_VFS_READ_ONLY;
 	return 0;
 }
 
-static int apply_container_service(struct config *config, const struct variable *variable, const char *value)
+static int apply_container_service(struct config *config, const struct variable *variable,
+				   const char *value)
 {
 	/* It ends up in files, environments and replies to the machine manager. */
 	if (!*value || text_has_controls(value) || strchr(value, '/'))
-		return refuse(EINVAL, "Variable '$%s' takes the name of a service, not '%s'", variable->name, value);
+		return refuse(EINVAL, "Variable '$%s' takes the name of a service, not '%s'",
+			      variable->name, value);
 	config->container_service = value;
 	return 0;
 }
@@ -63,7 +70,8 @@ static int apply_share(struct config *config, const struct variable *variable, c
 
 	(void)config;
 	if (parse_bool(value, &is_on) < 0)
-		return refuse(EINVAL, "Variable '$%s' takes yes or no, not '%s'", variable->name, value);
+		return refuse(EINVAL, "Variable '$%s' takes yes or no, not '%s'", variable->name,
+			      value);
 	if (is_on)
 		return refuse(EOPNOTSUPP, "Variable '$%s' is not available yet", variable->name);
 	return 0;
@@ -72,8 +80,9 @@ static int apply_share(struct config *config, const struct variable *variable, c
 #define AT(member) offsetof(struct config, member)
 
 /*
- * Not here: SYSTEMD_NSPAWN_UNIFIED_HIERARCHY, since there is but one kind of cgroups now; what concerns disk images
- * and links to the host's network, which are not available yet; what only says how the terminal looks.
+ * Not here: SYSTEMD_NSPAWN_UNIFIED_HIERARCHY, since there is but one kind of cgroups now; what
+ * concerns disk images and links to the host's network, which are not available yet; what only says
+ * how the terminal looks.
  */
 static const struct variable variables[] = {
 	{"SYSTEMD_NSPAWN_SHARE_NS_IPC", apply_share, 0},
@@ -101,17 +110,14 @@ int config_from_environment(struct config *config)
 	return 0;
 }
 
-/* The levels of syslog(3). Whatever the level, a failure that ends the program is told, but with "null". */
+/* The levels of syslog(3). Whatever the level, a failure that ends the program is told, but with
+ * "null". */
 static const struct name level_table[] = {
-	{"null", LOG_SILENT},
-	{"emerg", LOG_FAILURE},	  {"0", LOG_FAILURE},
-	{"alert", LOG_FAILURE},	  {"1", LOG_FAILURE},
-	{"crit", LOG_FAILURE},	  {"2", LOG_FAILURE},
-	{"err", LOG_FAILURE},	  {"3", LOG_FAILURE},
-	{"warning", LOG_WARNING}, {"4", LOG_WARNING},
-	{"notice", LOG_NOTE},	  {"5", LOG_NOTE},
-	{"info", LOG_NOTE},	  {"6", LOG_NOTE},
-	{"debug", LOG_DEBUG},	  {"7", LOG_DEBUG},
+	{"null", LOG_SILENT}, {"emerg", LOG_FAILURE},   {"0", LOG_FAILURE}, {"alert", LOG_FAILURE},
+	{"1", LOG_FAILURE},   {"crit", LOG_FAILURE},    {"2", LOG_FAILURE}, {"err", LOG_FAILURE},
+	{"3", LOG_FAILURE},   {"warning", LOG_WARNING}, {"4", LOG_WARNING}, {"notice", LOG_NOTE},
+	{"5", LOG_NOTE},      {"info", LOG_NOTE},       {"6", LOG_NOTE},    {"debug", LOG_DEBUG},
+	{"7", LOG_DEBUG},
 };
 static const struct names levels = NAMES(level_table);
 
@@ -123,5 +129,8 @@ void log_level_from_environment(void)
 	if (level)
 		log_set_level((enum log_level)level->value);
 	else if (value)
-		warn(0, "Variable '$SYSTEMD_LOG_LEVEL' does not know the level '%s', keeping the usual one", value);
+		warn(0,
+		     "Variable '$SYSTEMD_LOG_LEVEL' does not know the level '%s', keeping the "
+		     "usual one",
+		     value);
 }

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The variables of our own environment that say how containers are to be run. They exist for people who cannot change
- * the command line and for tools that always set them.
- * Zone: free.
+ * The variables of our own environment that say how containers are to be run. They exist for people
+ * who cannot change the command line and for tools that always set them. Zone: free.
  */
 #pragma once
 
 struct config;
 
 /*
- * Applies all of them but SYSTEMD_LOG_LEVEL. What an option said already stays. Returns 0, or a negative errno after
- * one refusal. The configuration keeps pointers into the environment.
+ * Applies all of them but SYSTEMD_LOG_LEVEL. What an option said already stays. Returns 0, or a
+ * negative errno after one refusal. The configuration keeps pointers into the environment.
  */
 int config_from_environment(struct config *config);
 

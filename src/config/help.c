@@ -66,7 +66,8 @@ static void print_row(FILE *file, const struct setting_row *row)
 	if (row->letter)
 		(void)snprintf(letter, sizeof(letter), "-%c", row->letter);
 	used = snprintf(left, sizeof(left), "  %s %s%s%s%s%s%s", letter, row->option ? "--" : "",
-			row->option ? row->option : "", row->argument == ARGUMENT_OPTIONAL ? "[" : "",
+			row->option ? row->option : "",
+			row->argument == ARGUMENT_OPTIONAL ? "[" : "",
 			row->argument == ARGUMENT_NONE ? "" : "=", row->metavar ? row->metavar : "",
 			row->argument == ARGUMENT_OPTIONAL ? "]" : "");
 	if (used < HELP_COLUMN)

@@ -14,8 +14,8 @@ struct names;
 void help_print(FILE *file, const char *program);
 
 /*
- * The version's first line. Called as systemd-nspawn it begins as that one's does, since callers take the second word
- * for a number to compare features by.
+ * The version's first line. Called as systemd-nspawn it begins as that one's does, since callers
+ * take the second word for a number to compare features by.
  */
 void version_print(FILE *file, const char *program);
 

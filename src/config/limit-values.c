@@ -18,25 +18,16 @@
 
 /* In the order of SETTING_LIMIT_*. */
 static const struct name limit_table[] = {
-	{"CPU", RLIMIT_CPU},
-	{"FSIZE", RLIMIT_FSIZE},
-	{"DATA", RLIMIT_DATA},
-	{"STACK", RLIMIT_STACK},
-	{"CORE", RLIMIT_CORE},
-	{"RSS", RLIMIT_RSS},
-	{"NOFILE", RLIMIT_NOFILE},
-	{"AS", RLIMIT_AS},
-	{"NPROC", RLIMIT_NPROC},
-	{"MEMLOCK", RLIMIT_MEMLOCK},
-	{"LOCKS", RLIMIT_LOCKS},
-	{"SIGPENDING", RLIMIT_SIGPENDING},
-	{"MSGQUEUE", RLIMIT_MSGQUEUE},
-	{"NICE", RLIMIT_NICE},
-	{"RTPRIO", RLIMIT_RTPRIO},
+	{"CPU", RLIMIT_CPU},           {"FSIZE", RLIMIT_FSIZE}, {"DATA", RLIMIT_DATA},
+	{"STACK", RLIMIT_STACK},       {"CORE", RLIMIT_CORE},   {"RSS", RLIMIT_RSS},
+	{"NOFILE", RLIMIT_NOFILE},     {"AS", RLIMIT_AS},       {"NPROC", RLIMIT_NPROC},
+	{"MEMLOCK", RLIMIT_MEMLOCK},   {"LOCKS", RLIMIT_LOCKS}, {"SIGPENDING", RLIMIT_SIGPENDING},
+	{"MSGQUEUE", RLIMIT_MSGQUEUE}, {"NICE", RLIMIT_NICE},   {"RTPRIO", RLIMIT_RTPRIO},
 	{"RTTIME", RLIMIT_RTTIME},
 };
 static_assert(ARRAY_LEN(limit_table) == RLIM_NLIMITS, "all limits that Linux has");
-static_assert(ARRAY_LEN(limit_table) == SETTING_LIMIT_RTTIME - SETTING_LIMIT_CPU + 1, "one key for each limit");
+static_assert(ARRAY_LEN(limit_table) == SETTING_LIMIT_RTTIME - SETTING_LIMIT_CPU + 1,
+	      "one key for each limit");
 const struct names limit_names = NAMES(limit_table);
 
 enum limit_unit {
@@ -48,22 +39,14 @@ enum limit_unit {
 };
 
 static const enum limit_unit limit_units[RLIM_NLIMITS] = {
-	[RLIMIT_CPU] = UNIT_SECONDS,
-	[RLIMIT_FSIZE] = UNIT_BYTES,
-	[RLIMIT_DATA] = UNIT_BYTES,
-	[RLIMIT_STACK] = UNIT_BYTES,
-	[RLIMIT_CORE] = UNIT_BYTES,
-	[RLIMIT_RSS] = UNIT_BYTES,
-	[RLIMIT_NOFILE] = UNIT_COUNT,
-	[RLIMIT_AS] = UNIT_BYTES,
-	[RLIMIT_NPROC] = UNIT_COUNT,
-	[RLIMIT_MEMLOCK] = UNIT_BYTES,
-	[RLIMIT_LOCKS] = UNIT_COUNT,
-	[RLIMIT_SIGPENDING] = UNIT_COUNT,
-	[RLIMIT_MSGQUEUE] = UNIT_BYTES,
-	[RLIMIT_NICE] = UNIT_NICE,
-	[RLIMIT_RTPRIO] = UNIT_COUNT,
-	[RLIMIT_RTTIME] = UNIT_MICROSECONDS,
+	[RLIMIT_CPU] = UNIT_SECONDS,    [RLIMIT_FSIZE] = UNIT_BYTES,
+	[RLIMIT_DATA] = UNIT_BYTES,     [RLIMIT_STACK] = UNIT_BYTES,
+	[RLIMIT_CORE] = UNIT_BYTES,     [RLIMIT_RSS] = UNIT_BYTES,
+	[RLIMIT_NOFILE] = UNIT_COUNT,   [RLIMIT_AS] = UNIT_BYTES,
+	[RLIMIT_NPROC] = UNIT_COUNT,    [RLIMIT_MEMLOCK] = UNIT_BYTES,
+	[RLIMIT_LOCKS] = UNIT_COUNT,    [RLIMIT_SIGPENDING] = UNIT_COUNT,
+	[RLIMIT_MSGQUEUE] = UNIT_BYTES, [RLIMIT_NICE] = UNIT_NICE,
+	[RLIMIT_RTPRIO] = UNIT_COUNT,   [RLIMIT_RTTIME] = UNIT_MICROSECONDS,
 };
 
 static const char *const unit_wishes[] = {
@@ -135,17 +118,21 @@ static int apply_limit(const struct asking *asking, int resource, const char *te
 	struct strings parts = {0};
 	struct rlimit limit;
 
-	TRY(text_split(&asking->config->arena, text, ':', 2, &parts));
+	if (text_split(&asking->config->arena, text, ':', 2, &parts) < 0)
+		return refuse_value(asking, text, "SOFT[:HARD]");
 	if (parse_limit(unit, parts.items[0], &limit.rlim_cur) < 0)
-		return refuse(EINVAL, "%s takes %s or 'infinity' for %s, not '%s'", asking->noun, unit_wishes[unit],
-			      names_text(&limit_names, resource), parts.items[0]);
+		return refuse(EINVAL, "%s takes %s or 'infinity' for %s, not '%s'", asking->noun,
+			      unit_wishes[unit], names_text(&limit_names, resource),
+			      parts.items[0]);
 	limit.rlim_max = limit.rlim_cur;
 	if (parts.count > 1 && parse_limit(unit, parts.items[1], &limit.rlim_max) < 0)
-		return refuse(EINVAL, "%s takes %s or 'infinity' for %s, not '%s'", asking->noun, unit_wishes[unit],
-			      names_text(&limit_names, resource), parts.items[1]);
+		return refuse(EINVAL, "%s takes %s or 'infinity' for %s, not '%s'", asking->noun,
+			      unit_wishes[unit], names_text(&limit_names, resource),
+			      parts.items[1]);
 	if (limit.rlim_cur > limit.rlim_max)
-		return refuse(EINVAL, "%s cannot be '%s' for %s: the soft limit is above the hard one", asking->noun,
-			      text, names_text(&limit_names, resource));
+		return refuse(EINVAL,
+			      "%s cannot be '%s' for %s: the soft limit is above the hard one",
+			      asking->noun, text, names_text(&limit_names, resource));
 	request->is_set = true;
 	request->value = limit;
 	return 0;
@@ -157,7 +144,8 @@ int set_rlimit(const struct asking *asking, const char *value)
 	const struct name *limit;
 
 	if (!equals)
-		return refuse(EINVAL, "%s takes NAME=SOFT[:HARD], and '%s' has no '='", asking->noun, value);
+		return refuse(EINVAL, "%s takes NAME=SOFT[:HARD], and '%s' has no '='",
+			      asking->noun, value);
 	if (text_has_prefix(name, "RLIMIT_"))
 		name += strlen("RLIMIT_");
 	else if (text_has_prefix(name, "Limit"))
@@ -217,9 +205,11 @@ int set_cpu_affinity(const struct asking *asking, const char *value)
 	text_words(arena, value, "," BLANKS, &words);
 	for (size_t i = 0; i < words.count; i++)
 		if (add_cpus(arena_copy(arena, words.items[i]), &cpus) < 0)
-			return refuse_value(asking, value, "numbers of processors and ranges such as 0,2-5");
+			return refuse_value(asking, value,
+					    "numbers of processors and ranges such as 0,2-5");
 	if (words.count == 0 && *value)
-		return refuse_value(asking, value, "numbers of processors and ranges such as 0,2-5");
+		return refuse_value(asking, value,
+				    "numbers of processors and ranges such as 0,2-5");
 	asking->config->cpu_affinity = cpus;
 	return 0;
 }
@@ -227,11 +217,13 @@ int set_cpu_affinity(const struct asking *asking, const char *value)
 /* The machine's own architecture, and where the kernel runs its 32-bit programs, that one. */
 static const struct name personality_table[] = {
 #if defined(__x86_64__)
-	{"x86-64", PER_LINUX}, {"x86", PER_LINUX32},
+	{"x86-64", PER_LINUX},
+	{"x86", PER_LINUX32},
 #elif defined(__i386__)
 	{"x86", PER_LINUX},
 #elif defined(__aarch64__)
-	{"arm64", PER_LINUX}, {"arm", PER_LINUX32},
+	{"arm64", PER_LINUX},
+	{"arm", PER_LINUX32},
 #elif defined(__arm__)
 	{"arm", PER_LINUX},
 #elif defined(__riscv) && __riscv_xlen == 64
@@ -239,11 +231,14 @@ static const struct name personality_table[] = {
 #elif defined(__loongarch64)
 	{"loongarch64", PER_LINUX},
 #elif defined(__s390x__)
-	{"s390x", PER_LINUX}, {"s390", PER_LINUX32},
+	{"s390x", PER_LINUX},
+	{"s390", PER_LINUX32},
 #elif defined(__powerpc64__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	{"ppc64-le", PER_LINUX}, {"ppc-le", PER_LINUX32},
+	{"ppc64-le", PER_LINUX},
+	{"ppc-le", PER_LINUX32},
 #elif defined(__powerpc64__)
-	{"ppc64", PER_LINUX}, {"ppc", PER_LINUX32},
+	{"ppc64", PER_LINUX},
+	{"ppc", PER_LINUX32},
 #else
 	{"native", PER_LINUX},
 #endif

@@ -16,20 +16,24 @@
 #include "config/values.h"
 
 /*
- * Where in the container: absolute. '..' is refused because the order of mounts is made from the text, which says
- * nothing about where '..' behind a symbolic link leads.
+ * Where in the container: absolute. '..' is refused because the order of mounts is made from the
+ * text, which says nothing about where '..' behind a symbolic link leads.
  */
-static int read_destination(const struct asking *asking, const char *value, const char *text, const char **ret)
+static int read_destination(const struct asking *asking, const char *value, const char *text,
+			    const char **ret)
 {
 	char *path;
 
 	if (*text != '/')
-		return refuse(EINVAL, "%s needs an absolute path in the container, which '%s' of '%s' is not",
-			      asking->noun, text, value);
+		return refuse(
+			EINVAL,
+			"%s needs an absolute path in the container, which '%s' of '%s' is not",
+			asking->noun, text, value);
 	path = path_simplify(&asking->config->arena, text);
 	if (!path_is_normalized(path))
-		return refuse(EINVAL, "%s cannot use '%s': the path in the container has '..' in it", asking->noun,
-			      value);
+		return refuse(EINVAL,
+			      "%s cannot use '%s': the path in the container has '..' in it",
+			      asking->noun, value);
 	*ret = path;
 	return 0;
 }
@@ -55,13 +59,15 @@ static int read_source(const struct asking *asking, const char *text, struct mou
 	request->source_is_in_tree = *text == '+';
 	if (request->source_is_in_tree) {
 		if (text[1] != '/')
-			return refuse(EINVAL, "%s needs an absolute path after '+', not '%s'", asking->noun, text);
+			return refuse(EINVAL, "%s needs an absolute path after '+', not '%s'",
+				      asking->noun, text);
 		request->source = path_simplify(arena, text + 1);
 		return 0;
 	}
 	r = path_absolute(arena, text, &path);
 	if (r < 0)
-		return fail(r, "Cannot tell where '%s' of '%s' is: no current directory", text, asking->noun);
+		return fail(r, "Cannot tell where '%s' of '%s' is: no current directory", text,
+			    asking->noun);
 	request->source = path;
 	return 0;
 }
@@ -74,12 +80,13 @@ enum bind_word {
 };
 
 static const struct name bind_word_table[] = {
-	{"rbind", BIND_RECURSIVE},	{"norbind", BIND_FLAT},		{"noidmap", BIND_PLAIN_IDS},
-	{"idmap", BIND_MAPPED_IDS},	{"rootidmap", BIND_MAPPED_IDS}, {"owneridmap", BIND_MAPPED_IDS},
+	{"rbind", BIND_RECURSIVE},  {"norbind", BIND_FLAT},         {"noidmap", BIND_PLAIN_IDS},
+	{"idmap", BIND_MAPPED_IDS}, {"rootidmap", BIND_MAPPED_IDS}, {"owneridmap", BIND_MAPPED_IDS},
 };
 static const struct names bind_words = NAMES(bind_word_table);
 
-static int read_bind_options(const struct asking *asking, const char *text, struct mount_request *request)
+static int read_bind_options(const struct asking *asking, const char *text,
+			     struct mount_request *request)
 {
 	struct strings words = {0};
 
@@ -88,15 +95,17 @@ static int read_bind_options(const struct asking *asking, const char *text, stru
 		const struct name *name = names_find(&bind_words, words.items[i]);
 
 		if (!name) {
-			int r = refuse(EINVAL, "%s does not know the mount option '%s'", asking->noun,
-				       words.items[i]);
+			int r = refuse(EINVAL, "%s does not know the mount option '%s'",
+				       asking->noun, words.items[i]);
 
-			hint("Known mount options: rbind, norbind, noidmap, idmap, rootidmap, owneridmap");
+			hint("Known mount options: rbind, norbind, noidmap, idmap, rootidmap, "
+			     "owneridmap");
 			return r;
 		}
 		if (name->value == BIND_MAPPED_IDS)
-			return refuse(EOPNOTSUPP, "%s with the mount option '%s' is not available yet", asking->noun,
-				      words.items[i]);
+			return refuse(EOPNOTSUPP,
+				      "%s with the mount option '%s' is not available yet",
+				      asking->noun, words.items[i]);
 		if (name->value != BIND_PLAIN_IDS)
 			request->recursive = name->value == BIND_RECURSIVE;
 	}
@@ -113,10 +122,12 @@ int set_bind(const struct asking *asking, const char *value)
 	if (text_split(&asking->config->arena, value, ':', 0, &fields) < 0 || fields.count > 3) {
 		int r = refuse_value(asking, value, "SOURCE[:DESTINATION[:OPTIONS]]");
 
-		hint("Write a colon or a backslash that belongs to a path with a backslash before it");
+		hint("Write a colon or a backslash that belongs to a path with a backslash before "
+		     "it");
 		return r;
 	}
-	destination = fields.count > 1 ? fields.items[1] : fields.items[0] + (*fields.items[0] == '+');
+	destination = fields.count > 1 ? fields.items[1]
+				       : fields.items[0] + (*fields.items[0] == '+');
 	TRY(read_destination(asking, value, destination, &request.destination));
 	TRY(read_source(asking, fields.items[0], &request));
 	if (fields.count > 2)

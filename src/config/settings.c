@@ -302,7 +302,8 @@ int setting_from_key(const char *key)
 	return -ENOENT;
 }
 
-int setting_apply(struct config *config, enum setting setting, const char *value, enum origin origin)
+int setting_apply(struct config *config, enum setting setting, const char *value,
+		  enum origin origin)
 {
 	const struct setting_row *row = &setting_rows[setting];
 	char name[SETTING_NAME_MAX], noun[SETTING_NAME_MAX + 16];

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The settings table: one row for everything a user can ask for. The command line, the settings files, --help and the
- * tests of bad values are all made out of these rows.
- * Zone: free.
+ * The settings table: one row for everything a user can ask for. The command line, the settings
+ * files, --help and the tests of bad values are all made out of these rows. Zone: free.
  */
 #pragma once
 
@@ -172,7 +171,8 @@ enum setting_flags {
 	SETTING_IS_HIDDEN = 1 << 3,       /* not in --help */
 	SETTING_IS_LATER = 1 << 4,        /* known, but not available yet */
 	SETTING_MAY_BE_EMPTY = 1 << 5,    /* an empty value has a meaning, mostly to unset */
-	SETTING_TAKES_WORD = 1 << 6,      /* optional argument: also the next word, unless it begins with '-' */
+	SETTING_TAKES_WORD =
+		1 << 6, /* optional argument: also the next word, unless it begins with '-' */
 };
 
 /* One value on its way into the configuration. */
@@ -185,8 +185,8 @@ struct asking {
 };
 
 /*
- * Validates 'value' (NULL for an option without one) and stores it. Returns 0, 1 when it printed the list of values to
- * standard output instead, or a negative errno after exactly one refusal.
+ * Validates 'value' (NULL for an option without one) and stores it. Returns 0, 1 when it printed
+ * the list of values to standard output instead, or a negative errno after exactly one refusal.
  */
 typedef int (*setting_parser)(const struct asking *asking, const char *value);
 
@@ -200,8 +200,9 @@ struct setting_row {
 	unsigned int flags; /* enum setting_flags */
 	setting_parser parse;
 	size_t field;                /* offset into struct config, where the parser wants one */
-	const struct names *choices; /* the words accepted, where they are a fixed set; enables the value 'help' */
-	const char *help;            /* one line or more without full stop; NULL for what --help never shows */
+	const struct names *choices; /* the words accepted, where they are a fixed set; enables the
+					value 'help' */
+	const char *help; /* one line or more without full stop; NULL for what --help never shows */
 };
 
 extern const struct setting_row setting_rows[_SETTING_COUNT];
@@ -215,7 +216,8 @@ int setting_from_letter(char letter);
 int setting_from_key(const char *key);
 
 /*
- * Parses 'value' by the row's parser and remembers the origin. This is the only way in for the command line and for
- * files. Returns as a setting_parser does.
+ * Parses 'value' by the row's parser and remembers the origin. This is the only way in for the
+ * command line and for files. Returns as a setting_parser does.
  */
-int setting_apply(struct config *config, enum setting setting, const char *value, enum origin origin);
+int setting_apply(struct config *config, enum setting setting, const char *value,
+		  enum origin origin);

@@ -20,10 +20,8 @@
 #include "config/config.h"
 
 static const struct name console_table[] = {
-	{"interactive", CONSOLE_INTERACTIVE},
-	{"read-only", CONSOLE_READ_ONLY},
-	{"passive", CONSOLE_PASSIVE},
-	{"pipe", CONSOLE_PIPE},
+	{"interactive", CONSOLE_INTERACTIVE}, {"read-only", CONSOLE_READ_ONLY},
+	{"passive", CONSOLE_PASSIVE},         {"pipe", CONSOLE_PIPE},
 	{"autopipe", CONSOLE_AUTOPIPE},
 };
 const struct names console_names = NAMES(console_table);
@@ -48,12 +46,8 @@ static const struct name resolv_conf_table[] = {
 const struct names resolv_conf_names = NAMES(resolv_conf_table);
 
 static const struct name timezone_table[] = {
-	{"off", HOW_OFF},
-	{"copy", HOW_COPY},
-	{"bind", HOW_BIND},
-	{"symlink", HOW_SYMLINK},
-	{"delete", HOW_DELETE},
-	{"auto", HOW_AUTO},
+	{"off", HOW_OFF},         {"copy", HOW_COPY},     {"bind", HOW_BIND},
+	{"symlink", HOW_SYMLINK}, {"delete", HOW_DELETE}, {"auto", HOW_AUTO},
 };
 const struct names timezone_names = NAMES(timezone_table);
 
@@ -64,7 +58,8 @@ static const struct name register_table[] = {
 };
 const struct names register_names = NAMES(register_table);
 
-static const struct name settings_table[] = {{"no", 0}, {"yes", 1}, {"override", 2}, {"trusted", 3}};
+static const struct name settings_table[] = {
+	{"no", 0}, {"yes", 1}, {"override", 2}, {"trusted", 3}};
 const struct names settings_names = NAMES(settings_table);
 
 static const struct name volatile_table[] = {{"no", 0}, {"yes", 1}, {"state", 2}, {"overlay", 3}};
@@ -115,7 +110,8 @@ int refuse_for_now(const struct asking *asking, const char *value)
 {
 	if (!value)
 		return refuse(EOPNOTSUPP, "%s is not available yet", asking->noun);
-	return refuse(EOPNOTSUPP, "%s with the value '%s' is not available yet", asking->noun, value);
+	return refuse(EOPNOTSUPP, "%s with the value '%s' is not available yet", asking->noun,
+		      value);
 }
 
 int set_accepted(const struct asking *asking, const char *value)
@@ -132,11 +128,13 @@ int set_off_only(const struct asking *asking, const char *value)
 	if (!value)
 		return refuse_for_now(asking, value);
 	/* Here a number is the first of a range of user ids, "0" and "1" too. */
-	if (asking->setting == SETTING_PRIVATE_USERS && *value && value[strspn(value, "0123456789:")] == '\0')
+	if (asking->setting == SETTING_PRIVATE_USERS && *value &&
+	    value[strspn(value, "0123456789:")] == '\0')
 		return refuse_for_now(asking, value);
 	if (parse_bool(value, &is_on) == 0)
 		return is_on ? refuse_for_now(asking, value) : 0;
-	return names_find(asking->row->choices, value) ? refuse_for_now(asking, value) : refuse_word(asking, value);
+	return names_find(asking->row->choices, value) ? refuse_for_now(asking, value)
+						       : refuse_word(asking, value);
 }
 
 int set_flag(const struct asking *asking, const char *value)
@@ -169,14 +167,16 @@ int set_directory(const struct asking *asking, const char *value)
 		*field = NULL;
 		return 0;
 	}
-	/* "X.v/" and "X.v/NAME___SUFFIX" ask for the newest version out of a directory of versions. */
+	/* "X.v/" and "X.v/NAME___SUFFIX" ask for the newest version out of a directory of versions.
+	 */
 	if (strlen(value) >= 3 && strcmp(value + strlen(value) - 3, ".v/") == 0)
 		return refuse_for_now(asking, value);
 	if (strstr(value, ".v/") && strstr(path_last(value), "___"))
 		return refuse_for_now(asking, value);
 	r = path_absolute(&asking->config->arena, value, &path);
 	if (r < 0)
-		return fail(r, "Cannot tell where '%s' of '%s' is: no current directory", value, asking->noun);
+		return fail(r, "Cannot tell where '%s' of '%s' is: no current directory", value,
+			    asking->noun);
 	*field = path;
 	return 0;
 }
@@ -196,8 +196,9 @@ int set_chdir(const struct asking *asking, const char *value)
 		return refuse_value(asking, value, "an absolute path without '..'");
 	for (size_t i = 0; i < ARRAY_LEN(api); i++)
 		if (path_is_below(path, api[i]))
-			return refuse(EINVAL, "%s cannot be '%s': it is in '%s', which the kernel fills", asking->noun,
-				      value, api[i]);
+			return refuse(EINVAL,
+				      "%s cannot be '%s': it is in '%s', which the kernel fills",
+				      asking->noun, value, api[i]);
 	config->working_directory = path;
 	return 0;
 }
@@ -209,7 +210,8 @@ int set_hostname(const struct asking *asking, const char *value)
 	if (*value && !text_is_hostname(value)) {
 		int r = refuse_value(asking, value, "a valid host name");
 
-		hint("Up to 64 letters, digits and inner hyphens, in parts separated by single dots");
+		hint("Up to 64 letters, digits and inner hyphens, in parts separated by single "
+		     "dots");
 		return r;
 	}
 	*field = *value ? arena_copy(&asking->config->arena, value) : NULL;
@@ -246,9 +248,11 @@ int set_variable(const struct asking *asking, const char *value)
 	size_t length = equals ? (size_t)(equals - value) : strlen(value);
 
 	if (!text_is_variable_name(value, length))
-		return refuse_value(asking, value, "NAME or NAME=VALUE with a name of letters, digits and '_'");
+		return refuse_value(asking, value,
+				    "NAME or NAME=VALUE with a name of letters, digits and '_'");
 	if (equals) {
-		strings_add(&config->arena, &config->environment, arena_copy(&config->arena, value));
+		strings_add(&config->arena, &config->environment,
+			    arena_copy(&config->arena, value));
 		return 0;
 	}
 	ours = getenv(value);
@@ -264,11 +268,13 @@ int set_user(const struct asking *asking, const char *value)
 {
 	uint32_t uid;
 
-	/* Another spelling of a number could be read as a different user later on: no number but a strict one. */
+	/* Another spelling of a number could be read as a different user later on: no number but a
+	 * strict one. */
 	if (parse_uid(value, &uid) < 0 && !text_is_user_name(value)) {
 		int r = refuse_value(asking, value, "the name or number of a user");
 
-		hint("A number is plain decimal, below 4294967295; a name begins with a letter or '_'");
+		hint("A number is plain decimal, below 4294967295; a name begins with a letter or "
+		     "'_'");
 		return r;
 	}
 	asking->config->user = arena_copy(&asking->config->arena, value);
@@ -280,7 +286,8 @@ int set_user_scope(const struct asking *asking, const char *value)
 	if (!value)
 		return refuse_for_now(asking, NULL);
 	TRY(set_user(asking, value));
-	/* That this is an old spelling is said by config_check(), which knows whether to be quiet. */
+	/* That this is an old spelling is said by config_check(), which knows whether to be quiet.
+	 */
 	asking->config->origin[SETTING_UID] = asking->origin;
 	return 0;
 }
@@ -308,7 +315,9 @@ int set_uuid(const struct asking *asking, const char *value)
 	struct config *config = asking->config;
 
 	if (parse_id128(value, config->uuid) < 0)
-		return refuse_value(asking, value, "32 hexadecimal digits, plain or dashed as a UUID, not all zero");
+		return refuse_value(
+			asking, value,
+			"32 hexadecimal digits, plain or dashed as a UUID, not all zero");
 	config->uuid_is_set = true;
 	return 0;
 }
@@ -326,7 +335,8 @@ int set_register(const struct asking *asking, const char *value)
 	return 0;
 }
 
-/* A choice that also has a sense as yes, meaning 'auto', or no, meaning 'off'. Returns NULL if it is neither. */
+/* A choice that also has a sense as yes, meaning 'auto', or no, meaning 'off'. Returns NULL if it
+ * is neither. */
 static const struct name *find_mode(const struct names *names, const char *value)
 {
 	bool is_on;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Parsers of the settings table for values of everyday kinds, the tables of their words, and how they complain.
- * All parsers have the type and the contract of 'setting_parser' (settings.h). Zone: free.
+ * Parsers of the settings table for values of everyday kinds, the tables of their words, and how
+ * they complain. All parsers have the type and the contract of 'setting_parser' (settings.h). Zone:
+ * free.
  */
 #pragma once
 
@@ -12,11 +13,11 @@
 struct arena;
 
 /* Words that options accept. */
-extern const struct names console_names;       /* enum console_mode */
-extern const struct names resolv_conf_names;   /* RESOLV_CONF_VALUE() */
-extern const struct names timezone_names;      /* enum host_file_how */
-extern const struct names register_names;      /* enum tristate */
-extern const struct names settings_names;      /* the values of the following are of no use yet */
+extern const struct names console_names;     /* enum console_mode */
+extern const struct names resolv_conf_names; /* RESOLV_CONF_VALUE() */
+extern const struct names timezone_names;    /* enum host_file_how */
+extern const struct names register_names;    /* enum tristate */
+extern const struct names settings_names;    /* the values of the following are of no use yet */
 extern const struct names volatile_names;
 extern const struct names private_users_names;
 extern const struct names ownership_names;
@@ -25,7 +26,8 @@ extern const struct names link_journal_names;
 /* 'how' is an enum host_file_how, 'source' an enum resolv_source. */
 #define RESOLV_CONF_VALUE(how, source) ((int)(how) << 8 | (int)(source))
 
-/* Complaints: "Option '--x' takes 'wanted', not 'value'"; an unknown word, with the known ones as a hint; not yet. */
+/* Complaints: "Option '--x' takes 'wanted', not 'value'"; an unknown word, with the known ones as a
+ * hint; not yet. */
 int refuse_value(const struct asking *asking, const char *value, const char *wanted);
 int refuse_word(const struct asking *asking, const char *value);
 int refuse_for_now(const struct asking *asking, const char *value);
@@ -65,7 +67,8 @@ int set_pipe(const struct asking *asking, const char *value);
 int set_background(const struct asking *asking, const char *value);
 
 /*
- * The name of a machine whose root is 'path' (absolute, simplified): its last component, or the host's name for "/",
- * without what cannot be part of a host name. In the arena; NULL if nothing is left.
+ * The name of a machine whose root is 'path' (absolute, simplified): its last component, or the
+ * host's name for "/", without what cannot be part of a host name. In the arena; NULL if nothing is
+ * left.
  */
 char *machine_name_from_path(struct arena *arena, const char *path);

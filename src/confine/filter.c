@@ -126,7 +126,7 @@ static size_t choose_split(const struct emitter *e, size_t first, size_t last)
 	return last;
 }
 
-/* One number inside an otherwise uniform stretch: one comparison for equality, not two for order. */
+/* One number inside a uniform stretch: one comparison for equality instead of two for order. */
 static bool is_exception(const struct emitter *e, size_t first, size_t last)
 {
 	return last == first + 2 && e->ranges[first].leaf == e->ranges[last].leaf &&
@@ -176,8 +176,9 @@ static bool source_is_valid(const struct filter_source *source)
 
 static void place_program(struct emitter *e)
 {
-	static const struct sock_filter load_number = FILTER_LOAD(offsetof(struct seccomp_data, nr));
-	static const struct sock_filter load_arch = FILTER_LOAD(offsetof(struct seccomp_data, arch));
+	static const struct sock_filter
+		load_nr = FILTER_LOAD(offsetof(struct seccomp_data, nr)),
+		load_arch = FILTER_LOAD(offsetof(struct seccomp_data, arch));
 	size_t otherwise = place_leaf(e, e->source->other_arch_leaf);
 
 	for (size_t a = e->source->arch_count; a > 0; a--) {
@@ -188,7 +189,7 @@ static void place_program(struct emitter *e)
 		tree = place_ranges(e, 0, arch->range_count - 1);
 		if (tree != e->len) /* one leaf is the whole tree, and it is shared */
 			emit_jump(e, tree);
-		targets[0] = emit(e, load_number);
+		targets[0] = emit(e, load_nr);
 		targets[1] = otherwise;
 		otherwise = place_choice(e, BPF_JEQ, arch->audit_arch, targets);
 	}

@@ -18,7 +18,7 @@ struct filter_leaf {
 	size_t len;
 };
 
-/* From this number to before the next range's (the last range: to UINT32_MAX), this leaf decides. */
+/* From this number to the one before the next range's (or to UINT32_MAX), this leaf decides. */
 struct filter_range {
 	uint32_t first;
 	uint32_t leaf; /* an index into filter_source.leaves */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * From a request and the tables to a ruling for every call, and to a program. Used by syscalls.c,
- * by the generator of the built-in program, and by tests, each with their own tables. Zone: free.
- * Pure.
+ * by the generator of the built-in program, and by tests, each with their own tables.
+ * Zone: free. Pure.
  */
 #pragma once
 

@@ -62,7 +62,7 @@ const struct syscall_row *syscall_row_find(const struct syscall_tables *tables, 
  */
 const char *syscall_words_next(const char **cursor, size_t *ret_len);
 
-/* What users may write as '@name'. Members are those that `systemd-analyze syscall-filter` prints. */
+/* What users may write as '@name'. Members as `systemd-analyze syscall-filter` prints them. */
 struct syscall_group {
 	const char *name; /* with the '@' */
 	const char *about;

@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,7 +20,6 @@
 
 #define OS_RELEASE_MAX_BYTES ((size_t)64 * 1024)
 #define MACHINE_ID_MAX_BYTES ((size_t)64)
-#define VALUE_MAX_BYTES ((size_t)256)
 #define SCRIPT_HEAD_BYTES 512
 
 /* Errors that say "it is not there" about a path chosen by the guest, dangling and looping links included. */
@@ -30,66 +29,6 @@ static bool is_absence(int r)
 }
 
 /* --- os-release(5) --- */
-
-/*
- * Takes shell quoting off a value of 'length' bytes. NULL for what nobody should have to print: too long, or with
- * control characters. Both quotes are treated alike, as the file format allows no expansion in either.
- */
-static const char *unquote_value(struct arena *arena, const char *value, size_t length)
-{
-	char plain[VALUE_MAX_BYTES + 1];
-	size_t used = 0;
-	char quote = '\0';
-
-	for (size_t i = 0; i < length; i++) {
-		char c = value[i];
-
-		if (quote == '\0' && (c == '"' || c == '\'')) {
-			quote = c;
-			continue;
-		}
-		if (quote != '\0' && c == quote) {
-			quote = '\0';
-			continue;
-		}
-		if (c == '\\' && quote != '\'' && i + 1 < length)
-			c = value[++i];
-		if ((unsigned char)c < 0x20 || c == 0x7f || used == VALUE_MAX_BYTES)
-			return NULL;
-		plain[used++] = c;
-	}
-	return quote == '\0' ? arena_copy_n(arena, plain, used) : NULL;
-}
-
-static void parse_os_release(struct arena *arena, const char *text, size_t length, struct os_tree *tree)
-{
-	static const struct {
-		const char *key;
-		size_t offset;
-	} wanted[] = {
-		{"ID", offsetof(struct os_tree, id)},
-		{"VERSION_ID", offsetof(struct os_tree, version_id)},
-		{"PRETTY_NAME", offsetof(struct os_tree, pretty_name)},
-	};
-	const char *end = text + length;
-
-	while (text < end) {
-		const char *line_end = memchr(text, '\n', (size_t)(end - text));
-		const char *equals;
-
-		if (!line_end)
-			line_end = end;
-		equals = memchr(text, '=', (size_t)(line_end - text));
-		for (size_t i = 0; equals && i < ARRAY_LEN(wanted); i++) {
-			size_t key_length = strlen(wanted[i].key);
-
-			if ((size_t)(equals - text) == key_length && memcmp(text, wanted[i].key, key_length) == 0)
-				*(const char **)((char *)tree + wanted[i].offset) =
-					unquote_value(arena, equals + 1, (size_t)(line_end - equals - 1));
-		}
-		text = line_end + 1;
-	}
-}
 
 static int probe_os_release(struct arena *arena, int root_fd, struct os_tree *tree)
 {
@@ -107,7 +46,7 @@ static int probe_os_release(struct arena *arena, int root_fd, struct os_tree *tr
 		/* One that is too large exists all the same; it only tells us nothing. */
 		tree->has_os_release = true;
 		if (r == 0)
-			parse_os_release(arena, text, length, tree);
+			os_release_parse(arena, text, length, &tree->identity);
 		return 0;
 	}
 	return 0;

@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "image/os-release.h"
+
 struct arena;
 
 enum machine_id_state {
@@ -31,7 +33,6 @@ enum init_kind {
 	_INIT_KIND_COUNT,
 };
 
-/* Texts are the guest's: at most 256 bytes without control characters, else NULL. Print them with the verbs of log.h. */
 struct os_tree {
 	bool has_usr;
 	enum machine_id_state machine_id_state;
@@ -39,8 +40,8 @@ struct os_tree {
 
 	/* Only filled for OS_TREE_BOOT. */
 	bool has_os_release;
-	const char *id, *version_id, *pretty_name; /* from os-release(5), NULL if not said */
-	const char *init_path;                     /* NULL: there is none */
+	struct os_identity identity;
+	const char *init_path; /* NULL: there is none */
 	enum init_kind init_kind;
 };
 

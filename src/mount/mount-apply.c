@@ -88,6 +88,7 @@ static void hint_from_context(int context_fd)
 	if (length <= 2)
 		return;
 	text[length] = '\0';
+	text[strcspn(text, "\n")] = '\0';
 	hint("The kernel says: %s", text + 2);
 }
 

@@ -29,8 +29,6 @@
 
 #include "base/scope.h"
 
-static const char process_name[] = "(sd-stubinit)"; /* what systemd's users look for */
-
 #define STOP_TIMEOUT_SEC 90
 #define STATUS_REPORTED 1   /* nothing ran, and the parent was told */
 #define STATUS_ABNORMAL 255 /* the payload died by a signal, or did not want to */
@@ -166,20 +164,21 @@ static void overwrite(uint64_t start, uint64_t end, const char *text, size_t byt
 /*
  * Hides the host's command line and environment, and shows the guest what it expects of its PID 1 instead. The old
  * texts are wiped and the kernel is pointed to ours (prctl(2), PR_SET_MM_MAP: needs no privilege, but a kernel with
- * CONFIG_CHECKPOINT_RESTORE); where it declines, ours are put into the place of the old ones.
+ * CONFIG_CHECKPOINT_RESTORE); where it declines, ours are put into the place of the old ones. Both must live on the stack:
+ * procfs shows anonymous memory only.
  */
-static void show_as_init(const char *environment, size_t bytes)
+static void show_as_init(const char *name, const char *environment, size_t bytes)
 {
 	struct prctl_mm_map old = {}, new;
 
-	(void)prctl(PR_SET_NAME, process_name, 0, 0, 0);
+	(void)prctl(PR_SET_NAME, name, 0, 0, 0);
 	if (read_layout(&old) < 0)
 		return; /* no /proc: then nobody can look either */
-	overwrite(old.arg_start, old.arg_end, process_name, sizeof(process_name));
+	overwrite(old.arg_start, old.arg_end, name, strlen(name) + 1);
 	overwrite(old.env_start, old.env_end, environment, bytes);
 	new = old;
-	new.arg_start = (uint64_t)(uintptr_t)process_name;
-	new.arg_end = new.arg_start + sizeof(process_name);
+	new.arg_start = (uint64_t)(uintptr_t)name;
+	new.arg_end = new.arg_start + strlen(name) + 1;
 	new.env_start = (uint64_t)(uintptr_t)environment;
 	new.env_end = new.env_start + bytes;
 	(void)prctl(PR_SET_MM, PR_SET_MM_MAP, &new, sizeof(new), 0);
@@ -295,6 +294,7 @@ static void close_everything(void)
 
 static int be_init(const struct init_request *request, pid_t payload, int ready_fd, int failure_fd)
 {
+	char name[] = "(sd-stubinit)"; /* what users of systemd look for */
 	char environment[256];
 	enum init_action end;
 	int status, error, length;
@@ -302,7 +302,7 @@ static int be_init(const struct init_request *request, pid_t payload, int ready_
 	/* Both strings end in NUL, as in a real environment. */
 	length = snprintf(environment, sizeof(environment), "container=%.128s%ccontainer_uuid=%.64s", request->service,
 			  '\0', request->uuid);
-	show_as_init(environment, (size_t)length + 1);
+	show_as_init(name, environment, (size_t)length + 1);
 	keep_only_own_capabilities();
 	(void)close(ready_fd); /* says GO to the payload */
 	error = hear_exec(failure_fd);

@@ -33,24 +33,23 @@
 
 static int find_directory(struct config *config, struct facts *facts)
 {
+	auto_free char *resolved = NULL;
 	struct found_image found;
-	char *path;
-	int r;
 
-	if (config->directory) {
-		facts->directory = config->directory;
-		return 0;
-	}
-	if (config->machine) {
+	if (config->machine && !config->directory) {
 		TRY(image_find(&config->arena, config->machine, image_search_path, &found));
 		facts->directory = found.path;
 		config->read_only = config->read_only || found.is_read_only;
 		return 0;
 	}
-	r = path_absolute(&config->arena, ".", &path);
-	if (r < 0)
-		return fail(r, "Cannot tell the current directory");
-	facts->directory = path;
+	facts->directory = config->directory ? config->directory : ".";
+	/* What was typed names the machine, be it a link; but ".." names nothing. */
+	if (path_is_normalized(facts->directory))
+		return 0;
+	resolved = realpath(facts->directory, NULL);
+	if (!resolved)
+		return fail(-errno, "Cannot open the tree '%s'", facts->directory);
+	facts->directory = arena_copy(&config->arena, resolved);
 	return 0;
 }
 
@@ -122,8 +121,8 @@ static int find(struct config *config, struct facts *facts, int *ret_directory_f
 	int r;
 
 	TRY(find_directory(config, facts));
-	TRY(name_machine(config, facts, &config->arena));
 	TRY(open_directory(facts, ret_directory_fd));
+	TRY(name_machine(config, facts, &config->arena));
 	TRY(check_tree(config, facts, *ret_directory_fd, &config->arena));
 	look_around(config, facts, &config->arena);
 	r = host_random(facts->random, sizeof(facts->random));

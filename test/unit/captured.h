@@ -15,7 +15,8 @@ struct captured {
 	char all[8192];   /* everything, a line each */
 };
 
-static inline void capture_sentence(enum log_level level, int error, const char *sentence, void *userdata)
+static inline void capture_sentence(enum log_level level, int error, const char *sentence,
+				    void *userdata)
 {
 	struct captured *captured = userdata;
 	size_t used = strlen(captured->all);

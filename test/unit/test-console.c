@@ -736,6 +736,7 @@ static int session_leader(struct pty *terminal, struct pty *guest)
 	int go[2], status;
 	pid_t child;
 
+	check_failures = 0; /* those before the fork are our parent's */
 	CHECK(setsid() > 0 && ioctl(terminal->slave, TIOCSCTTY, 0) == 0);
 	(void)dup2(terminal->slave, 0);
 	(void)dup2(terminal->slave, 1);

@@ -280,12 +280,11 @@ static const uint64_t argument_samples[] = {
 	HIGH + 16,
 	HIGH + 0x1000,
 	HIGH + 0x80000000,
-	HIGH - 1 + HIGH,
+	HIGH * 2 - 1,
 	UINT64_MAX,
 };
 
-/* One filter of the kind "everything is allowed but …", for the two ABIs where libseccomp sees all
- * arguments. */
+/* Against a filter "all is allowed but", on the two ABIs where libseccomp sees all arguments. */
 static void compare_arguments(const struct syscall_request *request, scmp_filter_ctx ctx,
 			      const char *name)
 {

@@ -14,8 +14,10 @@
 static void test_bool(void)
 {
 	static const char *const on[] = {"1", "yes", "y", "true", "t", "on", "YES", "True", "oN"};
-	static const char *const off[] = {"0", "no", "n", "false", "f", "off", "NO", "False", "oFF"};
-	static const char *const neither[] = {"", " 1", "1 ", "2", "00", "yess", "ye", "help", "-1"};
+	static const char *const off[] = {"0",   "no", "n",     "false", "f",
+					  "off", "NO", "False", "oFF"};
+	static const char *const neither[] = {"",     " 1", "1 ",   "2", "00",
+					      "yess", "ye", "help", "-1"};
 	bool value;
 
 	for (size_t i = 0; i < ARRAY_LEN(on); i++) {
@@ -34,7 +36,8 @@ static void test_bool(void)
 
 static void test_decimals(void)
 {
-	static const char *const malformed[] = {"", " ", "01", "00", "0x1", "1x", " 1", "1 ", "+1", "-1", "1:", ":1", "1.0", "1e3"};
+	static const char *const malformed[] = {"",   " ",  "01", "00", "0x1", "1x",  " 1",
+						"1 ", "+1", "-1", "1:", ":1",  "1.0", "1e3"};
 	uint64_t large = 77;
 	uint32_t small = 77;
 	int number = 77;
@@ -53,7 +56,8 @@ static void test_decimals(void)
 	CHECK(parse_uid("4294967294", &small) == 0 && small == UINT32_MAX - 1);
 
 	CHECK(parse_int("--1", &number) == -EINVAL && parse_int("+-1", &number) == -EINVAL);
-	CHECK(parse_int("-0", &number) == -EINVAL && parse_int("-", &number) == -EINVAL && number == 77);
+	CHECK(parse_int("-0", &number) == -EINVAL && parse_int("-", &number) == -EINVAL &&
+	      number == 77);
 	CHECK(parse_int("2147483648", &number) == -ERANGE && number == 77);
 	CHECK(parse_int("2147483647", &number) == 0 && number == INT_MAX);
 	CHECK(parse_int("-1000", &number) == 0 && number == -1000);
@@ -62,7 +66,8 @@ static void test_decimals(void)
 
 static void test_bytes(void)
 {
-	static const char *const malformed[] = {"", "K", "1k", "1KB", "1 K", "1Z", "01K", "-1K", "1.5G", "infinity"};
+	static const char *const malformed[] = {"",   "K",   "1k",  "1KB",  "1 K",
+						"1Z", "01K", "-1K", "1.5G", "infinity"};
 	uint64_t bytes = 77;
 
 	for (size_t i = 0; i < ARRAY_LEN(malformed); i++)
@@ -93,7 +98,8 @@ static void test_spans(void)
 		{"0.0000019s", 1},
 		{"1d ", UINT64_C(86400000000)},
 	};
-	static const char *const malformed[] = {"", "s", "5x", "5ss", ".5s", "5.s", "-5s", " 5s", "infinity", "5s,5s", "05s"};
+	static const char *const malformed[] = {"",    "s",   "5x",       "5ss",   ".5s", "5.s",
+						"-5s", " 5s", "infinity", "5s,5s", "05s"};
 	uint64_t usec = 77;
 
 	for (size_t i = 0; i < ARRAY_LEN(malformed); i++)
@@ -107,7 +113,9 @@ static void test_spans(void)
 
 static void test_signals(void)
 {
-	static const char *const malformed[] = {"", "SIG", "FOO", "0", "65", "015", "-15", "RTMIN+", "RTMIN-1", "RTMIN+31", "RTMAX+1", "RTMIN3", "TERM "};
+	static const char *const malformed[] = {
+		"",       "SIG",     "FOO",      "0",       "65",     "015",  "-15",
+		"RTMIN+", "RTMIN-1", "RTMIN+31", "RTMAX+1", "RTMIN3", "TERM "};
 	char name[SIGNAL_NAME_MAX];
 	int number = 77;
 
@@ -123,7 +131,8 @@ static void test_signals(void)
 	CHECK_TEXT(signal_name(SIGRTMIN + 3, name), "SIGRTMIN+3");
 	CHECK_TEXT(signal_name(99, name), "99");
 	for (int i = 1; i <= SIGRTMAX; i++)
-		CHECK((i >= 32 && i < SIGRTMIN) || (parse_signal(signal_name(i, name), &number) == 0 && number == i));
+		CHECK((i >= 32 && i < SIGRTMIN) ||
+		      (parse_signal(signal_name(i, name), &number) == 0 && number == i));
 }
 
 static void test_id128(void)
@@ -144,7 +153,8 @@ static void test_id128(void)
 
 	for (size_t i = 0; i < ARRAY_LEN(malformed); i++)
 		CHECK(parse_id128(malformed[i], plain) == -EINVAL && plain[15] == 0);
-	CHECK(parse_id128("0123456789abcdef0123456789ABCDEF", plain) == 0 && plain[0] == 0x01 && plain[15] == 0xef);
+	CHECK(parse_id128("0123456789abcdef0123456789ABCDEF", plain) == 0 && plain[0] == 0x01 &&
+	      plain[15] == 0xef);
 	CHECK(parse_id128("01234567-89ab-cdef-0123-456789abcdef", dashed) == 0);
 	CHECK(memcmp(plain, dashed, sizeof(plain)) == 0);
 }

@@ -4,6 +4,7 @@
  */
 #include "image/os-tree.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -20,7 +21,7 @@ static int root_fd;
 /* The tests make their trees relative to the current directory, which is the tree's root. */
 static void write_file(const char *path, const char *text, mode_t mode)
 {
-	FILE *file = fopen(path, "w");
+	FILE *file = unlink(path) == 0 || errno == ENOENT ? fopen(path, "w") : NULL;
 
 	CHECK(file && fputs(text, file) >= 0);
 	CHECK(file && fclose(file) == 0 && chmod(path, mode) == 0);
@@ -84,20 +85,20 @@ static void test_os_release(void)
 	CHECK(symlink("../usr/lib/os-release", "etc/os-release") == 0);
 	tree = probe(&arena, OS_TREE_BOOT);
 	CHECK(tree.has_os_release);
-	CHECK_TEXT(tree.id, "debian");
-	CHECK_TEXT(tree.version_id, "12");
-	CHECK_TEXT(tree.pretty_name, "Debian \"GNU\"/Linux");
+	CHECK_TEXT(tree.identity.id, "debian");
+	CHECK_TEXT(tree.identity.version_id, "12");
+	CHECK_TEXT(tree.identity.pretty_name, "Debian \"GNU\"/Linux");
 	CHECK(!probe(&arena, OS_TREE_COMMAND).has_os_release);
 
 	/* A link that leads nowhere: the other place counts. */
 	CHECK(unlink("etc/os-release") == 0 && symlink("os-release", "etc/os-release") == 0);
-	CHECK_TEXT(probe(&arena, OS_TREE_BOOT).id, "debian");
+	CHECK_TEXT(probe(&arena, OS_TREE_BOOT).identity.id, "debian");
 
 	/* Nothing that could drive a terminal, nothing unterminated, nothing without end. */
 	write_file("usr/lib/os-release", "ID=\"a\033[2Jb\"\nVERSION_ID=\"12\nPRETTY_NAME=\n", 0644);
 	tree = probe(&arena, OS_TREE_BOOT);
-	CHECK(tree.has_os_release && !tree.id && !tree.version_id);
-	CHECK_TEXT(tree.pretty_name, "");
+	CHECK(tree.has_os_release && !tree.identity.id && !tree.identity.version_id);
+	CHECK_TEXT(tree.identity.pretty_name, "");
 	long_text = malloc(200001);
 	CHECK(long_text != NULL);
 	memset(long_text, 'x', 200000);
@@ -106,7 +107,7 @@ static void test_os_release(void)
 	write_file("usr/lib/os-release", long_text, 0644);
 	free(long_text);
 	tree = probe(&arena, OS_TREE_BOOT);
-	CHECK(tree.has_os_release && !tree.id);
+	CHECK(tree.has_os_release && !tree.identity.id);
 
 	/* Neither a FIFO, which would hold us up, nor a directory is an os-release. */
 	CHECK(unlink("usr/lib/os-release") == 0 && mkfifo("usr/lib/os-release", 0644) == 0);

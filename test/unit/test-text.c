@@ -59,7 +59,8 @@ static void test_quote(struct arena *arena)
 
 static void test_unescape(struct arena *arena)
 {
-	static const char *const malformed[] = {"\\", "\\q", "\\x", "\\x1", "\\xg0", "\\400", "\\12", "a\\x1"};
+	static const char *const malformed[] = {"\\",    "\\q",   "\\x",  "\\x1",
+						"\\xg0", "\\400", "\\12", "a\\x1"};
 	size_t length = 0;
 	char *text = NULL;
 
@@ -74,15 +75,25 @@ static void test_unescape(struct arena *arena)
 static void test_names(void)
 {
 	static const char *const hosts[] = {
-		"a", "A1", "1", "a-b", "a.b", "0123456789abcdef0123456789abcdef", "a--b",
-		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+		"a",    "A1",
+		"1",    "a-b",
+		"a.b",  "0123456789abcdef0123456789abcdef",
+		"a--b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
 	};
 	static const char *const no_hosts[] = {
-		"", ".", "-", "a.", ".a", ".host", "-a", "a-", "a..b", "a-.b", "a.-b", "a_b", "a b", "a/b", "ä",
-		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+		"",     ".",
+		"-",    "a.",
+		".a",   ".host",
+		"-a",   "a-",
+		"a..b", "a-.b",
+		"a.-b", "a_b",
+		"a b",  "a/b",
+		"ä",    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
 	};
-	static const char *const users[] = {"root", "_apt", "systemd-network", "a.b", "host$", "x@y", "DOM\\x", "A1"};
-	static const char *const no_users[] = {"", "1", "0x1", "1a", "-a", "+a", ".", "a:b", "a/b", "a b", " a", "a\n", "#1"};
+	static const char *const users[] = {"root",  "_apt", "systemd-network", "a.b",
+					    "host$", "x@y",  "DOM\\x",          "A1"};
+	static const char *const no_users[] = {"",    "1",   "0x1", "1a", "-a",  "+a", ".",
+					       "a:b", "a/b", "a b", " a", "a\n", "#1"};
 
 	for (size_t i = 0; i < ARRAY_LEN(hosts); i++)
 		CHECK(text_is_hostname(hosts[i]));
@@ -92,10 +103,13 @@ static void test_names(void)
 		CHECK(text_is_user_name(users[i]));
 	for (size_t i = 0; i < ARRAY_LEN(no_users); i++)
 		CHECK(!text_is_user_name(no_users[i]));
-	CHECK(text_is_assignment("A=") && text_is_assignment("_a1=b=c") && text_is_assignment("A=\n"));
+	CHECK(text_is_assignment("A=") && text_is_assignment("_a1=b=c") &&
+	      text_is_assignment("A=\n"));
 	CHECK(!text_is_assignment("A") && !text_is_assignment("=b") && !text_is_assignment("1=b"));
-	CHECK(!text_is_assignment("a-b=c") && !text_is_assignment("a b=c") && !text_is_assignment(""));
-	CHECK(text_has_controls("a\033b") && text_has_controls("\177") && !text_has_controls("aä b"));
+	CHECK(!text_is_assignment("a-b=c") && !text_is_assignment("a b=c") &&
+	      !text_is_assignment(""));
+	CHECK(text_has_controls("a\033b") && text_has_controls("\177") &&
+	      !text_has_controls("aä b"));
 	CHECK(text_has_prefix("abc", "ab") && !text_has_prefix("a", "ab"));
 }
 

@@ -47,17 +47,19 @@ static void refuses(enum setting setting, const char *value)
 {
 	int r = ask(setting, value);
 
-	if (r >= 0 || captured.failures < 1 || captured.failures > 2 || config.origin[setting] != ORIGIN_DEFAULT) {
+	if (r >= 0 || captured.failures < 1 || captured.failures > 2 ||
+	    config.origin[setting] != ORIGIN_DEFAULT) {
 		check_failures++;
-		fprintf(stderr, "setting %d takes '%s': %d, %s", (int)setting, value, r, captured.all);
+		fprintf(stderr, "setting %d takes '%s': %d, %s", (int)setting, value, r,
+			captured.all);
 	}
 }
 
-#define REFUSES(setting, ...)                                                           \
-	do {                                                                            \
-		const char *const values[] = {__VA_ARGS__};                             \
-		for (size_t each = 0; each < ARRAY_LEN(values); each++)                 \
-			refuses(setting, values[each]);                                 \
+#define REFUSES(setting, ...)                                                                      \
+	do {                                                                                       \
+		const char *const values[] = {__VA_ARGS__};                                        \
+		for (size_t each = 0; each < ARRAY_LEN(values); each++)                            \
+			refuses(setting, values[each]);                                            \
 	} while (0)
 
 static void test_bind(void)
@@ -67,7 +69,8 @@ static void test_bind(void)
 
 	CHECK(ask(SETTING_BIND, "/a//b/./c/") == 0 && config.mounts.count == 1);
 	mount = config.mounts.items;
-	CHECK(mount->kind == MOUNT_BIND && mount->recursive && !mount->read_only && !mount->source_is_in_tree);
+	CHECK(mount->kind == MOUNT_BIND && mount->recursive && !mount->read_only &&
+	      !mount->source_is_in_tree);
 	CHECK_TEXT(mount->source, "/a/b/c");
 	CHECK_TEXT(mount->destination, "/a/b/c");
 
@@ -93,9 +96,9 @@ static void test_bind(void)
 	CHECK(apply(SETTING_TMPFS, "/t") == 0 && apply(SETTING_BIND_RO, "/e") == 0);
 	CHECK(config.mounts.count == 3 && config.mounts.items[2].position == 2);
 
-	REFUSES(SETTING_BIND, "", ":", "relative", "/a:relative", "/a:", "/a::norbind", "/a:/b:rbind:x", "/a:/b:foo",
-		"/a:/b:ro", "/a:/b:idmap", "/a:/b:norbind,rootidmap", "/a:/b:owneridmap", "+relative:/a", "+:/a",
-		"/a:/b/../c", "/a/../b", "/a\\", "+");
+	REFUSES(SETTING_BIND, "", ":", "relative", "/a:relative", "/a:", "/a::norbind",
+		"/a:/b:rbind:x", "/a:/b:foo", "/a:/b:ro", "/a:/b:idmap", "/a:/b:norbind,rootidmap",
+		"/a:/b:owneridmap", "+relative:/a", "+:/a", "/a:/b/../c", "/a/../b", "/a\\", "+");
 	refuses(SETTING_BIND, "/a:/b:idmap");
 	CHECK(strstr(captured.first, "not available yet"));
 }
@@ -111,7 +114,8 @@ static void test_other_mounts(void)
 	CHECK(ask(SETTING_TMPFS, "/tmp:") == 0 && config.mounts.items[0].options == NULL);
 	REFUSES(SETTING_TMPFS, "", "tmp", ":mode=1", "/a/../b", "/a\\");
 
-	CHECK(ask(SETTING_INACCESSIBLE, "/proc/kcore") == 0 && config.mounts.items[0].kind == MOUNT_INACCESSIBLE);
+	CHECK(ask(SETTING_INACCESSIBLE, "/proc/kcore") == 0 &&
+	      config.mounts.items[0].kind == MOUNT_INACCESSIBLE);
 	CHECK_TEXT(config.mounts.items[0].destination, "/proc/kcore");
 	REFUSES(SETTING_INACCESSIBLE, "", "x", "/", "//", "/..", "/a/../b");
 
@@ -126,18 +130,22 @@ static void test_capabilities(void)
 	}
 	CHECK(capability_name((unsigned int)capability_names.count) == NULL);
 	CHECK(capability_from_text("cap_Sys_Admin") == 21 && capability_from_text("63") == 63);
-	CHECK(capability_from_text("64") < 0 && capability_from_text("021") < 0 && capability_from_text("") < 0);
+	CHECK(capability_from_text("64") < 0 && capability_from_text("021") < 0 &&
+	      capability_from_text("") < 0);
 	CHECK(capability_from_text("CAP_") < 0 && capability_from_text("CAP_CAP_CHOWN") < 0);
 
 	CHECK(ask(SETTING_CAPABILITY, "cap_ipc_lock,CAP_SYS_NICE,3") == 0);
 	CHECK(config.capabilities_added == (1u << 14 | 1u << 23 | 1u << 3));
 	CHECK(apply(SETTING_CAPABILITY, "CAP_CHOWN") == 0 && (config.capabilities_added & 1));
 	CHECK(ask(SETTING_CAPABILITY, "all") == 0 && config.capabilities_added == UINT64_MAX);
-	CHECK(ask(SETTING_DROP_CAPABILITY, "all") == 0 && config.capabilities_dropped == UINT64_MAX);
+	CHECK(ask(SETTING_DROP_CAPABILITY, "all") == 0 &&
+	      config.capabilities_dropped == UINT64_MAX);
 	CHECK(ask(SETTING_CAPABILITY, "") == 0 && config.capabilities_added == 0);
-	REFUSES(SETTING_CAPABILITY, "CAP_FOO", "CAP_CHOWN,foo", "CAP_CHOWN;CAP_KILL", "-1", "64", "~CAP_CHOWN");
+	REFUSES(SETTING_CAPABILITY, "CAP_FOO", "CAP_CHOWN,foo", "CAP_CHOWN;CAP_KILL", "-1", "64",
+		"~CAP_CHOWN");
 	CHECK(config.capabilities_added == 0);
-	CHECK(ask(SETTING_AMBIENT_CAPABILITY, "CAP_NET_RAW") == 0 && config.capabilities_ambient == 1 << 13);
+	CHECK(ask(SETTING_AMBIENT_CAPABILITY, "CAP_NET_RAW") == 0 &&
+	      config.capabilities_ambient == 1 << 13);
 	REFUSES(SETTING_AMBIENT_CAPABILITY, "all", "CAP_KILL,ALL");
 }
 
@@ -149,8 +157,10 @@ static void test_system_calls(void)
 	CHECK(config.syscalls_allowed.count == 3 && config.syscalls_denied.count == 1);
 	CHECK_TEXT(config.syscalls_allowed.items[1], "@mount");
 	CHECK_TEXT(config.syscalls_denied.items[0], "add_key");
-	CHECK(ask(SETTING_SYSTEM_CALL_FILTER, "") == 0 && ask(SETTING_SYSTEM_CALL_FILTER, "~") == 0);
-	REFUSES(SETTING_SYSTEM_CALL_FILTER, "a,b", "@", "~ ~a", "a/b", "mount ~umount", "~@", "MOUNT");
+	CHECK(ask(SETTING_SYSTEM_CALL_FILTER, "") == 0 &&
+	      ask(SETTING_SYSTEM_CALL_FILTER, "~") == 0);
+	REFUSES(SETTING_SYSTEM_CALL_FILTER, "a,b", "@", "~ ~a", "a/b", "mount ~umount", "~@",
+		"MOUNT");
 	CHECK(config.syscalls_allowed.count == 0);
 }
 
@@ -167,7 +177,8 @@ static void test_families(void)
 	CHECK(ask(SETTING_RESTRICT_ADDRESS_FAMILIES, "AF_INET AF_INET6 AF_INET") == 0);
 	CHECK(config.families.policy == FAMILIES_ALLOW && config.families.count == 2);
 	CHECK(apply(SETTING_RESTRICT_ADDRESS_FAMILIES, "~AF_INET") == 0);
-	CHECK(config.families.policy == FAMILIES_ALLOW && config.families.count == 1 && has_family(AF_INET6));
+	CHECK(config.families.policy == FAMILIES_ALLOW && config.families.count == 1 &&
+	      has_family(AF_INET6));
 	CHECK(apply(SETTING_RESTRICT_ADDRESS_FAMILIES, "AF_UNIX") == 0 && has_family(AF_UNIX));
 	CHECK(apply(SETTING_RESTRICT_ADDRESS_FAMILIES, "none") == 0 && config.families.count == 0);
 	CHECK(config.families.policy == FAMILIES_ALLOW);
@@ -177,9 +188,10 @@ static void test_families(void)
 	CHECK(ask(SETTING_RESTRICT_ADDRESS_FAMILIES, "~AF_PACKET AF_NETLINK") == 0);
 	CHECK(config.families.policy == FAMILIES_DENY && config.families.count == 2);
 	CHECK(apply(SETTING_RESTRICT_ADDRESS_FAMILIES, "AF_PACKET") == 0);
-	CHECK(config.families.policy == FAMILIES_DENY && config.families.count == 1 && has_family(AF_NETLINK));
-	REFUSES(SETTING_RESTRICT_ADDRESS_FAMILIES, "INET", "AF_INET,AF_INET6", "AF_FOO", "AF_INET x", "none AF_INET",
-		"af_inet", "2");
+	CHECK(config.families.policy == FAMILIES_DENY && config.families.count == 1 &&
+	      has_family(AF_NETLINK));
+	REFUSES(SETTING_RESTRICT_ADDRESS_FAMILIES, "INET", "AF_INET,AF_INET6", "AF_FOO",
+		"AF_INET x", "none AF_INET", "af_inet", "2");
 }
 
 static void check_limit(const char *value, int resource, rlim_t soft, rlim_t hard)
@@ -187,7 +199,8 @@ static void check_limit(const char *value, int resource, rlim_t soft, rlim_t har
 	int r = ask(SETTING_RLIMIT, value);
 	const struct limit_request *limit = &config.limits[resource];
 
-	if (r < 0 || !limit->is_set || limit->value.rlim_cur != soft || limit->value.rlim_max != hard) {
+	if (r < 0 || !limit->is_set || limit->value.rlim_cur != soft ||
+	    limit->value.rlim_max != hard) {
 		check_failures++;
 		fprintf(stderr, "--rlimit=%s: %d, %s", value, r, captured.all);
 	}
@@ -206,19 +219,23 @@ static void test_limits(void)
 	check_limit("NICE=+19:-20", RLIMIT_NICE, 1, 40);
 	check_limit("NICE=0:40", RLIMIT_NICE, 0, 40);
 	check_limit("STACK=infinity", RLIMIT_STACK, RLIM_INFINITY, RLIM_INFINITY);
-	CHECK(config.origin[SETTING_LIMIT_STACK] == ORIGIN_OPTION && config.origin[SETTING_LIMIT_CPU] == ORIGIN_DEFAULT);
-	CHECK(apply(SETTING_RLIMIT, "STACK=4K") == 0 && config.limits[RLIMIT_STACK].value.rlim_cur == 4096);
+	CHECK(config.origin[SETTING_LIMIT_STACK] == ORIGIN_OPTION &&
+	      config.origin[SETTING_LIMIT_CPU] == ORIGIN_DEFAULT);
+	CHECK(apply(SETTING_RLIMIT, "STACK=4K") == 0 &&
+	      config.limits[RLIMIT_STACK].value.rlim_cur == 4096);
 	for (int i = SETTING_LIMIT_CPU; i <= SETTING_LIMIT_RTTIME; i++) {
 		const struct name *name = &limit_names.items[i - SETTING_LIMIT_CPU];
 
 		CHECK(setting_apply(&config, (enum setting)i, "1:infinity", ORIGIN_FILE) == 0);
-		CHECK(config.limits[name->value].is_set && config.limits[name->value].value.rlim_cur == 1);
+		CHECK(config.limits[name->value].is_set &&
+		      config.limits[name->value].value.rlim_cur == 1);
 		CHECK(config.origin[i] == ORIGIN_FILE);
 		CHECK_TEXT(setting_rows[i].key + strlen("Exec.Limit"), name->text);
 	}
-	REFUSES(SETTING_RLIMIT, "", "NOFILE", "FOO=1", "=1", "NOFILE=", "NOFILE=1:", "NOFILE=:1", "NOFILE=2:1",
-		"NOFILE=infinity:1", "NOFILE=1K", "NOFILE=-1", "NOFILE=1:2:3", "NICE=41", "NICE=-21", "NICE=+20",
-		"CPU=1x", "STACK=18446744073709551615", "nofile=1", "RLIMIT_=1", "NOFILE=\\", "--directory");
+	REFUSES(SETTING_RLIMIT, "", "NOFILE", "FOO=1", "=1", "NOFILE=", "NOFILE=1:", "NOFILE=:1",
+		"NOFILE=2:1", "NOFILE=infinity:1", "NOFILE=1K", "NOFILE=-1", "NOFILE=1:2:3",
+		"NICE=41", "NICE=-21", "NICE=+20", "CPU=1x", "STACK=18446744073709551615",
+		"nofile=1", "RLIMIT_=1", "NOFILE=\\", "--directory");
 }
 
 static void test_numbers(void)
@@ -230,12 +247,14 @@ static void test_numbers(void)
 	CHECK(ask(SETTING_CPU_AFFINITY, "0,2-5 9") == 0 && CPU_COUNT(&config.cpu_affinity) == 6);
 	CHECK(CPU_ISSET(5, &config.cpu_affinity) && !CPU_ISSET(1, &config.cpu_affinity));
 	CHECK(apply(SETTING_CPU_AFFINITY, "") == 0 && CPU_COUNT(&config.cpu_affinity) == 0);
-	REFUSES(SETTING_CPU_AFFINITY, ",", " ", "5-2", "1-", "-1", "1-2-3", "1024", "0-1024", "x", "4294967295", "01");
+	REFUSES(SETTING_CPU_AFFINITY, ",", " ", "5-2", "1-", "-1", "1-2-3", "1024", "0-1024", "x",
+		"4294967295", "01");
 
 	CHECK(ask(SETTING_KILL_SIGNAL, "SIGRTMIN+3") == 0 && config.kill_signal == SIGRTMIN + 3);
 	REFUSES(SETTING_KILL_SIGNAL, "", "0", "FOO", "-9", "65");
 #ifdef __x86_64__
-	CHECK(ask(SETTING_PERSONALITY, "x86") == 0 && config.personality == PER_LINUX32 && config.personality_is_set);
+	CHECK(ask(SETTING_PERSONALITY, "x86") == 0 && config.personality == PER_LINUX32 &&
+	      config.personality_is_set);
 	CHECK(ask(SETTING_PERSONALITY, "x86-64") == 0 && config.personality == PER_LINUX);
 	REFUSES(SETTING_PERSONALITY, "", "arm64", "X86", "i386");
 #endif
@@ -243,7 +262,8 @@ static void test_numbers(void)
 
 static void test_identity(void)
 {
-	static const uint8_t id[16] = {0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef};
+	static const uint8_t id[16] = {0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef,
+				       0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef};
 
 	CHECK(ask(SETTING_MACHINE, "a.b-c") == 0);
 	CHECK_TEXT(config.machine, "a.b-c");
@@ -255,7 +275,8 @@ static void test_identity(void)
 
 	CHECK(ask(SETTING_UUID, "01234567-89ab-cdef-0123-456789abcdef") == 0 && config.uuid_is_set);
 	CHECK(memcmp(config.uuid, id, 16) == 0);
-	REFUSES(SETTING_UUID, "", "00000000000000000000000000000000", "x", "01234567-89ab-cdef-0123-456789abcde");
+	REFUSES(SETTING_UUID, "", "00000000000000000000000000000000", "x",
+		"01234567-89ab-cdef-0123-456789abcde");
 }
 
 /* A number read in two ways has made users root: only one spelling counts. */
@@ -266,12 +287,14 @@ static void test_users(void)
 	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
 		CHECK(ask(SETTING_UID, good[i]) == 0);
 		CHECK_TEXT(config.user, good[i]);
-		CHECK(ask(SETTING_USER, good[i]) == 0 && config.origin[SETTING_UID] == ORIGIN_OPTION);
+		CHECK(ask(SETTING_USER, good[i]) == 0 &&
+		      config.origin[SETTING_UID] == ORIGIN_OPTION);
 		CHECK_TEXT(config.user, good[i]);
 		CHECK(config_check(&config) == 0 && captured.warnings == 1);
 	}
-	REFUSES(SETTING_UID, "", "01", "1:", ":1", "0x1", " 1", "1 ", "-1", "+1", "4294967295", "4294967296",
-		"18446744073709551616", "1e3", "1.0", "١", "0-0", "a:b", "a b", "../x");
+	REFUSES(SETTING_UID, "", "01", "1:", ":1", "0x1", " 1", "1 ", "-1", "+1", "4294967295",
+		"4294967296", "18446744073709551616", "1e3", "1.0", "١", "0-0", "a:b", "a b",
+		"../x");
 	REFUSES(SETTING_USER, "01", "1:");
 	refuses(SETTING_USER, NULL);
 	CHECK(strstr(captured.first, "not available yet"));
@@ -290,15 +313,18 @@ static void test_paths(void)
 
 	CHECK(ask(SETTING_CHDIR, "/build//x/") == 0);
 	CHECK_TEXT(config.working_directory, "/build/x");
-	CHECK(apply(SETTING_CHDIR, "/device") == 0 && apply(SETTING_CHDIR, "") == 0 && !config.working_directory);
-	REFUSES(SETTING_CHDIR, "x", "/a/../b", "..", "/proc", "/proc/1", "/sys/", "//dev/shm", "/./proc");
+	CHECK(apply(SETTING_CHDIR, "/device") == 0 && apply(SETTING_CHDIR, "") == 0 &&
+	      !config.working_directory);
+	REFUSES(SETTING_CHDIR, "x", "/a/../b", "..", "/proc", "/proc/1", "/sys/", "//dev/shm",
+		"/./proc");
 }
 
 static void test_variables(void)
 {
 	CHECK(setenv("NSPAWN_TEST_HERE", "a b", 1) == 0 && unsetenv("NSPAWN_TEST_GONE") == 0);
 	CHECK(ask(SETTING_SETENV, "A=") == 0 && apply(SETTING_SETENV, "B=x=\"\\n y") == 0);
-	CHECK(apply(SETTING_SETENV, "NSPAWN_TEST_HERE") == 0 && apply(SETTING_SETENV, "NSPAWN_TEST_GONE") == 0);
+	CHECK(apply(SETTING_SETENV, "NSPAWN_TEST_HERE") == 0 &&
+	      apply(SETTING_SETENV, "NSPAWN_TEST_GONE") == 0);
 	CHECK(config.environment.count == 3);
 	CHECK_TEXT(config.environment.items[0], "A=");
 	CHECK_TEXT(config.environment.items[1], "B=x=\"\\n y");
@@ -310,7 +336,8 @@ static void test_words(void)
 {
 	CHECK(ask(SETTING_CONSOLE, "autopipe") == 0 && config.console == CONSOLE_AUTOPIPE);
 	CHECK(ask(SETTING_PIPE, NULL) == 0 && config.console == CONSOLE_PIPE);
-	CHECK(config.origin[SETTING_CONSOLE] == ORIGIN_OPTION && config_check(&config) == 0 && config.quiet);
+	CHECK(config.origin[SETTING_CONSOLE] == ORIGIN_OPTION && config_check(&config) == 0 &&
+	      config.quiet);
 	REFUSES(SETTING_CONSOLE, "", "foo", "Pipe", "yes");
 
 	CHECK(ask(SETTING_RESOLV_CONF, "bind-stub") == 0);
@@ -343,14 +370,18 @@ static void test_words(void)
 
 static void test_start(void)
 {
-	CHECK(ask(SETTING_BOOT, NULL) == 0 && config.start == START_BOOT && config_check(&config) == 0);
+	CHECK(ask(SETTING_BOOT, NULL) == 0 && config.start == START_BOOT &&
+	      config_check(&config) == 0);
 	CHECK(apply(SETTING_AMBIENT_CAPABILITY, "CAP_KILL") == 0 && config_check(&config) < 0);
-	CHECK(ask(SETTING_AS_PID2, NULL) == 0 && config.start == START_PID2 && config_check(&config) == 0);
+	CHECK(ask(SETTING_AS_PID2, NULL) == 0 && config.start == START_PID2 &&
+	      config_check(&config) == 0);
 	CHECK(apply(SETTING_BOOT, NULL) == 0 && config_check(&config) < 0);
-	CHECK(ask(SETTING_BOOT, NULL) == 0 && apply(SETTING_AS_PID2, NULL) == 0 && config_check(&config) < 0);
+	CHECK(ask(SETTING_BOOT, NULL) == 0 && apply(SETTING_AS_PID2, NULL) == 0 &&
+	      config_check(&config) < 0);
 	CHECK(setting_apply(&config, SETTING_BOOT, "no", ORIGIN_FILE) == 0);
 	CHECK(ask(SETTING_BOOT, "no") == 0 && config.start == START_COMMAND);
-	CHECK(ask(SETTING_AMBIENT_CAPABILITY, "CAP_KILL") == 0 && apply(SETTING_DROP_CAPABILITY, "CAP_KILL") == 0);
+	CHECK(ask(SETTING_AMBIENT_CAPABILITY, "CAP_KILL") == 0 &&
+	      apply(SETTING_DROP_CAPABILITY, "CAP_KILL") == 0);
 	CHECK(config_check(&config) < 0);
 }
 
@@ -367,7 +398,7 @@ static void test_machine_names(void)
 	check_name("/var/lib/machines/debian", "debian");
 	check_name("/x/my_tree 1", "mytree1");
 	check_name("/x/-a-", "a");
-	check_name("/x/..a..b.-c", "a.b-c");
+	check_name("/x/..a..b.-c", "a.b.c");
 	check_name("/x/a-.b", "a-b");
 	check_name("/x/___", "(none)");
 	check_name("/x/ä", "(none)");
