@@ -463,7 +463,7 @@ static int tell_make_failure(int r, const char *directory, const char *name)
 		return CGROUP_NOT_WRITABLE;
 	(void)fail(r, "Cannot make the cgroup '%s/%s'", directory, name);
 	if (r == -EBUSY)
-		hint("Processes of an earlier run live in it; end them, or write 1 to its cgroup.kill");
+		hint("Another machine lives in it, or what an earlier run left: that can be ended through its cgroup.kill");
 	if (r == -EAGAIN)
 		hint("A cgroup.max.descendants or cgroup.max.depth above it is reached");
 	return r;

@@ -18,6 +18,7 @@
 #include "base/fd.h"
 #include "base/scope.h"
 #include "base/undo.h"
+#include "captured.h"
 #include "check.h"
 
 #define SKIPPED 77
@@ -182,6 +183,7 @@ static void test_leftovers(struct arena *arena, const struct cgroup_place *place
 {
 	struct cgroup_request request = request_for(machine);
 	struct undo lost = {}, refused = {}, undo = {};
+	struct captured captured;
 	struct cgroup stale, cgroup;
 	pid_t pid;
 
@@ -191,7 +193,10 @@ static void test_leftovers(struct arena *arena, const struct cgroup_place *place
 	litter(stale.payload_fd);
 	/* Without the lock it might be somebody's. */
 	request.name_is_locked = false;
+	capture_start(&captured);
 	CHECK(cgroup_create(arena, place, &request, &refused, &cgroup) == -EBUSY);
+	log_set_sink(NULL, NULL);
+	CHECK(captured.failures == 2 && strstr(captured.first, "Cannot make the cgroup"));
 	CHECK(refused.count == 0);
 	CHECK(kill(pid, 0) == 0);
 	request.name_is_locked = true;
@@ -221,6 +226,7 @@ static void test_keep_unit(struct arena *arena, const struct cgroup_place *place
 		struct cgroup_place here = {.own_fd = -EBADF}, again = {.own_fd = -EBADF};
 		struct undo undo = {}, second = {};
 		struct cgroup cgroup, nested;
+		struct captured captured;
 		char *own, *before;
 
 		request.keep_unit = true;
@@ -234,7 +240,10 @@ static void test_keep_unit(struct arena *arena, const struct cgroup_place *place
 		/* A second one in the same unit finds the first one's payload, and leaves it alone. */
 		pid = start_in(&cgroup);
 		CHECK(cgroup_probe(arena, &again) == 0);
+		capture_start(&captured);
 		CHECK(cgroup_create(arena, &again, &request, &second, &nested) == -EBUSY);
+		log_set_sink(NULL, NULL);
+		CHECK(captured.failures == 2 && strstr(captured.first, "/payload'"));
 		CHECK_TEXT(nested.directory, here.directory);
 		undo_all(&second);
 		CHECK(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
