@@ -16,8 +16,10 @@ int parse_bool(const char *text, bool *ret);
 int parse_u64(const char *text, uint64_t *ret);
 int parse_u32(const char *text, uint32_t *ret);
 
-/* As parse_u32(), but 4294967295 is refused: the kernel means "no change" by it (setreuid(2),
- * chown(2)). */
+/*
+ * As parse_u32(), but 4294967295 is refused: the kernel means "no change" by it (setreuid(2),
+ * chown(2)).
+ */
 int parse_uid(const char *text, uint32_t *ret);
 
 /* As parse_u64() with one optional sign, '-' or '+'. "-0" is refused. */

@@ -13,6 +13,8 @@ extern const struct names capability_names;
 /* "CAP_CHOWN" for 0 and so on; NULL past the last one this program knows. */
 const char *capability_name(unsigned int number);
 
-/* Any case, with or without "CAP_", or a strict decimal number up to 63. Returns the number or
- * -EINVAL. */
+/*
+ * Any case, with or without "CAP_", or a strict decimal number up to 63. Returns the number or
+ * -EINVAL.
+ */
 int capability_from_text(const char *text);

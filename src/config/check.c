@@ -59,8 +59,10 @@ static const struct {
 	 "'--ambient-capability' has a capability that '--drop-capability' takes away", NULL},
 };
 
-/* PID 1 gets these words as its environment, as the kernel does with words on its command line
- * (bootparam(7)). */
+/*
+ * PID 1 gets these words as its environment, as the kernel does with words on its command line
+ * (bootparam(7)).
+ */
 static bool is_boot_variable(const char *word)
 {
 	for (; *word && *word != '='; word++)

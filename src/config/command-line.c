@@ -100,8 +100,10 @@ static int read_long(struct reader *reader, const char *word)
 	return setting_apply(reader->config, (enum setting)setting, value, ORIGIN_OPTION);
 }
 
-/* A word of letters, the last of which may take the rest of the word, or the next word, as its
- * value. */
+/*
+ * A word of letters, the last of which may take the rest of the word, or the next word, as its
+ * value.
+ */
 static int read_letters(struct reader *reader, const char *letters)
 {
 	while (*letters) {

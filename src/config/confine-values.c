@@ -125,8 +125,7 @@ int set_address_families(const struct asking *asking, const char *value)
 			return r;
 		}
 	if (words.count == 0 || is_none) {
-		/* "none" allows nothing; nothing at all lifts every restriction, said on purpose.
-		 */
+		/* "none" allows nothing; nothing at all lifts all restrictions, on purpose. */
 		families->policy = is_none ? FAMILIES_ALLOW : FAMILIES_UNRESTRICTED;
 		families->count = 0;
 		return 0;

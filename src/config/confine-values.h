@@ -16,8 +16,10 @@ extern const struct names family_names; /* AF_* */
  */
 int set_capabilities(const struct asking *asking, const char *value);
 
-/* Adds words to the allowed or denied ones. Only their form is checked: whether they exist is
- * decided with the filter. */
+/*
+ * Adds words to the allowed or denied ones. Only their form is checked: whether they exist is
+ * decided with the filter.
+ */
 int set_system_call_filter(const struct asking *asking, const char *value);
 
 int set_address_families(const struct asking *asking, const char *value);

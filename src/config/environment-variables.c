@@ -110,15 +110,31 @@ int config_from_environment(struct config *config)
 	return 0;
 }
 
-/* The levels of syslog(3). Whatever the level, a failure that ends the program is told, but with
- * "null". */
+/*
+ * The levels of syslog(3). Whatever the level, a failure that ends the program is told, but with
+ * "null".
+ */
+/* clang-format off */
 static const struct name level_table[] = {
-	{"null", LOG_SILENT}, {"emerg", LOG_FAILURE},   {"0", LOG_FAILURE}, {"alert", LOG_FAILURE},
-	{"1", LOG_FAILURE},   {"crit", LOG_FAILURE},    {"2", LOG_FAILURE}, {"err", LOG_FAILURE},
-	{"3", LOG_FAILURE},   {"warning", LOG_WARNING}, {"4", LOG_WARNING}, {"notice", LOG_NOTE},
-	{"5", LOG_NOTE},      {"info", LOG_NOTE},       {"6", LOG_NOTE},    {"debug", LOG_DEBUG},
+	{"null", LOG_SILENT},
+	{"emerg", LOG_FAILURE},
+	{"0", LOG_FAILURE},
+	{"alert", LOG_FAILURE},
+	{"1", LOG_FAILURE},
+	{"crit", LOG_FAILURE},
+	{"2", LOG_FAILURE},
+	{"err", LOG_FAILURE},
+	{"3", LOG_FAILURE},
+	{"warning", LOG_WARNING},
+	{"4", LOG_WARNING},
+	{"notice", LOG_NOTE},
+	{"5", LOG_NOTE},
+	{"info", LOG_NOTE},
+	{"6", LOG_NOTE},
+	{"debug", LOG_DEBUG},
 	{"7", LOG_DEBUG},
 };
+/* clang-format on */
 static const struct names levels = NAMES(level_table);
 
 void log_level_from_environment(void)

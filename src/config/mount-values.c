@@ -80,8 +80,12 @@ enum bind_word {
 };
 
 static const struct name bind_word_table[] = {
-	{"rbind", BIND_RECURSIVE},  {"norbind", BIND_FLAT},         {"noidmap", BIND_PLAIN_IDS},
-	{"idmap", BIND_MAPPED_IDS}, {"rootidmap", BIND_MAPPED_IDS}, {"owneridmap", BIND_MAPPED_IDS},
+	{"rbind", BIND_RECURSIVE},
+	{"norbind", BIND_FLAT},
+	{"noidmap", BIND_PLAIN_IDS},
+	{"idmap", BIND_MAPPED_IDS},
+	{"rootidmap", BIND_MAPPED_IDS},
+	{"owneridmap", BIND_MAPPED_IDS},
 };
 static const struct names bind_words = NAMES(bind_word_table);
 

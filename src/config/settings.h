@@ -171,8 +171,7 @@ enum setting_flags {
 	SETTING_IS_HIDDEN = 1 << 3,       /* not in --help */
 	SETTING_IS_LATER = 1 << 4,        /* known, but not available yet */
 	SETTING_MAY_BE_EMPTY = 1 << 5,    /* an empty value has a meaning, mostly to unset */
-	SETTING_TAKES_WORD =
-		1 << 6, /* optional argument: also the next word, unless it begins with '-' */
+	SETTING_TAKES_WORD = 1 << 6,      /* takes the next word, unless it begins with a dash */
 };
 
 /* One value on its way into the configuration. */
@@ -200,8 +199,7 @@ struct setting_row {
 	unsigned int flags; /* enum setting_flags */
 	setting_parser parse;
 	size_t field;                /* offset into struct config, where the parser wants one */
-	const struct names *choices; /* the words accepted, where they are a fixed set; enables the
-					value 'help' */
+	const struct names *choices; /* the words accepted, if they are fixed; enables 'help' */
 	const char *help; /* one line or more without full stop; NULL for what --help never shows */
 };
 

@@ -19,11 +19,15 @@
 #include "base/text.h"
 #include "config/config.h"
 
+/* clang-format off */
 static const struct name console_table[] = {
-	{"interactive", CONSOLE_INTERACTIVE}, {"read-only", CONSOLE_READ_ONLY},
-	{"passive", CONSOLE_PASSIVE},         {"pipe", CONSOLE_PIPE},
+	{"interactive", CONSOLE_INTERACTIVE},
+	{"read-only", CONSOLE_READ_ONLY},
+	{"passive", CONSOLE_PASSIVE},
+	{"pipe", CONSOLE_PIPE},
 	{"autopipe", CONSOLE_AUTOPIPE},
 };
+/* clang-format on */
 const struct names console_names = NAMES(console_table);
 
 static const struct name resolv_conf_table[] = {
@@ -46,8 +50,12 @@ static const struct name resolv_conf_table[] = {
 const struct names resolv_conf_names = NAMES(resolv_conf_table);
 
 static const struct name timezone_table[] = {
-	{"off", HOW_OFF},         {"copy", HOW_COPY},     {"bind", HOW_BIND},
-	{"symlink", HOW_SYMLINK}, {"delete", HOW_DELETE}, {"auto", HOW_AUTO},
+	{"off", HOW_OFF},
+	{"copy", HOW_COPY},
+	{"bind", HOW_BIND},
+	{"symlink", HOW_SYMLINK},
+	{"delete", HOW_DELETE},
+	{"auto", HOW_AUTO},
 };
 const struct names timezone_names = NAMES(timezone_table);
 
@@ -59,24 +67,46 @@ static const struct name register_table[] = {
 const struct names register_names = NAMES(register_table);
 
 static const struct name settings_table[] = {
-	{"no", 0}, {"yes", 1}, {"override", 2}, {"trusted", 3}};
+	{"no", 0},
+	{"yes", 1},
+	{"override", 2},
+	{"trusted", 3}
+};
 const struct names settings_names = NAMES(settings_table);
 
-static const struct name volatile_table[] = {{"no", 0}, {"yes", 1}, {"state", 2}, {"overlay", 3}};
+static const struct name volatile_table[] = {
+	{"no", 0},
+	{"yes", 1},
+	{"state", 2},
+	{"overlay", 3}
+};
 const struct names volatile_names = NAMES(volatile_table);
 
 static const struct name private_users_table[] = {
-	{"no", 0}, {"yes", 1}, {"pick", 2}, {"identity", 3}, {"managed", 4},
+	{"no", 0},
+	{"yes", 1},
+	{"pick", 2},
+	{"identity", 3},
+	{"managed", 4},
 };
 const struct names private_users_names = NAMES(private_users_table);
 
 static const struct name ownership_table[] = {
-	{"off", 0}, {"chown", 1}, {"map", 2}, {"foreign", 3}, {"auto", 4},
+	{"off", 0},
+	{"chown", 1},
+	{"map", 2},
+	{"foreign", 3},
+	{"auto", 4},
 };
 const struct names ownership_names = NAMES(ownership_table);
 
 static const struct name link_journal_table[] = {
-	{"no", 0}, {"host", 1}, {"try-host", 2}, {"guest", 3}, {"try-guest", 4}, {"auto", 5},
+	{"no", 0},
+	{"host", 1},
+	{"try-host", 2},
+	{"guest", 3},
+	{"try-guest", 4},
+	{"auto", 5},
 };
 const struct names link_journal_names = NAMES(link_journal_table);
 
@@ -167,8 +197,7 @@ int set_directory(const struct asking *asking, const char *value)
 		*field = NULL;
 		return 0;
 	}
-	/* "X.v/" and "X.v/NAME___SUFFIX" ask for the newest version out of a directory of versions.
-	 */
+	/* "X.v/" and "X.v/NAME___SUFFIX" ask for the newest out of a directory of versions. */
 	if (strlen(value) >= 3 && strcmp(value + strlen(value) - 3, ".v/") == 0)
 		return refuse_for_now(asking, value);
 	if (strstr(value, ".v/") && strstr(path_last(value), "___"))
@@ -268,8 +297,10 @@ int set_user(const struct asking *asking, const char *value)
 {
 	uint32_t uid;
 
-	/* Another spelling of a number could be read as a different user later on: no number but a
-	 * strict one. */
+	/*
+	 * Another spelling of a number could be read as a different user later on: no number but a
+	 * strict one.
+	 */
 	if (parse_uid(value, &uid) < 0 && !text_is_user_name(value)) {
 		int r = refuse_value(asking, value, "the name or number of a user");
 
@@ -286,8 +317,7 @@ int set_user_scope(const struct asking *asking, const char *value)
 	if (!value)
 		return refuse_for_now(asking, NULL);
 	TRY(set_user(asking, value));
-	/* That this is an old spelling is said by config_check(), which knows whether to be quiet.
-	 */
+	/* That this is an old spelling is said by config_check(), which knows about quiet. */
 	asking->config->origin[SETTING_UID] = asking->origin;
 	return 0;
 }
@@ -335,8 +365,10 @@ int set_register(const struct asking *asking, const char *value)
 	return 0;
 }
 
-/* A choice that also has a sense as yes, meaning 'auto', or no, meaning 'off'. Returns NULL if it
- * is neither. */
+/*
+ * A choice that also has a sense as yes, meaning 'auto', or no, meaning 'off'. Returns NULL if it
+ * is neither.
+ */
 static const struct name *find_mode(const struct names *names, const char *value)
 {
 	bool is_on;

@@ -26,8 +26,10 @@ extern const struct names link_journal_names;
 /* 'how' is an enum host_file_how, 'source' an enum resolv_source. */
 #define RESOLV_CONF_VALUE(how, source) ((int)(how) << 8 | (int)(source))
 
-/* Complaints: "Option '--x' takes 'wanted', not 'value'"; an unknown word, with the known ones as a
- * hint; not yet. */
+/*
+ * Complaints: "Option '--x' takes 'wanted', not 'value'"; an unknown word, with the known ones as a
+ * hint; not yet.
+ */
 int refuse_value(const struct asking *asking, const char *value, const char *wanted);
 int refuse_word(const struct asking *asking, const char *value);
 int refuse_for_now(const struct asking *asking, const char *value);

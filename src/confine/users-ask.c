@@ -180,15 +180,16 @@ static int reap(pid_t child, int pidfd, int64_t deadline_msec, bool may_wait)
 {
 	struct pollfd waiting = {.fd = pidfd, .events = POLLIN};
 	int64_t left = deadline_msec - now_msec();
+	bool is_late = may_wait && (left <= 0 || poll(&waiting, 1, (int)left) <= 0);
 	siginfo_t info = {0};
 
-	if (!may_wait || left <= 0 || poll(&waiting, 1, (int)left) <= 0)
+	if (!may_wait || is_late)
 		(void)kill(child, SIGKILL); /* our own unreaped child: the number cannot be anyone else's */
 	while (waitid(P_PID, (id_t)child, &info, WEXITED) < 0)
 		if (errno != EINTR)
 			return -errno;
 	if (info.si_code != CLD_EXITED)
-		return -ETIMEDOUT;
+		return is_late ? -ETIMEDOUT : -EBADMSG;
 	switch (info.si_status) {
 	case 0:
 		return 0;

@@ -8,14 +8,20 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/numbers.h"
 
 #define ACTIVATION_FDS_MAX 1024
+
+/* The first kernel that had every call a start makes, and is still maintained. */
+#define BASELINE_MAJOR 6
+#define BASELINE_MINOR 1
 
 int host_fill_standard_fds(void)
 {
@@ -46,6 +52,22 @@ unsigned int host_count_activation_fds(void)
 		}
 	}
 	return count;
+}
+
+int host_check(void)
+{
+	unsigned int major, minor;
+	struct utsname name;
+
+	if (uname(&name) == 0 && sscanf(name.release, "%u.%u", &major, &minor) == 2 &&
+	    (major < BASELINE_MAJOR || (major == BASELINE_MAJOR && minor < BASELINE_MINOR)))
+		return refuse(ENOSYS, "This kernel is Linux %s; nspawn needs %d.%d or newer", name.release, BASELINE_MAJOR,
+			      BASELINE_MINOR);
+	if (geteuid() == 0)
+		return 0;
+	(void)refuse(EPERM, "Starting a machine needs root privileges");
+	hint("Run nspawn as root, for example with sudo");
+	return -EPERM;
 }
 
 int host_random(void *bytes, size_t count)

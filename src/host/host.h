@@ -16,5 +16,8 @@ int host_fill_standard_fds(void);
  */
 unsigned int host_count_activation_fds(void);
 
+/* Refuses, with one sentence, a kernel older than the baseline and a caller who may not make namespaces. */
+int host_check(void);
+
 /* Fills 'bytes' from the kernel's random source; -errno if it has none. */
 int host_random(void *bytes, size_t count);

@@ -139,6 +139,20 @@ static int *keeper_of(struct mount_site *site, const char *target)
 						 : NULL;
 }
 
+/* The user put something else over the root: from here on that is the root. */
+static int adopt_root(struct mount_site *site, const struct mount_operation *operation, int mount_fd)
+{
+	int fd;
+
+	if (strcmp(operation->target, "/") != 0)
+		return 0;
+	fd = fcntl(mount_fd, F_DUPFD_CLOEXEC, 3);
+	if (fd < 0)
+		return -errno;
+	site->root_fd = fd;
+	return 0;
+}
+
 static int perform_new(struct mount_site *site, const struct mount_operation *operation, int source_fd)
 {
 	auto_close int target_fd = open_target(site, operation, PATH_DIRECTORY), mount_fd = -EBADF;
@@ -153,6 +167,7 @@ static int perform_new(struct mount_site *site, const struct mount_operation *op
 	if (mount_fd < 0)
 		return mount_fd;
 	TRY(attach(mount_fd, target_fd));
+	TRY(adopt_root(site, operation, mount_fd));
 	if (keeper)
 		*keeper = steal_fd(mount_fd);
 	return 0;
@@ -213,11 +228,7 @@ static int perform_bind(struct mount_site *site, const struct mount_operation *o
 		return target_fd;
 	TRY(set_flags(mount_fd, operation->flags, operation->recursive));
 	TRY(attach(mount_fd, target_fd));
-	if (strcmp(operation->target, "/") != 0)
-		return 0;
-	/* The user put something else over the root: from here on that is the root. */
-	site->root_fd = fcntl(mount_fd, F_DUPFD_CLOEXEC, 3);
-	return site->root_fd < 0 ? -errno : 0;
+	return adopt_root(site, operation, mount_fd);
 }
 
 static int perform_cover(struct mount_site *site, const struct mount_operation *operation, int source_fd)

@@ -73,6 +73,11 @@ static const char *split_options(struct arena *arena, const char *options, unsig
 	return used > 0 ? rest : NULL;
 }
 
+static bool is_root(const char *path)
+{
+	return strcmp(path, "/") == 0;
+}
+
 static void add_request(struct arena *arena, const struct mount_request *request, struct mount_plan *plan)
 {
 	struct mount_operation *operation = ARRAY_ADD(arena, plan);
@@ -108,16 +113,18 @@ static void add_request(struct arena *arena, const struct mount_request *request
 	}
 }
 
-static void add_requests(struct arena *arena, const struct mount_requests *requests, struct mount_plan *plan)
+/* Parents first. What goes on the root itself must be there before anything is mounted in it. */
+static void add_requests(struct arena *arena, const struct mount_requests *requests, bool on_root,
+			 struct mount_plan *plan)
 {
 	const struct mount_request **sorted = arena_allocate(arena, (requests->count + 1) * sizeof(*sorted));
 
-	/* A bind is looked at before a tmpfs on the same place, and within a kind the first mention goes first. */
 	for (size_t i = 0; i < requests->count; i++)
 		sorted[i] = &requests->items[i];
 	qsort(sorted, requests->count, sizeof(*sorted), compare_requests);
 	for (size_t i = 0; i < requests->count; i++)
-		add_request(arena, sorted[i], plan);
+		if (is_root(sorted[i]->destination) == on_root)
+			add_request(arena, sorted[i], plan);
 }
 
 void mount_plan_make(struct arena *arena, const struct config *config, const struct mount_facts *facts,
@@ -125,6 +132,7 @@ void mount_plan_make(struct arena *arena, const struct config *config, const str
 {
 	unsigned int holds = conditions_that_hold(config, facts);
 
+	add_requests(arena, &config->mounts, /* on_root= */ true, ret);
 	for (size_t i = 0; i < api_mount_count; i++) {
 		if ((api_mounts[i].condition & holds) != api_mounts[i].condition)
 			continue;
@@ -149,6 +157,6 @@ void mount_plan_make(struct arena *arena, const struct config *config, const str
 		};
 	/* Before the user's own mounts, which may cover the files that these write. */
 	*ARRAY_ADD(arena, ret) = (struct mount_operation){.kind = OPERATION_HOST_FILES, .target = "/etc"};
-	add_requests(arena, &config->mounts, ret);
+	add_requests(arena, &config->mounts, /* on_root= */ false, ret);
 	ret->cgroup = api_cgroup_mount;
 }

@@ -26,6 +26,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/numbers.h"
 #include "base/scope.h"
 
 #define MESSAGE_MAX_BYTES 4096 /* longer ones are dropped */
@@ -75,6 +76,19 @@ int notify_send(const char *text)
 	if (sendto(fd, text, strlen(text), MSG_NOSIGNAL, (const struct sockaddr *)&address, bytes) < 0)
 		return -errno;
 	return 0;
+}
+
+uint64_t notify_watchdog_usec(void)
+{
+	const char *usec_text = getenv("WATCHDOG_USEC"), *pid_text = getenv("WATCHDOG_PID");
+	uint64_t usec;
+	uint32_t pid;
+
+	if (!usec_text || parse_u64(usec_text, &usec) < 0 || usec == UINT64_MAX)
+		return 0;
+	if (pid_text && (parse_u32(pid_text, &pid) < 0 || pid != (uint32_t)getpid()))
+		return 0;
+	return usec;
 }
 
 int notify_started(pid_t leader, bool is_ready)

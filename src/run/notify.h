@@ -7,6 +7,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /*
@@ -14,6 +15,12 @@
  * most (-EAGAIN). Says nothing: every caller goes on.
  */
 int notify_send(const char *text);
+
+/*
+ * How often at least our manager wants to hear WATCHDOG=1 from this process, in microseconds; 0: not at all
+ * (sd_watchdog_enabled(3)).
+ */
+uint64_t notify_watchdog_usec(void);
 
 /* The container runs as process 'leader'; with 'is_ready' also that nobody need wait any longer. */
 int notify_started(pid_t leader, bool is_ready);

@@ -245,7 +245,7 @@ int run_machine(int argc, char **argv)
 	r = config_from_command_line(&config, argc, argv);
 	if (r != 0)
 		return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
-	if (find(&config, &facts, &directory_fd) < 0 || plan_make(&config.arena, &config, &facts, &plan) < 0)
+	if (host_check() < 0 || find(&config, &facts, &directory_fd) < 0 || plan_make(&config.arena, &config, &facts, &plan) < 0)
 		return EXIT_FAILURE;
 	if (plan.console.mode != CONSOLE_PIPE)
 		announce(&plan);

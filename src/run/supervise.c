@@ -25,6 +25,8 @@
 #include "run/notify.h"
 #include "run/power.h"
 
+#define NEVER UINT64_MAX
+
 /* An init that we know no protocol of, or that does not answer, gets this long after a request to stop. */
 #define UNKNOWN_INIT_STOP_SEC 10
 
@@ -49,13 +51,22 @@ struct supervisor {
 	enum state state;
 	int signal_fd;
 	bool is_stop_ours; /* the payload ends because we were told to stop it */
-	bool has_deadline;
-	struct timespec deadline;
+	uint64_t deadline_usec;      /* when EVENT_TIMEOUT happens, or NEVER */
+	uint64_t watchdog_next_usec; /* when our manager wants the next sign of life, or NEVER */
+	uint64_t watchdog_usec;      /* from one to the next */
 	struct notify_relay relay;
-	bool is_failed; /* the payload said so after GO */
-	int leader_gone; /* 1: reaped, 'info' is filled */
+	bool is_failed;   /* the payload said so after GO */
+	bool leader_gone; /* reaped: 'info' is filled */
 	siginfo_t info;
 };
+
+static uint64_t now_usec(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
 
 typedef enum state (*cell)(struct supervisor *supervisor);
 
@@ -75,13 +86,6 @@ static enum state kill_on_request(struct supervisor *supervisor)
 {
 	supervisor->is_stop_ours = true;
 	return kill_now(supervisor);
-}
-
-static void set_deadline(struct supervisor *supervisor, time_t seconds)
-{
-	(void)clock_gettime(CLOCK_MONOTONIC, &supervisor->deadline);
-	supervisor->deadline.tv_sec += seconds;
-	supervisor->has_deadline = true;
 }
 
 /* The guest's own root, through procfs of the host: where its init keeps its control files. */
@@ -110,7 +114,7 @@ static void ask_init(struct supervisor *supervisor, enum power_request request)
 		     UNKNOWN_INIT_STOP_SEC);
 	if (r > 0)
 		send_signal(supervisor, SIGTERM);
-	set_deadline(supervisor, UNKNOWN_INIT_STOP_SEC);
+	supervisor->deadline_usec = now_usec() + UNKNOWN_INIT_STOP_SEC * UINT64_C(1000000);
 }
 
 static enum state stop(struct supervisor *supervisor)
@@ -162,7 +166,7 @@ static enum state stay(struct supervisor *supervisor)
 static enum state give_up_waiting(struct supervisor *supervisor)
 {
 	note("Machine '%s' did not stop in time, killing it", supervisor->machine->plan->machine);
-	supervisor->has_deadline = false;
+	supervisor->deadline_usec = NEVER;
 	return kill_now(supervisor);
 }
 
@@ -273,22 +277,33 @@ static int reap(struct supervisor *supervisor)
 	if (waitid(P_PIDFD, (id_t)machine->pidfd, &supervisor->info, WEXITED) < 0)
 		return fail(-errno, "Cannot learn how the payload ended");
 	machine->pid = 0;
-	supervisor->leader_gone = 1;
+	supervisor->leader_gone = true;
 	return 0;
 }
 
-/* Milliseconds for poll(2): -1 without a deadline, rounded up so that it is over when poll() returns. */
+/* Milliseconds for poll(2): -1 without anything to be in time for, else rounded up so that it is over then. */
 static int time_left_msec(const struct supervisor *supervisor)
 {
-	struct timespec now;
-	long long left;
+	uint64_t first = supervisor->deadline_usec < supervisor->watchdog_next_usec ? supervisor->deadline_usec
+										    : supervisor->watchdog_next_usec;
+	uint64_t now;
 
-	if (!supervisor->has_deadline)
+	if (first == NEVER)
 		return -1;
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	left = (supervisor->deadline.tv_sec - now.tv_sec) * 1000LL +
-	       (supervisor->deadline.tv_nsec - now.tv_nsec) / 1000000 + 1;
-	return left < 0 ? 0 : (int)left;
+	now = now_usec();
+	return first <= now ? 0 : (int)((first - now) / 1000 + 1);
+}
+
+static void keep_time(struct supervisor *supervisor)
+{
+	uint64_t now = time_left_msec(supervisor) == 0 ? now_usec() : 0;
+
+	if (supervisor->watchdog_next_usec <= now) {
+		(void)notify_send("WATCHDOG=1");
+		supervisor->watchdog_next_usec = now + supervisor->watchdog_usec;
+	}
+	if (supervisor->deadline_usec <= now)
+		happen(supervisor, EVENT_TIMEOUT);
 }
 
 enum slot {
@@ -313,8 +328,7 @@ static int turn(struct supervisor *supervisor)
 
 	if (ready < 0)
 		return errno == EINTR ? 0 : fail(-errno, "Cannot wait for the payload");
-	if (ready == 0)
-		happen(supervisor, EVENT_TIMEOUT);
+	keep_time(supervisor);
 	if (fds[SLOT_HANDSHAKE].revents)
 		hear_payload(supervisor);
 	if (fds[SLOT_NOTIFY].revents)
@@ -345,9 +359,13 @@ static struct ending conclude(const struct supervisor *supervisor)
 
 int supervise(struct machine *machine, int signal_fd, struct ending *ret)
 {
+	uint64_t watchdog_usec = notify_watchdog_usec() / 2; /* as sd_watchdog_enabled(3) recommends */
 	struct supervisor supervisor = {
 		.machine = machine,
 		.signal_fd = signal_fd,
+		.deadline_usec = NEVER,
+		.watchdog_usec = watchdog_usec,
+		.watchdog_next_usec = watchdog_usec > 0 ? now_usec() + watchdog_usec : NEVER,
 		.relay = {
 			.leader = machine->pid,
 			.payload_is_pid2 = machine->plan->config->start == START_PID2,

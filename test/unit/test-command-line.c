@@ -16,8 +16,10 @@
 static struct captured captured;
 static struct config config;
 
-/* Reads a command line whose words are separated by '|'. The configuration points into it until the
- * next one. */
+/*
+ * Reads a command line whose words are separated by '|'. The configuration points into it until the
+ * next one.
+ */
 static int run(const char *line)
 {
 	static char copy[4096];

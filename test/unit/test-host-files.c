@@ -17,7 +17,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/scope.h"
-#include "unit/check.h"
+#include "check.h"
 
 #define STUB "/run/systemd/resolve/stub-resolv.conf"
 #define UPLINK "/run/systemd/resolve/resolv.conf"

@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "base/scope.h"
 #include "base/undo.h"
-#include "unit/check.h"
+#include "check.h"
 
 static char directory[] = "/tmp/test-locks-XXXXXX";
 static char tree[64], alias[64], inode_directory[64], name_directory[64];

@@ -13,7 +13,7 @@
 
 #include "base/arena.h"
 #include "base/scope.h"
-#include "unit/check.h"
+#include "check.h"
 
 static char directory[] = "/tmp/test-os-tree-XXXXXX";
 static int root_fd;

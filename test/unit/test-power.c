@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "base/scope.h"
-#include "unit/check.h"
+#include "check.h"
 
 static int root_fd;
 

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Tests of mount/mount-plan: which rows a configuration gets, and in which order.
+ * Zone: free.
+ */
+#include "mount/mount-plan.h"
+
+#include "config/check.h"
+#include "check.h"
+
+static struct mount_plan plan_of(struct config *config, bool network_is_private)
+{
+	struct mount_facts facts = {.network_is_private = network_is_private, .host_os_release = "/etc/os-release"};
+	struct mount_plan plan = {0};
+
+	mount_plan_make(&config->arena, config, &facts, &plan);
+	return plan;
+}
+
+/* Index of the first operation on 'target' from 'start' on, or -1. */
+static int find(const struct mount_plan *plan, const char *target, size_t start)
+{
+	for (size_t i = start; i < plan->count; i++)
+		if (strcmp(plan->items[i].target, target) == 0)
+			return (int)i;
+	return -1;
+}
+
+static void request(struct config *config, struct mount_request wanted)
+{
+	wanted.position = config->mounts.count;
+	*ARRAY_ADD(&config->arena, &config->mounts) = wanted;
+}
+
+static void test_networks(struct config *config)
+{
+	struct mount_plan host = plan_of(config, false), own = plan_of(config, true);
+	int sys = find(&host, "/sys", 0), seal;
+
+	CHECK(sys >= 0);
+	CHECK_TEXT(host.items[sys].source, "sysfs");
+	CHECK((host.items[sys].flags & MOUNT_FLAG_READ_ONLY) != 0);
+	CHECK(find(&host, "/proc/sys/net", 0) < 0);
+	CHECK(find(&host, "/sys/class", 0) < 0);
+
+	sys = find(&own, "/sys", 0);
+	CHECK(sys >= 0);
+	CHECK_TEXT(own.items[sys].source, "tmpfs");
+	CHECK(find(&own, "/proc/sys/net", 0) > find(&own, "/proc/sys", 0));
+	CHECK(find(&own, "/sys/firmware", 0) < 0 && find(&own, "/sys/module", 0) < 0);
+	seal = find(&own, "/sys", (size_t)sys + 1);
+	CHECK(seal > find(&own, "/sys/class", 0));
+	CHECK(own.items[seal].kind == OPERATION_REMOUNT);
+}
+
+static void test_environment(struct config *config)
+{
+	struct mount_plan plan;
+
+	config->tmpfs_on_tmp = false;
+	config->api_vfs = API_VFS_WRITABLE;
+	plan = plan_of(config, false);
+	CHECK(find(&plan, "/tmp", 0) < 0);
+	CHECK(find(&plan, "/proc/sys", 0) < 0 && find(&plan, "/proc/kcore", 0) < 0);
+	CHECK((plan.items[find(&plan, "/sys", 0)].flags & MOUNT_FLAG_READ_ONLY) == 0);
+	config->tmpfs_on_tmp = true;
+	config->api_vfs = API_VFS_READ_ONLY;
+}
+
+static void test_read_only(struct config *config)
+{
+	struct mount_plan plan;
+
+	config->read_only = true;
+	plan = plan_of(config, false);
+	config->read_only = false;
+	CHECK(plan.items[0].kind == OPERATION_BASE);
+	CHECK(plan.items[1].kind == OPERATION_REMOUNT && plan.items[1].recursive);
+	CHECK_TEXT(plan.items[1].target, "/");
+}
+
+static void test_requests(struct config *config)
+{
+	struct mount_plan plan;
+	int outer, inner, covered, files;
+
+	request(config, (struct mount_request){.kind = MOUNT_TMPFS, .destination = "/srv/inner",
+					       .options = "size=1m,noexec,mode=0700,dev,ro"});
+	request(config, (struct mount_request){.kind = MOUNT_BIND, .destination = "/srv", .source = "/opt",
+					       .recursive = true, .read_only = true});
+	request(config, (struct mount_request){.kind = MOUNT_INACCESSIBLE, .destination = "/srv/secret"});
+	request(config, (struct mount_request){.kind = MOUNT_BIND, .destination = "/empty"});
+	request(config, (struct mount_request){.kind = MOUNT_BIND, .destination = "/in", .source = "/usr",
+					       .source_is_in_tree = true});
+	plan = plan_of(config, false);
+	files = find(&plan, "/etc", 0);
+	outer = find(&plan, "/srv", 0);
+	inner = find(&plan, "/srv/inner", 0);
+	covered = find(&plan, "/srv/secret", 0);
+	CHECK(files >= 0 && files < outer && outer < inner && inner < covered);
+	CHECK(plan.items[outer].place == SOURCE_HOST && plan.items[outer].recursive);
+	CHECK((plan.items[outer].flags & MOUNT_FLAG_READ_ONLY) != 0);
+	CHECK_TEXT(plan.items[inner].options, "size=1m,mode=0700");
+	CHECK(plan.items[inner].flags == (MOUNT_FLAG_NOEXEC | MOUNT_FLAG_NODEV | MOUNT_FLAG_STRICTATIME |
+					  MOUNT_FLAG_READ_ONLY));
+	CHECK(plan.items[covered].kind == OPERATION_COVER && !plan.items[covered].makes_target);
+	CHECK(plan.items[find(&plan, "/empty", 0)].place == SOURCE_EMPTY);
+	CHECK(plan.items[find(&plan, "/in", 0)].place == SOURCE_TREE);
+}
+
+int main(void)
+{
+	struct config config = {0};
+
+	config_defaults(&config);
+	test_networks(&config);
+	test_environment(&config);
+	test_read_only(&config);
+	test_requests(&config);
+	arena_done(&config.arena);
+	return check_result();
+}
