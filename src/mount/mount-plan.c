@@ -131,14 +131,19 @@ void mount_plan_make(struct arena *arena, const struct config *config, const str
 		     struct mount_plan *ret)
 {
 	unsigned int holds = conditions_that_hold(config, facts);
+	bool root_is_replaced;
 
 	add_requests(arena, &config->mounts, /* on_root= */ true, ret);
+	root_is_replaced = ret->count > 0;
 	for (size_t i = 0; i < api_mount_count; i++) {
 		if ((api_mounts[i].condition & holds) != api_mounts[i].condition)
 			continue;
 		*ARRAY_ADD(arena, ret) = api_mounts[i].operation;
-		/* The base directories must be made while the tree can still be written. */
-		if (api_mounts[i].operation.kind == OPERATION_BASE && config->read_only)
+		/*
+		 * The base directories must be made while the tree can still be written. What the user put over the
+		 * root brings its own flags.
+		 */
+		if (api_mounts[i].operation.kind == OPERATION_BASE && config->read_only && !root_is_replaced)
 			*ARRAY_ADD(arena, ret) = (struct mount_operation){
 				.kind = OPERATION_REMOUNT,
 				.target = "/",

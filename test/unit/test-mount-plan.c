@@ -108,6 +108,20 @@ static void test_requests(struct config *config)
 	CHECK(plan.items[find(&plan, "/in", 0)].place == SOURCE_TREE);
 }
 
+static void test_root(void)
+{
+	struct config config = {0};
+	struct mount_plan plan;
+
+	config_defaults(&config);
+	request(&config, (struct mount_request){.kind = MOUNT_BIND, .destination = "/", .source = "/opt"});
+	config.read_only = true; /* implied by a mount on the root */
+	plan = plan_of(&config, false);
+	CHECK_TEXT(plan.items[0].source, "/opt");
+	CHECK(plan.items[1].kind == OPERATION_BASE && plan.items[2].kind != OPERATION_REMOUNT);
+	arena_done(&config.arena);
+}
+
 int main(void)
 {
 	struct config config = {0};
@@ -117,6 +131,7 @@ int main(void)
 	test_environment(&config);
 	test_read_only(&config);
 	test_requests(&config);
+	test_root();
 	arena_done(&config.arena);
 	return check_result();
 }
