@@ -41,20 +41,6 @@ void log_set_raw_terminal(bool raw)
 	state.raw_terminal = raw;
 }
 
-void log_forward(enum log_level level, const char *sentence)
-{
-	char line[SENTENCE_MAX + 16];
-	int length;
-
-	if (level > state.level)
-		return;
-	length = snprintf(line, sizeof(line), "nspawn: %s%s\n", sentence, state.raw_terminal ? "\r" : "");
-	if (length > (int)sizeof(line) - 1)
-		length = (int)sizeof(line) - 1;
-	/* A lost message has nowhere else to go. */
-	(void)!write(STDERR_FILENO, line, (size_t)length);
-}
-
 /* Guests choose names, paths and texts; none of them may drive the user's terminal (ESC, CR, C1 controls). */
 static void escape_controls(char *target, size_t size, const char *text)
 {
@@ -79,10 +65,25 @@ static void escape_controls(char *target, size_t size, const char *text)
 	target[used] = '\0';
 }
 
+void log_forward(enum log_level level, const char *sentence)
+{
+	char escaped[SENTENCE_MAX], line[SENTENCE_MAX + 16];
+	int length;
+
+	if (level > state.level)
+		return;
+	escape_controls(escaped, sizeof(escaped), sentence);
+	length = snprintf(line, sizeof(line), "nspawn: %s%s\n", escaped, state.raw_terminal ? "\r" : "");
+	if (length > (int)sizeof(line) - 1)
+		length = (int)sizeof(line) - 1;
+	/* A lost message has nowhere else to go. */
+	(void)!write(STDERR_FILENO, line, (size_t)length);
+}
+
 __attribute__((format(printf, 3, 0))) static void speak(enum log_level level, int error, const char *format,
 							va_list arguments)
 {
-	char sentence[SENTENCE_MAX / 2], escaped[SENTENCE_MAX];
+	char sentence[SENTENCE_MAX / 2];
 	int saved = errno, length;
 
 	/* A child's debug sentences must reach the sink too; the parent filters. */
@@ -96,11 +97,10 @@ __attribute__((format(printf, 3, 0))) static void speak(enum log_level level, in
 		(void)snprintf(sentence + length, sizeof(sentence) - (size_t)length, ": %s",
 			       text ? text : "unknown error");
 	}
-	escape_controls(escaped, sizeof(escaped), sentence);
 	if (state.sink)
-		state.sink(level, error, escaped, state.userdata);
+		state.sink(level, error, sentence, state.userdata);
 	else
-		log_forward(level, escaped);
+		log_forward(level, sentence);
 	errno = saved;
 }
 

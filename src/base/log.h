@@ -17,7 +17,7 @@ enum log_level {
 };
 
 /*
- * Receives one finished sentence without newline, control characters already escaped, errno text appended.
+ * Receives one finished sentence without newline, errno text appended; control characters are as they came.
  * 'error' is the negative errno of a failure, 0 for other levels.
  */
 typedef void (*log_sink)(enum log_level level, int error, const char *sentence, void *userdata);
@@ -34,7 +34,7 @@ void log_set_sink(log_sink sink, void *userdata);
  */
 void log_set_raw_terminal(bool raw);
 
-/* Prints a sentence that already went through another process's verbs. */
+/* Prints a sentence, of another process perhaps, with its control characters escaped. */
 void log_forward(enum log_level level, const char *sentence);
 
 /* The system failed us: the sentence, a colon and the text of errno -r. Returns r (negative). */

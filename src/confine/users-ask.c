@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Asks the guest's own getent(1), a program we do not trust, about a user that its files do not hold (LDAP and the
- * like), and reads its answer strictly.
+ * Asks the guest's own getent(1), a program we do not trust, about a user that its files do not
+ * hold (LDAP and the like), and reads its answer strictly.
  * Zone: doomed.
  */
 #include "confine/users.h"
@@ -31,7 +31,10 @@
 #define ID_NOBODY 65534
 #define GROUPS_MAX 65536
 
-/* Exit statuses: getent(1) says 2 for "no such key"; 126 is our child's own failure, 127 a program that is missing. */
+/*
+ * Exit statuses: getent(1) says 2 for "no such key"; 126 is our child's own failure, 127 a program
+ * that is missing.
+ */
 enum getent_status {
 	GETENT_UNKNOWN = 2,
 	GETENT_SETUP_FAILED = 126,
@@ -48,10 +51,13 @@ static const struct {
 	{RLIMIT_FSIZE, 0},
 	{RLIMIT_CORE, 0},
 	{RLIMIT_MEMLOCK, 0},
-	{RLIMIT_NPROC, 0}, /* no children that could stay behind; counts only for ids other than 0 */
+	{RLIMIT_NPROC, 0}, /* no children that could stay behind */
 };
 
-/* The order is the point: the bounding set needs CAP_SETPCAP, the ids need CAP_SETUID; after them nothing is left. */
+/*
+ * The order is the point: the bounding set needs CAP_SETPCAP, the ids need CAP_SETUID; after them
+ * nothing is left.
+ */
 static int give_up_rights(void)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
@@ -60,8 +66,9 @@ static int give_up_rights(void)
 	for (unsigned long capability = 0; capability < 64; capability++)
 		if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0 && errno != EINVAL)
 			return -errno;
-	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 || setgroups(0, NULL) < 0 ||
-	    setresgid(ID_NOBODY, ID_NOBODY, ID_NOBODY) < 0 || setresuid(ID_NOBODY, ID_NOBODY, ID_NOBODY) < 0)
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 ||
+	    setgroups(0, NULL) < 0 || setresgid(ID_NOBODY, ID_NOBODY, ID_NOBODY) < 0 ||
+	    setresuid(ID_NOBODY, ID_NOBODY, ID_NOBODY) < 0)
 		return -errno;
 	if (syscall(SYS_capset, &header, none) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;
@@ -71,7 +78,8 @@ static int give_up_rights(void)
 static int limit_resources(void)
 {
 	for (size_t i = 0; i < ARRAY_LEN(limits); i++) {
-		const struct rlimit limit = {.rlim_cur = limits[i].value, .rlim_max = limits[i].value};
+		const struct rlimit limit = {.rlim_cur = limits[i].value,
+					     .rlim_max = limits[i].value};
 
 		if (setrlimit(limits[i].resource, &limit) < 0)
 			return -errno;
@@ -85,12 +93,15 @@ static int restore_signals(void)
 	sigset_t none;
 
 	for (int number = 1; number <= SIGRTMAX; number++)
-		(void)sigaction(number, &plain, NULL); /* fails for the few that cannot be changed */
+		(void)sigaction(number, &plain, NULL); /* some cannot be changed */
 	(void)sigemptyset(&none);
 	return sigprocmask(SIG_SETMASK, &none, NULL) < 0 ? -errno : 0;
 }
 
-/* Standard input and error are /dev/null if the guest has one, else closed; output is the pipe; nothing else stays. */
+/*
+ * Standard input and error are /dev/null if the guest has one, else closed; output is the pipe;
+ * nothing else stays.
+ */
 static int arrange_descriptors(int answer_fd)
 {
 	int null_fd = open("/dev/null", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
@@ -106,23 +117,26 @@ static int arrange_descriptors(int answer_fd)
 
 static int load_filter(const struct sock_filter *filter, unsigned short filter_length)
 {
-	const struct sock_fprog program = {.len = filter_length, .filter = (struct sock_filter *)filter};
+	const struct sock_fprog program = {.len = filter_length,
+					   .filter = (struct sock_filter *)filter};
 
 	if (!filter)
 		return 0;
 	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0 ? -errno : 0;
 }
 
-__attribute__((noreturn)) static void become_getent(const char *database, const char *key, int answer_fd,
-						    const struct sock_filter *filter, unsigned short filter_length)
+__attribute__((noreturn)) static void become_getent(const char *database, const char *key,
+						    int answer_fd, const struct sock_filter *filter,
+						    unsigned short filter_length)
 {
 	static const char *const programs[] = {"/usr/bin/getent", "/bin/getent"};
 	char *const arguments[] = {(char *)"getent", (char *)database, (char *)key, NULL};
 	char *const environment[] = {(char *)"PATH=/usr/bin:/bin", (char *)"LC_ALL=C", NULL};
 
 	/*
-	 * The limits come after the ids: execve(2) refuses a process whose change of ids ran into RLIMIT_NPROC, but
-	 * only fork(2) minds one that was lowered later. A change of ids also clears the parent-death signal (prctl(2)).
+	 * The limits come after the ids: execve(2) refuses a process whose change of ids ran into
+	 * RLIMIT_NPROC, but only fork(2) minds one that was lowered later. A change of ids also
+	 * clears the parent-death signal (prctl(2)).
 	 */
 	if (setsid() < 0 || restore_signals() < 0 || chdir("/") < 0 ||
 	    arrange_descriptors(answer_fd) < 0 || give_up_rights() < 0 || limit_resources() < 0 ||
@@ -183,8 +197,9 @@ static int reap(pid_t child, int pidfd, int64_t deadline_msec, bool may_wait)
 	bool is_late = may_wait && (left <= 0 || poll(&waiting, 1, (int)left) <= 0);
 	siginfo_t info = {0};
 
+	/* Our own child, not yet reaped: the number cannot be anyone else's. */
 	if (!may_wait || is_late)
-		(void)kill(child, SIGKILL); /* our own unreaped child: the number cannot be anyone else's */
+		(void)kill(child, SIGKILL);
 	while (waitid(P_PID, (id_t)child, &info, WEXITED) < 0)
 		if (errno != EINTR)
 			return -errno;
@@ -204,8 +219,8 @@ static int reap(pid_t child, int pidfd, int64_t deadline_msec, bool may_wait)
 	}
 }
 
-static int ask(const char *database, const char *key, const struct sock_filter *filter, unsigned short filter_length,
-	       char *buffer, size_t size)
+static int ask(const char *database, const char *key, const struct sock_filter *filter,
+	       unsigned short filter_length, char *buffer, size_t size)
 {
 	auto_close int answer = -EBADF, answer_write = -EBADF, pidfd = -EBADF;
 	int64_t deadline_msec = now_msec() + ANSWER_TIMEOUT_MSEC;
@@ -222,7 +237,8 @@ static int ask(const char *database, const char *key, const struct sock_filter *
 	if (child == 0)
 		become_getent(database, key, answer_write, filter, filter_length);
 	pidfd = (int)syscall(SYS_pidfd_open, child, 0);
-	(void)close(steal_fd(answer_write)); /* so that the end of the child is the end of the file */
+	/* So that the end of the child is the end of the file. */
+	(void)close(steal_fd(answer_write));
 	r = read_answer(answer, deadline_msec, buffer, size);
 	status = reap(child, pidfd, deadline_msec, r == 0 && pidfd >= 0);
 	return r < 0 ? r : status;
@@ -254,8 +270,8 @@ static int parse_initgroups(char *text, struct user_identity *identity)
 	return 0;
 }
 
-int users_ask_guest(const char *name, const struct sock_filter *filter, unsigned short filter_length,
-		    struct user_identity *ret)
+int users_ask_guest(const char *name, const struct sock_filter *filter,
+		    unsigned short filter_length, struct user_identity *ret)
 {
 	auto_user_identity struct user_identity identity = {0};
 	auto_free char *buffer = malloc(ANSWER_MAX_BYTES + 1);
@@ -263,7 +279,10 @@ int users_ask_guest(const char *name, const struct sock_filter *filter, unsigned
 
 	if (!buffer)
 		return -ENOMEM;
-	/* A key that getent would read as an option or as a number must not get this far; users_find() has judged it. */
+	/*
+	 * A key that getent would read as an option or as a number must not get this far;
+	 * users_find() has judged it.
+	 */
 	if (*name == '-' || name[strspn(name, "0123456789")] == '\0')
 		return -EINVAL;
 	TRY(ask("passwd", name, filter, filter_length, buffer, ANSWER_MAX_BYTES));

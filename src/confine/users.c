@@ -18,7 +18,10 @@
 #include "base/path.h"
 #include "base/scope.h"
 
-/* A file of this size holds more than ten thousand users; a larger one is an attempt to keep us busy. */
+/*
+ * A file of this size holds more than ten thousand users; a larger one is an attempt to keep us
+ * busy.
+ */
 #define ACCOUNTS_MAX_BYTES ((size_t)4 * 1024 * 1024)
 #define USER_NAME_MAX 256
 #define GROUPS_MAX 65536 /* NGROUPS_MAX of the kernel */
@@ -26,8 +29,9 @@
 #define UID_16BIT_INVALID 65535
 
 /*
- * The group of a number without an account. Not 0, which would make "any number" half a root, nor the number itself,
- * which may be that of a powerful group (42 is shadow in Debian): 65534 owns nothing by convention.
+ * The group of a number without an account. Not 0, which would make "any number" half a root, nor
+ * the number itself, which may be that of a powerful group (42 is shadow in Debian): 65534 owns
+ * nothing by convention.
  */
 #define GROUP_OF_NOBODY 65534
 
@@ -40,7 +44,10 @@ void user_identity_done(struct user_identity *identity)
 	*identity = (struct user_identity){0};
 }
 
-/* Anything that cannot break the files' syntax, a command line or a terminal; which names exist the guest decides. */
+/*
+ * Anything that cannot break the files' syntax, a command line or a terminal; which names exist the
+ * guest decides.
+ */
 static bool is_user_name(const char *text)
 {
 	size_t length = strlen(text);
@@ -108,7 +115,8 @@ static int fill_identity(char *const fields[], uid_t uid, gid_t gid, struct user
 	auto_user_identity struct user_identity identity = {.uid = uid, .gid = gid};
 
 	TRY(copy_text(&identity.name, fields[PASSWD_NAME]));
-	TRY(copy_text(&identity.home, path_is_normalized(fields[PASSWD_HOME]) ? fields[PASSWD_HOME] : "/"));
+	TRY(copy_text(&identity.home,
+		      path_is_normalized(fields[PASSWD_HOME]) ? fields[PASSWD_HOME] : "/"));
 	if (path_is_normalized(fields[PASSWD_SHELL]))
 		TRY(copy_text(&identity.shell, fields[PASSWD_SHELL]));
 	*ret = identity;
@@ -128,8 +136,10 @@ int users_parse_passwd(const char *text, const char *name, uid_t uid, struct use
 		uint32_t line_uid, line_gid;
 
 		/* Lines that are not strictly well formed (comments, NIS markers) name nobody. */
-		if (!split_fields(line, fields, _PASSWD_FIELD_COUNT) || !is_user_name(fields[PASSWD_NAME]) ||
-		    parse_id(fields[PASSWD_UID], &line_uid) < 0 || parse_id(fields[PASSWD_GID], &line_gid) < 0)
+		if (!split_fields(line, fields, _PASSWD_FIELD_COUNT) ||
+		    !is_user_name(fields[PASSWD_NAME]) ||
+		    parse_id(fields[PASSWD_UID], &line_uid) < 0 ||
+		    parse_id(fields[PASSWD_GID], &line_gid) < 0)
 			continue;
 		if (name ? strcmp(fields[PASSWD_NAME], name) == 0 : line_uid == uid)
 			return fill_identity(fields, line_uid, line_gid, ret);
@@ -195,7 +205,8 @@ static int read_accounts(int root_fd, const char *path, char **ret_text)
 	return r;
 }
 
-static int fill_plain(uid_t uid, gid_t gid, const char *name, const char *home, struct user_identity *ret)
+static int fill_plain(uid_t uid, gid_t gid, const char *name, const char *home,
+		      struct user_identity *ret)
 {
 	auto_user_identity struct user_identity identity = {.uid = uid, .gid = gid};
 

@@ -56,7 +56,10 @@ static int make_directories(struct lock *lock)
 	return 0;
 }
 
-/* True if the name still leads to what is open: the last holder may have removed the file before we locked it. */
+/*
+ * True if the name still leads to what is open: the last holder may have removed the file before we
+ * locked it.
+ */
 static bool is_still_named(int fd, const char *path)
 {
 	struct stat ours, theirs;
@@ -76,12 +79,16 @@ static int lock_fd(int fd, bool shared)
 
 static int try_lock(struct lock *lock, bool shared, bool makes_directories)
 {
-	/* Each round lost means that another machine has just stopped; a hundred in a row are no accident. */
+	/*
+	 * Each round lost means that another machine has just stopped; a hundred in a row are no
+	 * accident.
+	 */
 	for (int tries = 0; tries < 100; tries++) {
 		auto_close int fd = -EBADF;
 		int r;
 
-		fd = open(lock->path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+		fd = open(lock->path,
+			  O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
 		if (fd < 0 && errno == ENOENT && makes_directories) {
 			TRY(make_directories(lock));
 			continue;
@@ -114,7 +121,10 @@ static void release_lock(void *argument)
 
 	((struct lock *)argument)->fd = -EBADF;
 	((struct lock *)argument)->path = NULL;
-	/* Only the last reader may remove a shared file, hence the try for the exclusive lock; on failure others use it. */
+	/*
+	 * Only the last reader may remove a shared file, hence the try for the exclusive lock; on
+	 * failure others use it.
+	 */
 	if (lock.fd < 0 || lock_fd(lock.fd, /* shared= */ false) < 0)
 		return;
 	if (is_still_named(lock.fd, lock.path))
@@ -127,7 +137,11 @@ static void release_lock(void *argument)
 /* Takes 'path' (malloc'ed, ours from here on). Silent: the callers know what the lock means. */
 static int take_lock(struct locks *locks, char *path, enum lock_flags flags, struct undo *undo)
 {
-	auto_lock struct lock lock = {.fd = -EBADF, .path = path, .removes_directory = flags & LOCK_OWN_DIRECTORY};
+	auto_lock struct lock lock = {
+		.fd = -EBADF,
+		.path = path,
+		.removes_directory = flags & LOCK_OWN_DIRECTORY,
+	};
 	int r;
 
 	if (!path)
@@ -169,13 +183,17 @@ static int explain_tree(const char *tree, int r)
 	return r;
 }
 
-/* Without the right to leave a file there, nobody with our rights can boot the tree for writing either. */
+/*
+ * Without the right to leave a file there, nobody with our rights can boot the tree for writing
+ * either.
+ */
 static bool is_dispensable(int r, bool shared)
 {
 	return shared && (r == -EROFS || r == -EACCES || r == -EPERM);
 }
 
-static int take_tree_locks(struct locks *locks, const struct lock_request *request, struct undo *undo)
+static int take_tree_locks(struct locks *locks, const struct lock_request *request,
+			   struct undo *undo)
 {
 	const char *directory = request->inode_directory ?: LOCKS_INODE_DIRECTORY;
 	const char *tree = request->tree, *name = path_last(tree);
@@ -191,7 +209,10 @@ static int take_tree_locks(struct locks *locks, const struct lock_request *reque
 		      shared ? LOCK_SHARED : 0, undo);
 	if (r < 0 && !is_dispensable(r, shared))
 		return explain_tree(tree, r);
-	/* Device and inode in decimal, as systemd-nspawn names them, so that both tools meet in one file. */
+	/*
+	 * Device and inode in decimal, as systemd-nspawn names them, so that both tools meet in one
+	 * file.
+	 */
 	r = take_lock(locks, make_path("%s/inode-%ju:%ju", directory, (uintmax_t)status.st_dev,
 				       (uintmax_t)status.st_ino),
 		      LOCK_MAKE_DIRECTORIES | (shared ? LOCK_SHARED : 0), undo);
@@ -200,7 +221,8 @@ static int take_tree_locks(struct locks *locks, const struct lock_request *reque
 	return 0;
 }
 
-static int take_name_lock(struct locks *locks, const struct lock_request *request, struct undo *undo)
+static int take_name_lock(struct locks *locks, const struct lock_request *request,
+			  struct undo *undo)
 {
 	const char *directory = request->name_directory ?: LOCKS_NAME_DIRECTORY;
 	int r;
@@ -218,7 +240,10 @@ static int take_name_lock(struct locks *locks, const struct lock_request *reques
 
 int locks_take(struct locks *locks, const struct lock_request *request, struct undo *undo)
 {
-	/* The name first: of two starts of one machine, the second should hear that the machine is running. */
+	/*
+	 * The name first: of two starts of one machine, the second should hear that the machine is
+	 * running.
+	 */
 	if (request->machine)
 		TRY(take_name_lock(locks, request, undo));
 	if (request->tree)

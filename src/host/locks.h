@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Locks that keep two machines from booting one tree, or from bearing one name. They are locks of open file
- * descriptions (fcntl(2), F_OFD_SETLK): the kernel drops them with the process, so files left behind never block.
+ * Locks that keep two machines from booting one tree, or from bearing one name. They are locks of
+ * open file descriptions (fcntl(2), F_OFD_SETLK): the kernel drops them with the process, so files
+ * left behind never block.
  * Zone: owing.
  */
 #pragma once
@@ -28,7 +29,10 @@ struct lock_request {
 struct lock {
 	int fd;
 	char *path; /* malloc'ed */
-	/* Directories made for the file, as lengths of prefixes of 'path'; removed again when empty. */
+	/*
+	 * Directories made for the file, as lengths of prefixes of 'path'; removed again when
+	 * empty.
+	 */
 	size_t made[LOCK_DIRECTORIES_MAX];
 	size_t made_count;
 	bool removes_directory; /* the innermost one in any case */
@@ -42,9 +46,10 @@ struct locks {
 };
 
 /*
- * Takes, without waiting: a lock beside the tree (DIRECTORY/.#NAME.lck), one on the tree's inode however it is reached,
- * and one on the machine's name. '*locks' starts zeroed; what was taken is pushed on 'undo', which releases it and
- * removes the files. Trees below /dev are not locked. On a read-only file system, or without the right to write
- * beside the tree, a shared lock is done without. Complains itself; -EBUSY if someone else holds one.
+ * Takes, without waiting: a lock beside the tree (DIRECTORY/.#NAME.lck), one on the tree's inode
+ * however it is reached, and one on the machine's name. '*locks' starts zeroed; what was taken is
+ * pushed on 'undo', which releases it and removes the files. Trees below /dev are not locked. On a
+ * read-only file system, or without the right to write beside the tree, a shared lock is done
+ * without. Complains itself; -EBUSY if someone else holds one.
  */
 int locks_take(struct locks *locks, const struct lock_request *request, struct undo *undo);

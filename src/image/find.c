@@ -73,19 +73,26 @@ static bool is_read_only(int fd, const char *path, const struct stat *status)
 	return is_read_only_subvolume(fd, status);
 }
 
+static bool is_absence(int error)
+{
+	return error == ENOENT || error == ENOTDIR;
+}
+
 /* 0 if 'path' is a tree, 1 if nothing is there, negative after a complaint. */
-static int open_candidate(struct arena *arena, const char *path, const char *what, struct found_image *ret)
+static int open_candidate(struct arena *arena, const char *path, const char *what,
+			  struct found_image *ret)
 {
 	auto_free char *resolved = NULL;
 	auto_close int fd = -EBADF;
 	struct stat status;
 
 	if (stat(path, &status) < 0)
-		return errno == ENOENT || errno == ENOTDIR ? 1 : fail(-errno, "Cannot look at image '%s'", path);
+		return is_absence(errno) ? 1 : fail(-errno, "Cannot look at image '%s'", path);
 	if (!what && !S_ISDIR(status.st_mode))
 		what = S_ISBLK(status.st_mode) ? "block device" : "file";
 	if (what)
-		return refuse(EOPNOTSUPP, "Image '%s' is a %s; only directory trees are available yet", path, what);
+		return refuse(EOPNOTSUPP, "Image '%s' is a %s; only directory trees are available yet",
+			      path, what);
 	resolved = realpath(path, NULL);
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (!resolved || fd < 0)
@@ -108,14 +115,19 @@ static int refuse_not_found(struct arena *arena, const char *name, const char *c
 	return -ENOENT;
 }
 
-int image_find(struct arena *arena, const char *name, const char *const *search_path, struct found_image *ret)
+int image_find(struct arena *arena, const char *name, const char *const *search_path,
+	       struct found_image *ret)
 {
-	/* Machine names are host names and hold none of this; checked again because a path is made of it. */
+	/*
+	 * Machine names are host names and hold none of this; checked again because a path is made
+	 * of it.
+	 */
 	if (*name == '\0' || *name == '.' || strchr(name, '/'))
 		return refuse(EINVAL, "'%s' is not a valid machine name", name);
 	for (size_t i = 0; search_path[i]; i++) {
 		for (size_t j = 0; j < ARRAY_LEN(forms); j++) {
-			const char *path = arena_format(arena, "%s/%s%s", search_path[i], name, forms[j].suffix);
+			const char *path = arena_format(arena, "%s/%s%s", search_path[i], name,
+							forms[j].suffix);
 			int r = open_candidate(arena, path, forms[j].what, ret);
 
 			if (r <= 0)

@@ -11,15 +11,16 @@ struct arena;
 
 struct found_image {
 	const char *path;  /* absolute, links resolved */
-	bool is_read_only; /* below /usr, on a read-only file system, immutable, or a read-only subvolume */
+	bool is_read_only; /* below /usr, read-only file system or subvolume, or immutable */
 };
 
 /* NULL-terminated: where images of the system are, in order of precedence (machinectl(1)). */
 extern const char *const image_search_path[];
 
 /*
- * Looks up the tree called 'name' in 'search_path', first match wins; links are followed, these being the host's own
- * directories. Texts are put into the arena. Complains itself and returns -ENOENT if nothing is found, naming where it
- * looked, or -EOPNOTSUPP for what is no directory.
+ * Looks up the tree called 'name' in 'search_path', first match wins; links are followed, these
+ * being the host's own directories. Texts are put into the arena. Complains itself and returns
+ * -ENOENT if nothing is found, naming where it looked, or -EOPNOTSUPP for what is no directory.
  */
-int image_find(struct arena *arena, const char *name, const char *const *search_path, struct found_image *ret);
+int image_find(struct arena *arena, const char *name, const char *const *search_path,
+	       struct found_image *ret);

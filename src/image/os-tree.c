@@ -22,7 +22,10 @@
 #define MACHINE_ID_MAX_BYTES ((size_t)64)
 #define SCRIPT_HEAD_BYTES 512
 
-/* Errors that say "it is not there" about a path chosen by the guest, dangling and looping links included. */
+/*
+ * Errors that say "it is not there" about a path chosen by the guest, dangling and looping links
+ * included.
+ */
 static bool is_absence(int r)
 {
 	return r == -ENOENT || r == -ENOTDIR || r == -ELOOP || r == -ENAMETOOLONG;
@@ -84,7 +87,10 @@ static int probe_machine_id(int root_fd, struct os_tree *tree)
 
 /* --- init --- */
 
-/* The names by which distributions install each program. Sysvinit is plainly "init" and recognised by its company. */
+/*
+ * The names by which distributions install each program. Sysvinit is plainly "init" and recognised
+ * by its company.
+ */
 static const struct {
 	const char *name;
 	enum init_kind kind;
@@ -105,8 +111,8 @@ static const struct {
 };
 
 /*
- * Where the links led: the kernel's own path of an open file. It is only compared, never opened, so a guest that has
- * chosen strange names for its files merely stays unrecognised.
+ * Where the links led: the kernel's own path of an open file. It is only compared, never opened, so
+ * a guest that has chosen strange names for its files merely stays unrecognised.
  */
 static int resolved_path(int fd, char path[PATH_MAX])
 {
@@ -127,7 +133,8 @@ static bool is_same_as(int root_fd, const char *path, const struct stat *status)
 	auto_close int fd = path_open(root_fd, path, O_PATH, 0);
 	struct stat other;
 
-	return fd >= 0 && fstat(fd, &other) == 0 && other.st_dev == status->st_dev && other.st_ino == status->st_ino;
+	return fd >= 0 && fstat(fd, &other) == 0 && other.st_dev == status->st_dev &&
+	       other.st_ino == status->st_ino;
 }
 
 /* s6-linux-init(7) makes /sbin/init a small script that starts the program of that name. */
@@ -146,7 +153,8 @@ static bool is_s6_script(int root_fd, const char *init_path)
 	return head[0] == '#' && head[1] == '!' && strstr(head, "s6-linux-init");
 }
 
-static enum init_kind recognise_init(int root_fd, const char *init_path, int init_fd, const struct stat *status)
+static enum init_kind recognise_init(int root_fd, const char *init_path, int init_fd,
+				     const struct stat *status)
 {
 	char path[PATH_MAX] = "";
 	const char *name;
@@ -161,14 +169,16 @@ static enum init_kind recognise_init(int root_fd, const char *init_path, int ini
 		return INIT_BUSYBOX;
 	if (is_s6_script(root_fd, init_path))
 		return INIT_S6;
-	if (path_status(root_fd, "/sbin/telinit", NULL) == 0 || path_status(root_fd, "/etc/inittab", NULL) == 0)
+	if (path_status(root_fd, "/sbin/telinit", NULL) == 0 ||
+	    path_status(root_fd, "/etc/inittab", NULL) == 0)
 		return INIT_SYSVINIT;
 	return INIT_UNKNOWN;
 }
 
 static int probe_init(int root_fd, struct os_tree *tree)
 {
-	static const char *const places[] = {"/usr/lib/systemd/systemd", "/lib/systemd/systemd", "/sbin/init"};
+	static const char *const places[] = {"/usr/lib/systemd/systemd", "/lib/systemd/systemd",
+					     "/sbin/init"};
 
 	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
 		auto_close int fd = path_open(root_fd, places[i], O_PATH, 0);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What a tree says about itself: whether it is an operating system, which one, its machine id and its init.
+ * What a tree says about itself: whether it is an operating system, which one, its machine id and
+ * its init.
  * Zone: free.
  */
 #pragma once
@@ -51,8 +52,9 @@ enum os_tree_depth {
 };
 
 /*
- * Looks into the tree at 'root_fd'. What is missing or malformed is a finding, not an error; a negative errno says that
- * the tree cannot be looked at (-EACCES, -EIO). Texts are put into the arena.
+ * Looks into the tree at 'root_fd'. What is missing or malformed is a finding, not an error; a
+ * negative errno says that the tree cannot be looked at (-EACCES, -EIO). Texts are put into the
+ * arena.
  */
 int os_tree_probe(struct arena *arena, int root_fd, enum os_tree_depth depth, struct os_tree *ret);
 

@@ -15,6 +15,7 @@
 #define NODEV MOUNT_FLAG_NODEV
 #define NOEXEC MOUNT_FLAG_NOEXEC
 #define STRICT MOUNT_FLAG_STRICTATIME
+#define WRITABLE MOUNT_FLAG_WRITABLE
 #define LOCKED (NOSUID | NODEV | NOEXEC)
 
 #define TMP_OPTIONS "mode=01777,size=10%,nr_inodes=400k"
@@ -49,7 +50,7 @@ const struct api_mount api_mounts[] = {
 
 	/* The kernel's settings belong to the host, but for those of a network that is the payload's own. */
 	{SEAL("/proc/sys", RO | LOCKED, NEED_FATAL),                                                API_PROTECTED},
-	{SEAL("/proc/sys/net", LOCKED, NEED_IF_EXISTS),                                             API_PROTECTED | API_NET_SYSCTL},
+	{SEAL("/proc/sys/net", WRITABLE | LOCKED, NEED_IF_EXISTS),                                             API_PROTECTED | API_NET_SYSCTL},
 	{COVER("/proc/kallsyms"),                                                                   API_PROTECTED},
 	{COVER("/proc/kcore"),                                                                      API_PROTECTED},
 	{COVER("/proc/keys"),                                                                       API_PROTECTED},

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Puts files of the host into the guest's tree: copies, replaces, binds, links or deletes, by descriptor and in-root.
+ * Puts files of the host into the guest's tree: copies, replaces, binds, links or deletes, by
+ * descriptor and in-root.
  * Zone: doomed.
  */
 #include "mount/host-files.h"
@@ -44,8 +45,8 @@ static int fill_file(const struct job *job, int fd, const char *text, size_t byt
 }
 
 /*
- * A free name beside the target. It need not be secret, only unused: nothing of the guest runs yet, and O_EXCL and
- * symlinkat(2) do not overwrite.
+ * A free name beside the target. It need not be secret, only unused: nothing of the guest runs yet,
+ * and O_EXCL and symlinkat(2) do not overwrite.
  */
 static void make_temporary_name(const struct job *job, char name[NAME_MAX + 1])
 {
@@ -126,8 +127,8 @@ static int do_copy(const struct job *job)
 		return -EINVAL;
 	TRY(file_read(AT_FDCWD, job->action->source, SOURCE_MAX_BYTES, &text, &bytes));
 	/*
-	 * A file with further names may be shared with other trees (cloned as hard links) or with the host: writing
-	 * through it would change them all.
+	 * A file with further names may be shared with other trees (cloned as hard links) or with
+	 * the host: writing through it would change them all.
 	 */
 	if (place == -ENOENT || (place >= 0 && status.st_nlink > 1))
 		return replace_with(job, text, bytes);
@@ -142,7 +143,8 @@ static int do_copy(const struct job *job)
 
 static int make_mount_point(const struct job *job)
 {
-	auto_close int fd = openat(job->parent_fd, job->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	auto_close int fd =
+		openat(job->parent_fd, job->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 
 	if (fd < 0)
 		return -errno;
@@ -159,7 +161,8 @@ static int bind_host_file(const struct job *job)
 	struct stat status;
 
 	mount = open_tree(AT_FDCWD, job->action->source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-	if (mount < 0 || mount_setattr(mount, "", AT_EMPTY_PATH, &attributes, sizeof(attributes)) < 0)
+	if (mount < 0 ||
+	    mount_setattr(mount, "", AT_EMPTY_PATH, &attributes, sizeof(attributes)) < 0)
 		return -errno;
 	target = open_target(job, &status);
 	if (target == -ENOENT) {
@@ -169,7 +172,8 @@ static int bind_host_file(const struct job *job)
 	TRY(target);
 	if (!S_ISREG(status.st_mode))
 		return S_ISLNK(status.st_mode) ? -ELOOP : -EINVAL;
-	if (move_mount(mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+	if (move_mount(mount, "", target, "",
+		       MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
 		return -errno;
 	return 0;
 }
@@ -179,8 +183,8 @@ static int do_bind(const struct job *job)
 	int r = bind_host_file(job);
 
 	if (r < 0) {
-		debug("Cannot bind '%s' to '%s' in the tree (%s), copying it instead", job->action->source,
-		      job->action->target, strerrordesc_np(-r));
+		debug("Cannot bind '%s' to '%s' in the tree (%s), copying it instead",
+		      job->action->source, job->action->target, strerrordesc_np(-r));
 		r = do_copy(job);
 	}
 	return r;
@@ -200,7 +204,8 @@ static bool is_linked_to_zone(const struct job *job, const char *zone)
 		start++;
 	else if (strncmp(start, "../", 3) == 0)
 		start += 3;
-	return strncmp(start, database, strlen(database)) == 0 && strcmp(start + strlen(database), zone) == 0;
+	return strncmp(start, database, strlen(database)) == 0 &&
+	       strcmp(start + strlen(database), zone) == 0;
 }
 
 static int do_symlink(const struct job *job)
@@ -217,7 +222,8 @@ static int do_symlink(const struct job *job)
 	make_temporary_name(job, temporary);
 	if (symlinkat(path, job->parent_fd, temporary) < 0)
 		return -errno;
-	if (fchownat(job->parent_fd, temporary, job->root_uid, job->root_uid, AT_SYMLINK_NOFOLLOW) < 0) {
+	if (fchownat(job->parent_fd, temporary, job->root_uid, job->root_uid,
+		     AT_SYMLINK_NOFOLLOW) < 0) {
 		int r = -errno;
 
 		(void)unlinkat(job->parent_fd, temporary, 0);
@@ -256,8 +262,8 @@ static void apply_action(const struct host_file_action *action, int root_fd, uid
 		r = ways[action->how].function(&job);
 	}
 	if (r < 0 && action->source)
-		warn(r, "Cannot %s the host's '%s' to '%s' in the tree, leaving that as it is", ways[action->how].verb,
-		     action->source, action->target);
+		warn(r, "Cannot %s the host's '%s' to '%s' in the tree, leaving that as it is",
+		     ways[action->how].verb, action->source, action->target);
 	else if (r < 0)
 		warn(r, "Cannot delete '%s' in the tree, leaving it as it is", action->target);
 }

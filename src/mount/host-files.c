@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Decides how resolv.conf and localtime get into the guest. The work itself is in host-files-apply.c.
+ * Decides how resolv.conf and localtime get into the guest. The work itself is in
+ * host-files-apply.c.
  * Zone: free.
  */
 #include "mount/host-files.h"
@@ -35,8 +36,9 @@ void host_file_facts_gather(struct arena *arena, struct host_file_facts *facts)
 
 	facts->has_resolv_conf = access(HOST_RESOLV_CONF, F_OK) == 0;
 	/*
-	 * Whether the stub listener answers is a property of resolved on the bus, which a start does not wait for. The
-	 * file is there exactly while resolved runs, and the listener is on by default.
+	 * Whether the stub listener answers is a property of resolved on the bus, which a start
+	 * does not wait for. The file is there exactly while resolved runs, and the listener is on
+	 * by default.
 	 */
 	facts->has_stub_resolv_conf = access(STUB_RESOLV_CONF, F_OK) == 0;
 	facts->localtime = HOST_FILE_MISSING;
@@ -50,7 +52,8 @@ void host_file_facts_gather(struct arena *arena, struct host_file_facts *facts)
 	}
 }
 
-static struct host_file_action plan_resolv_conf(const struct config *config, const struct host_file_facts *facts)
+static struct host_file_action plan_resolv_conf(const struct config *config,
+						const struct host_file_facts *facts)
 {
 	enum host_file_how copy_or_bind = facts->etc_is_writable ? HOW_COPY : HOW_BIND;
 	struct host_file_action action = {.how = config->resolv_conf, .target = "/etc/resolv.conf"};
@@ -61,7 +64,8 @@ static struct host_file_action plan_resolv_conf(const struct config *config, con
 			action.how = HOW_OFF;
 		} else if (facts->has_stub_resolv_conf || facts->has_resolv_conf) {
 			action.how = copy_or_bind;
-			action.source = facts->has_stub_resolv_conf ? STUB_RESOLV_CONF : HOST_RESOLV_CONF;
+			action.source =
+				facts->has_stub_resolv_conf ? STUB_RESOLV_CONF : HOST_RESOLV_CONF;
 		} else {
 			action.how = facts->etc_is_writable ? HOW_DELETE : HOW_OFF;
 		}
@@ -81,14 +85,16 @@ static const char *zone_of_link(const char *link)
 
 		if (strncmp(link, prefixes[i], strlen(prefixes[i])) != 0)
 			continue;
-		if (*zone == '\0' || *zone == '/' || strlen(zone) > ZONE_NAME_MAX || strstr(zone, ".."))
+		if (*zone == '\0' || *zone == '/' || strlen(zone) > ZONE_NAME_MAX ||
+		    strstr(zone, ".."))
 			return NULL;
 		return zone;
 	}
 	return NULL;
 }
 
-static struct host_file_action plan_timezone(const struct config *config, const struct host_file_facts *facts)
+static struct host_file_action plan_timezone(const struct config *config,
+					     const struct host_file_facts *facts)
 {
 	struct host_file_action action = {.how = config->timezone, .target = "/etc/localtime"};
 
@@ -109,7 +115,8 @@ static struct host_file_action plan_timezone(const struct config *config, const 
 	return action;
 }
 
-void host_files_plan(const struct config *config, const struct host_file_facts *facts, struct host_file_plan *ret)
+void host_files_plan(const struct config *config, const struct host_file_facts *facts,
+		     struct host_file_plan *ret)
 {
 	const struct host_file_action wanted[] = {
 		plan_resolv_conf(config, facts),

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Files of the host that the guest needs to follow: resolv.conf and the time zone. Planned without system calls, then
- * done in the container. A machine boots without them, so whatever fails is a warning.
+ * Files of the host that the guest needs to follow: resolv.conf and the time zone. Planned without
+ * system calls, then done in the container. A machine boots without them, so whatever fails is a
+ * warning.
  * Zone: free for gathering and planning, doomed for applying.
  */
 #pragma once
@@ -49,10 +50,11 @@ struct host_file_plan {
 void host_file_facts_gather(struct arena *arena, struct host_file_facts *facts);
 
 /* Pure. Texts live as long as the facts' arena and the program. */
-void host_files_plan(const struct config *config, const struct host_file_facts *facts, struct host_file_plan *ret);
+void host_files_plan(const struct config *config, const struct host_file_facts *facts,
+		     struct host_file_plan *ret);
 
 /*
- * Does the plan in the tree at 'root_fd', all of it in-root, while the host's files are still reachable by path. Files
- * made belong to 'root_uid' with mode 0644. Failures are warnings.
+ * Does the plan in the tree at 'root_fd', all of it in-root, while the host's files are still
+ * reachable by path. Files made belong to 'root_uid' with mode 0644. Failures are warnings.
  */
 void host_files_apply(const struct host_file_plan *plan, int root_fd, uid_t root_uid);

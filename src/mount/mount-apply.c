@@ -41,10 +41,14 @@ static uint64_t attributes_of(unsigned int flags)
 	return result;
 }
 
-/* Sets 'flags' on a mount, and no propagation in either direction. */
+/* Sets 'flags' on a mount, and no propagation in either direction unless they ask for it. */
 static int set_flags(int mount_fd, unsigned int flags, bool recursive)
 {
-	struct mount_attr attr = {.attr_set = attributes_of(flags), .propagation = MS_PRIVATE};
+	struct mount_attr attr = {
+		.attr_set = attributes_of(flags),
+		.attr_clr = flags & MOUNT_FLAG_WRITABLE ? MOUNT_ATTR_RDONLY : 0,
+		.propagation = flags & MOUNT_FLAG_SLAVE ? MS_SLAVE : MS_PRIVATE,
+	};
 
 	return mount_setattr(mount_fd, "", AT_EMPTY_PATH | (unsigned int)(recursive ? AT_RECURSIVE : 0), &attr,
 			     sizeof(attr)) < 0

@@ -127,6 +127,32 @@ static void add_requests(struct arena *arena, const struct mount_requests *reque
 			add_request(arena, sorted[i], plan);
 }
 
+/* What stands in /run/host that is still the host's. Nice to have, each of them. */
+static void add_shared(struct arena *arena, const struct mount_facts *facts, struct mount_plan *plan)
+{
+	const struct {
+		const char *source, *target;
+		unsigned int flags;
+	} rows[] = {
+		{facts->host_os_release, "/run/host/os-release", MOUNT_FLAG_READ_ONLY},
+		{facts->exchange ? facts->exchange->incoming : NULL, "/run/host/incoming",
+		 MOUNT_FLAG_READ_ONLY | MOUNT_FLAG_SLAVE},
+		{facts->exchange ? facts->exchange->export : NULL, "/run/host/unix-export",
+		 MOUNT_FLAG_WRITABLE | MOUNT_FLAG_NOSYMFOLLOW},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (rows[i].source)
+			*ARRAY_ADD(arena, plan) = (struct mount_operation){
+				.kind = OPERATION_BIND,
+				.place = SOURCE_HOST,
+				.source = rows[i].source,
+				.target = rows[i].target,
+				.flags = rows[i].flags | MOUNT_FLAG_NOSUID | MOUNT_FLAG_NODEV | MOUNT_FLAG_NOEXEC,
+				.need = NEED_NICE,
+			};
+}
+
 void mount_plan_make(struct arena *arena, const struct config *config, const struct mount_facts *facts,
 		     struct mount_plan *ret)
 {
@@ -151,15 +177,7 @@ void mount_plan_make(struct arena *arena, const struct config *config, const str
 				.recursive = true,
 			};
 	}
-	if (facts->host_os_release)
-		*ARRAY_ADD(arena, ret) = (struct mount_operation){
-			.kind = OPERATION_BIND,
-			.place = SOURCE_HOST,
-			.source = facts->host_os_release,
-			.target = "/run/host/os-release",
-			.flags = MOUNT_FLAG_READ_ONLY | MOUNT_FLAG_NOSUID | MOUNT_FLAG_NODEV | MOUNT_FLAG_NOEXEC,
-			.need = NEED_NICE,
-		};
+	add_shared(arena, facts, ret);
 	/* Before the user's own mounts, which may cover the files that these write. */
 	*ARRAY_ADD(arena, ret) = (struct mount_operation){.kind = OPERATION_HOST_FILES, .target = "/etc"};
 	add_requests(arena, &config->mounts, /* on_root= */ false, ret);

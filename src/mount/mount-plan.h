@@ -11,6 +11,7 @@
 
 #include "base/arena.h"
 #include "config/config.h"
+#include "mount/exchange.h"
 
 enum mount_operation_kind {
 	OPERATION_BASE,      /* directories and links every tree needs */
@@ -32,6 +33,8 @@ enum mount_flags {
 	MOUNT_FLAG_NOEXEC = 1 << 3,
 	MOUNT_FLAG_STRICTATIME = 1 << 4,
 	MOUNT_FLAG_NOSYMFOLLOW = 1 << 5,
+	MOUNT_FLAG_WRITABLE = 1 << 6, /* even if what is bound is mounted read-only where it comes from */
+	MOUNT_FLAG_SLAVE = 1 << 7,    /* what is mounted at the source later appears here, not the other way */
 };
 
 /* Where a bind's source is named. */
@@ -76,6 +79,7 @@ struct mount_plan {
 struct mount_facts {
 	bool network_is_private;
 	const char *host_os_release; /* path on the host, or NULL */
+	const struct exchange *exchange; /* directories shared with the host, or NULL */
 };
 
 void mount_plan_make(struct arena *arena, const struct config *config, const struct mount_facts *facts,

@@ -81,6 +81,9 @@ static int fill(int run_fd, const struct run_host_request *request)
 	TRY(make_file(run_fd, "host/os-release", NULL, 0444));
 	if (mkfifoat(run_fd, "host/proc-kmsg", 0600) < 0)
 		return -errno;
+	if (request->has_exchange &&
+	    (mkdirat(run_fd, "host/incoming", 0600) < 0 || mkdirat(run_fd, "host/unix-export", 0755) < 0))
+		return -errno;
 	return make_inaccessibles(run_fd);
 }
 

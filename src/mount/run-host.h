@@ -5,10 +5,13 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 struct run_host_request {
 	const char *service;      /* container-manager */
 	const char *machine_uuid; /* dashed; container-uuid */
 	const char *boot_id;      /* dashed; random per start */
+	bool has_exchange;        /* places for 'incoming' and 'unix-export' */
 };
 
 /* Objects that a mount may put over another one of the same kind, by name below the run tmpfs. */

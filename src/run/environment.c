@@ -50,10 +50,9 @@ static void set(struct arena *arena, struct strings *environment, const char *na
 static void set_terminal(struct arena *arena, const struct plan *plan, struct strings *environment)
 {
 	const struct facts *facts = plan->facts;
-	bool is_plain = plan->console.mode == CONSOLE_PIPE || !facts->term || strcmp(facts->term, "dumb") == 0;
 
-	set(arena, environment, "TERM", is_plain ? "dumb" : facts->term);
-	if (is_plain)
+	set(arena, environment, "TERM", plan->console.term_is_passed ? facts->term : "dumb");
+	if (!plan->console.term_is_passed)
 		return;
 	set(arena, environment, "COLORTERM", facts->colorterm);
 	set(arena, environment, "NO_COLOR", facts->no_color);

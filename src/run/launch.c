@@ -81,19 +81,21 @@ static int bear(struct machine *machine, struct handshake *container)
 		.handshake = *container,
 		.has_cgroup = machine->has_cgroup,
 	};
-	bool is_moved = false;
+	bool must_move = false;
+	int r;
 
 	machine->pid = clone_payload(machine, machine->has_cgroup);
 	if (machine->pid < 0 && machine->has_cgroup) {
 		machine->pid = clone_payload(machine, /* into_cgroup= */ false);
-		is_moved = machine->pid > 0;
+		must_move = true;
 	}
 	if (machine->pid < 0)
 		return explain_clone_failure(machine->pid);
 	if (machine->pid == 0)
 		payload_run(&request);
 	undo_push(machine->undo, kill_payload, machine, "payload");
-	return is_moved ? cgroup_move(&machine->cgroup, machine->pid) : 0;
+	r = must_move ? cgroup_move(&machine->cgroup, machine->pid) : 0;
+	return r < 0 ? fail(r, "Cannot move the payload into its cgroup") : 0;
 }
 
 /* --- Root --- */

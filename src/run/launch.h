@@ -17,6 +17,7 @@ struct machine {
 	const struct plan *plan;
 	struct undo *undo;
 	int directory_fd;
+	struct exchange exchange;
 	struct mount_sources sources;
 	struct cgroup cgroup;
 	bool has_cgroup;

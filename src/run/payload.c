@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/close_range.h>
 #include <linux/keyctl.h>
 #include <net/if.h>
 #include <sched.h>
@@ -67,12 +66,14 @@ static int be_born(struct payload *payload)
 {
 	sigset_t none;
 
+	/* What the caller ignored, under nohup(1) say, is not the payload's affair. */
+	for (int number = 1; number < _NSIG; number++)
+		(void)signal(number, SIG_DFL);
 	log_set_sink(handshake_log_sink, &payload->request->handshake);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		return fail(-errno, "Cannot tie the payload's life to the supervisor's");
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	(void)signal(SIGPIPE, SIG_DFL);
 	(void)umask(0);
 	/* Until the exec we are the host's program inside the payload's namespaces: nobody there may look into us. */
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
@@ -227,16 +228,27 @@ static int connect_streams(struct payload *payload)
 	return 0;
 }
 
-static int keep_only_passed_fds(const struct plan *plan)
+/*
+ * Closed, not only marked: the stub init stays this process, and a payload with CAP_SYS_PTRACE would find the host's
+ * directories in /proc/1/fd. Two are left until the exec: the handshake, and the root directory, which is the
+ * payload's own.
+ */
+static int keep_only_passed_fds(const struct payload *payload)
 {
-	unsigned int first = 3 + plan->facts->activation_fds;
+	unsigned int first = 3 + payload->plan->facts->activation_fds;
+	unsigned int handshake = (unsigned int)payload->request->handshake.fd;
+	unsigned int root = (unsigned int)payload->site.root_fd;
+	unsigned int low = handshake < root ? handshake : root, high = handshake < root ? root : handshake;
+	const struct {
+		unsigned int from, to;
+	} gaps[] = {{first, low - 1}, {low + 1, high - 1}, {high + 1, ~0U}};
 
 	for (unsigned int fd = 3; fd < first; fd++)
 		if (fcntl((int)fd, F_SETFD, 0) < 0)
 			return fail(-errno, "Cannot pass on the activation socket %u", fd);
-	/* Marked rather than closed: the handshake's end must live until the exec closes it. */
-	if (syscall(SYS_close_range, first, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
-		return fail(-errno, "Cannot keep descriptors from the payload");
+	for (size_t i = 0; i < ARRAY_LEN(gaps); i++)
+		if (gaps[i].from <= gaps[i].to && close_range(gaps[i].from, gaps[i].to, 0) < 0)
+			return fail(-errno, "Cannot keep descriptors from the payload");
 	return 0;
 }
 
@@ -254,7 +266,7 @@ static int confine(struct payload *payload)
 	environment_add_user(&payload->arena, &payload->environment, &payload->user);
 	TRY(connect_streams(payload));
 	TRY(apply_limits(plan));
-	TRY(keep_only_passed_fds(plan));
+	TRY(keep_only_passed_fds(payload));
 	(void)umask(0022);
 	if (plan->config->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return fail(-errno, "Cannot set no_new_privs");

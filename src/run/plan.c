@@ -39,6 +39,7 @@ static void format_random_uuid(const uint8_t random[16], char ret[37])
 static void plan_identity(const struct config *config, const struct facts *facts, struct plan *plan)
 {
 	plan->machine = facts->machine;
+	plan->has_exchange = config->start == START_BOOT;
 	plan->hostname = config->hostname ? config->hostname : facts->machine;
 	if (facts->tree.machine_id_state == MACHINE_ID_VALID)
 		format_uuid(facts->tree.machine_id, plan->machine_uuid);
@@ -51,6 +52,7 @@ static void plan_identity(const struct config *config, const struct facts *facts
 		.service = config->container_service,
 		.machine_uuid = plan->machine_uuid,
 		.boot_id = plan->boot_id,
+		.has_exchange = plan->has_exchange,
 	};
 }
 
@@ -149,6 +151,7 @@ int plan_make(struct arena *arena, const struct config *config, const struct fac
 	struct mount_facts mount_facts = {
 		.network_is_private = config->private_network,
 		.host_os_release = facts->host_os_release,
+		.exchange = config->start == START_BOOT ? &ret->exchange : NULL,
 	};
 
 	ret->config = config;
@@ -156,6 +159,7 @@ int plan_make(struct arena *arena, const struct config *config, const struct fac
 	ret->clone_flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC |
 			   (config->private_network ? CLONE_NEWNET : 0);
 	plan_identity(config, facts, ret);
+	exchange_name(arena, ret->machine, &ret->exchange);
 	mount_plan_make(arena, config, &mount_facts, &ret->mounts);
 	host_files_plan(config, &facts->host_files, &ret->host_files);
 	TRY(plan_capabilities(config, facts, &ret->capabilities));

@@ -41,6 +41,8 @@ struct plan {
 	char machine_uuid[37]; /* dashed */
 	char boot_id[37];
 
+	bool has_exchange; /* a machine that boots has services; for a command it would only cost time */
+	struct exchange exchange;
 	struct mount_plan mounts;
 	struct host_file_plan host_files;
 	struct run_host_request run_host;

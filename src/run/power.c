@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The halt and reboot protocols of the init systems: a signal, a record in a FIFO, or mode bits of files.
- * Zone: owing. What touches the guest's files runs in a short-lived child (doomed), because a lookup in a file system
- * that the guest serves (FUSE) may never return.
+ * The halt and reboot protocols of the init systems: a signal, a record in a FIFO, or mode bits of
+ * files.
+ * Zone: owing. What touches the guest's files runs in a short-lived child (doomed), because a
+ * lookup in a file system that the guest serves (FUSE) may never return.
  */
 #include "run/power.h"
 
@@ -35,9 +36,10 @@ static int tell_sysvinit(int guest_root_fd, enum power_request request);
 static int prepare_runit(int guest_root_fd, enum power_request request);
 
 /*
- * Sources: systemd(1), init(8) of sysvinit and its initreq.h, runit-init(8), dinit(8), the usage text of busybox init,
- * the documentation of s6-linux-init; openrc-init takes SIGTERM for a halt and SIGINT for a reboot. In a PID namespace
- * a halt and a power-off end alike, so where an init has signals for both either will do.
+ * Sources: systemd(1), init(8) of sysvinit and its initreq.h, runit-init(8), dinit(8), the usage
+ * text of busybox init, the documentation of s6-linux-init; openrc-init takes SIGTERM for a halt
+ * and SIGINT for a reboot. In a PID namespace a halt and a power-off end alike, so where an init
+ * has signals for both either will do.
  */
 static const struct {
 	int signals[_POWER_REQUEST_COUNT]; /* 0: none */
@@ -65,7 +67,10 @@ int power_signal(enum init_kind kind, enum power_request request)
 
 void power_sysvinit_record(enum power_request request, unsigned char ret_record[POWER_RECORD_BYTES])
 {
-	/* The numbers are those of initreq.h: magic, "change the runlevel", which, seconds between TERM and KILL. */
+	/*
+	 * The numbers are those of initreq.h: magic, "change the runlevel", which, seconds between
+	 * TERM and KILL.
+	 */
 	const int32_t head[4] = {0x03091969, 1, request == POWER_OFF ? '0' : '6', 3};
 
 	static_assert(sizeof(head) <= POWER_RECORD_BYTES, "the head is part of the record");
@@ -74,8 +79,8 @@ void power_sysvinit_record(enum power_request request, unsigned char ret_record[
 }
 
 /*
- * Opens what an O_PATH descriptor refers to, once its type is known: between looking at a file and opening it by name
- * the guest could put a device there, and opening a device is an action.
+ * Opens what an O_PATH descriptor refers to, once its type is known: between looking at a file and
+ * opening it by name the guest could put a device there, and opening a device is an action.
  */
 static int reopen(int fd, int flags)
 {
@@ -102,7 +107,10 @@ static int write_to_fifo(int guest_root_fd, const char *path, const void *record
 	/* Fails with ENXIO if nobody reads. */
 	listened = reopen(place, O_WRONLY | O_NONBLOCK);
 	TRY(listened);
-	/* Holding the reading side too makes SIGPIPE impossible, should the reader leave at this moment. */
+	/*
+	 * Holding the reading side too makes SIGPIPE impossible, should the reader leave at this
+	 * moment.
+	 */
 	fifo = reopen(place, O_RDWR | O_NONBLOCK);
 	TRY(fifo);
 	return fd_write_all(fifo, record, bytes);
@@ -110,7 +118,9 @@ static int write_to_fifo(int guest_root_fd, const char *path, const void *record
 
 static int tell_sysvinit(int guest_root_fd, enum power_request request)
 {
-	/* The second is where the FIFO was before 2.89 (2016) and may still be a link to the first. */
+	/*
+	 * The second is where the FIFO was before 2.89 (2016) and may still be a link to the first.
+	 */
 	static const char *const places[] = {"/run/initctl", "/dev/initctl"};
 	unsigned char record[POWER_RECORD_BYTES];
 	int r = -ENXIO;
@@ -162,15 +172,17 @@ static int set_flag_files(int guest_root_fd, const char *stop_path, const char *
 }
 
 /*
- * runit looks at the owner's execute bit of two files. Stage 1 of every distribution makes them (runit-init(8)); where
- * stage 1 has not run yet, runit does not listen, so nothing is made here.
+ * runit looks at the owner's execute bit of two files. Stage 1 of every distribution makes them
+ * (runit-init(8)); where stage 1 has not run yet, runit does not listen, so nothing is made here.
  */
 static int prepare_runit(int guest_root_fd, enum power_request request)
 {
 	/* Debian's places, then the author's, which distributions link to their own. */
 	int r = set_flag_files(guest_root_fd, "/run/runit.stopit", "/run/runit.reboot", request);
 
-	return r == -ENOENT ? set_flag_files(guest_root_fd, "/etc/runit/stopit", "/etc/runit/reboot", request) : r;
+	if (r == -ENOENT)
+		r = set_flag_files(guest_root_fd, "/etc/runit/stopit", "/etc/runit/reboot", request);
+	return r;
 }
 
 /* --- asking --- */
@@ -195,8 +207,8 @@ static int run_files(power_files files, int guest_root_fd, enum power_request re
 	while (ready < 0 && errno == EINTR);
 	if (ready <= 0) {
 		/*
-		 * It may be beyond the reach of signals until the guest's file system goes away with the guest, so
-		 * nobody waits here; the supervisor reaps whatever child ends.
+		 * It may be beyond the reach of signals until the guest's file system goes away
+		 * with the guest, so nobody waits here; the supervisor reaps whatever child ends.
 		 */
 		(void)kill(child, SIGKILL);
 		return -ETIMEDOUT;

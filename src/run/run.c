@@ -142,9 +142,10 @@ static int take_locks(const struct config *config, const struct facts *facts, st
 	return locks_take(locks, &request, undo);
 }
 
-static int make_cgroup(struct machine *machine, const struct cgroup_place *place, struct arena *arena)
+static int make_cgroup(struct machine *machine, struct cgroup_place *place, struct arena *arena)
 {
 	const struct config *config = machine->plan->config;
+	/* Nobody else has the machine's name, so what is left in a group of that name is a dead supervisor's. */
 	const struct cgroup_request request = {
 		.machine = machine->plan->machine,
 		.keep_unit = config->keep_unit,
@@ -154,10 +155,16 @@ static int make_cgroup(struct machine *machine, const struct cgroup_place *place
 	int r;
 
 	machine->cgroup = CGROUP_NONE;
-	r = cgroup_create(arena, place, &request, machine->undo, &machine->cgroup);
+	r = cgroup_probe(arena, place);
+	if (r == 0)
+		r = cgroup_create(arena, place, &request, machine->undo, &machine->cgroup);
+	else if (r < 0)
+		return fail(r, "Cannot find our own cgroup");
 	machine->has_cgroup = r == 0;
-	if (r == CGROUP_NOT_WRITABLE)
-		debug("No cgroup of its own for machine '%s'", machine->plan->machine);
+	if (r == CGROUP_NO_HIERARCHY)
+		note("No cgroup2 hierarchy is mounted, the machine stays in the cgroups of its caller");
+	else if (r == CGROUP_NOT_WRITABLE)
+		note("Our cgroup cannot be divided, the machine stays in the cgroups of its caller");
 	return r < 0 ? r : 0;
 }
 
@@ -176,8 +183,10 @@ static int boot(const struct plan *plan, int directory_fd, int signal_fd, struct
 		.handshake = {.fd = -EBADF},
 	};
 
-	if (cgroup_probe(arena, &place) == 0)
-		TRY(make_cgroup(&machine, &place, arena));
+	TRY(make_cgroup(&machine, &place, arena));
+	machine.exchange = plan->exchange;
+	if (plan->has_exchange)
+		(void)exchange_make(&machine.exchange, &undo); /* it warned; the machine can do without */
 	TRY(mount_sources_open(arena, &plan->mounts, directory_fd, &machine.sources, &undo));
 	TRY(launch(&machine));
 	return supervise(&machine, signal_fd, ret);

@@ -357,6 +357,18 @@ static struct ending conclude(const struct supervisor *supervisor)
 	return (struct ending){OUTCOME_SIGNALLED, status};
 }
 
+/* A slow reader of our output gets its time, until someone wants us gone. */
+static void drain_console(struct supervisor *supervisor)
+{
+	while (console_drain(&supervisor->machine->console, supervisor->signal_fd) > 0) {
+		struct signalfd_siginfo info;
+
+		if (read(supervisor->signal_fd, &info, sizeof(info)) == sizeof(info) && info.ssi_signo != SIGWINCH &&
+		    info.ssi_signo != SIGCONT)
+			break;
+	}
+}
+
 int supervise(struct machine *machine, int signal_fd, struct ending *ret)
 {
 	uint64_t watchdog_usec = notify_watchdog_usec() / 2; /* as sd_watchdog_enabled(3) recommends */
@@ -379,7 +391,7 @@ int supervise(struct machine *machine, int signal_fd, struct ending *ret)
 	/* What it said last: to the handshake, and to its terminal. */
 	while (machine->handshake.fd >= 0)
 		hear_payload(&supervisor);
-	(void)console_drain(&machine->console, signal_fd);
+	drain_console(&supervisor);
 	*ret = conclude(&supervisor);
 	return 0;
 }

@@ -269,7 +269,10 @@ static void test_symlink(void)
 	CHECK(unlink("root/etc/file") == 0);
 }
 
-/* Enters a mount namespace, as root of a user namespace if need be; false where neither is to be had. */
+/*
+ * Enters a mount namespace, as root of a user namespace if need be; false where neither is to be
+ * had.
+ */
 static bool enter_namespace(void)
 {
 	char uid_map[32], gid_map[32];

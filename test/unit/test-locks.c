@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Who may boot what at the same time, and what is left afterwards. OFD locks belong to open files, so that one process
- * can play both machines.
+ * Who may boot what at the same time, and what is left afterwards. OFD locks belong to open files,
+ * so that one process can play both machines.
  */
 #include "host/locks.h"
 
@@ -176,7 +176,10 @@ static void test_existing_directories(void)
 	CHECK(mkdir(inode_directory, 0700) == 0 && mkdir(name_directory, 0700) == 0);
 	CHECK(start(&machine, tree, false, "one") == 0);
 	undo_all(&machine.undo);
-	/* But the one that is only ours goes, so that a crashed machine's is cleaned up by the next. */
+	/*
+	 * But the one that is only ours goes, so that a crashed machine's is cleaned up by the
+	 * next.
+	 */
 	CHECK(exists(inode_directory) && !exists(name_directory));
 	CHECK(rmdir(inode_directory) == 0);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The protocols of the init systems: which signal, which record, which files, and guests that booby-trap them.
+ * The protocols of the init systems: which signal, which record, which files, and guests that
+ * booby-trap them.
  */
 #include "run/power.h"
 

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Makes and removes the directories of struct exchange, on the host's side.
+ * Zone: owing.
+ */
+#include "mount/exchange.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "base/scope.h"
+
+/* The payload fills it: it must not be able to fill the host's memory. */
+#define EXPORT_OPTIONS_SIZE "4m"
+#define EXPORT_OPTIONS_INODES "64"
+
+/* A mount over a mount over a mount is no accident any more. */
+#define STALE_MOUNTS_MAX 16
+
+void exchange_name(struct arena *arena, const char *machine, struct exchange *ret)
+{
+	ret->incoming = arena_format(arena, EXCHANGE_INCOMING "/%s", machine);
+	ret->export = arena_format(arena, EXCHANGE_EXPORT "/%s", machine);
+}
+
+static void unmount_all(const char *path)
+{
+	for (int i = 0; i < STALE_MOUNTS_MAX; i++)
+		if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
+			return;
+}
+
+/* The directory and its parents below /run, mode 0755 for those. */
+static int make_directory(const char *path, mode_t mode)
+{
+	char parent[PATH_MAX];
+
+	for (const char *slash = path; (slash = strchr(slash + 1, '/'));) {
+		(void)snprintf(parent, sizeof(parent), "%.*s", (int)(slash - path), path);
+		if (mkdir(parent, 0755) < 0 && errno != EEXIST)
+			return -errno;
+	}
+	if (mkdir(path, mode) < 0 && errno != EEXIST)
+		return -errno;
+	/* Whatever umask and an earlier start made of it. */
+	return chmod(path, mode) < 0 ? -errno : 0;
+}
+
+static void remove_directory(const char *path)
+{
+	char parent[PATH_MAX];
+
+	(void)rmdir(path);
+	/* Ours as well, and empty unless another machine has something in it. */
+	(void)snprintf(parent, sizeof(parent), "%.*s", (int)(strrchr(path, '/') - path), path);
+	(void)rmdir(parent);
+}
+
+static void remove_incoming(void *argument)
+{
+	struct exchange *exchange = argument;
+
+	unmount_all(exchange->incoming);
+	remove_directory(exchange->incoming);
+}
+
+static void remove_export(void *argument)
+{
+	struct exchange *exchange = argument;
+
+	unmount_all(exchange->export);
+	remove_directory(exchange->export);
+}
+
+/* Read-only for the host: nobody there puts anything in by mistake, and nobody follows a link that the guest made. */
+static int mount_export(const char *path)
+{
+	auto_close int context_fd = fsopen("tmpfs", FSOPEN_CLOEXEC), mount_fd = -EBADF;
+
+	if (context_fd < 0 || fsconfig(context_fd, FSCONFIG_SET_STRING, "mode", "0755", 0) < 0 ||
+	    fsconfig(context_fd, FSCONFIG_SET_STRING, "size", EXPORT_OPTIONS_SIZE, 0) < 0 ||
+	    fsconfig(context_fd, FSCONFIG_SET_STRING, "nr_inodes", EXPORT_OPTIONS_INODES, 0) < 0 ||
+	    fsconfig(context_fd, FSCONFIG_SET_STRING, "source", "tmpfs", 0) < 0 ||
+	    fsconfig(context_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return -errno;
+	mount_fd = fsmount(context_fd, FSMOUNT_CLOEXEC,
+			   MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC |
+				   MOUNT_ATTR_NOSYMFOLLOW);
+	if (mount_fd < 0 || move_mount(mount_fd, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return -errno;
+	return 0;
+}
+
+int exchange_make(struct exchange *exchange, struct undo *undo)
+{
+	int r;
+
+	unmount_all(exchange->incoming);
+	r = make_directory(exchange->incoming, 0600);
+	if (r < 0) {
+		warn(r, "Cannot make the directory '%s', the host cannot mount into the running machine",
+		     exchange->incoming);
+		return r;
+	}
+	undo_push(undo, remove_incoming, exchange, "directory for mounts into the machine");
+
+	unmount_all(exchange->export);
+	r = make_directory(exchange->export, 0755);
+	if (r >= 0) {
+		undo_push(undo, remove_export, exchange, "directory for sockets of the machine");
+		r = mount_export(exchange->export);
+	}
+	if (r < 0)
+		warn(r, "Cannot mount '%s', the machine has no place for sockets that the host can reach",
+		     exchange->export);
+	return r;
+}
