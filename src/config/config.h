@@ -131,6 +131,8 @@ struct config {
 	/* Manager */
 	enum tristate register_machine;
 	bool keep_unit;
+	const char *slice;         /* NULL: the default */
+	struct strings properties; /* NAME=VALUE of --property, in order */
 
 	/* Network */
 	bool private_network;

@@ -116,9 +116,10 @@ const struct setting_row setting_rows[_SETTING_COUNT] = {
 #undef GROUP
 #define GROUP GROUP_PROPERTIES
 	[SETTING_SLICE] = {"slice", 'S', ONE, "SLICE", NULL,
-		GROUP, LATER, NULL, 0, NULL, "Slice of the scope unit"},
+		GROUP, 0, set_slice, AT(slice), NULL, "Slice of the scope unit, where there is a manager"},
 	[SETTING_PROPERTY] = {"property", 0, ONE, "NAME=VALUE", NULL,
-		GROUP, LATER | MANY, NULL, 0, NULL, "Property of the scope unit"},
+		GROUP, MANY, set_property, AT(properties), NULL,
+		"Property of the scope unit, where there is a manager"},
 	[SETTING_REGISTER] = {"register", 0, ONE, "BOOL", NULL,
 		GROUP, 0, set_register, AT(register_machine), &register_names,
 		"Register with the machine manager: no, auto"},

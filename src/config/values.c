@@ -151,6 +151,28 @@ int set_accepted(const struct asking *asking, const char *value)
 	return 0;
 }
 
+/* Characters of a unit's name (systemd.unit(5)); what it means to the manager is the manager's to say. */
+static bool is_unit_name(const char *text)
+{
+	return *text && text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:-_.\\@")] == '\0';
+}
+
+int set_slice(const struct asking *asking, const char *value)
+{
+	if (!is_unit_name(value))
+		return refuse_value(asking, value, "the name of a slice unit");
+	*(const char **)field_of(asking) = value;
+	return 0;
+}
+
+int set_property(const struct asking *asking, const char *value)
+{
+	if (!text_is_variable_name(value, strcspn(value, "=")) || !strchr(value, '='))
+		return refuse_value(asking, value, "an assignment such as MemoryMax=1G");
+	strings_add(&asking->config->arena, field_of(asking), value);
+	return 0;
+}
+
 int set_off_only(const struct asking *asking, const char *value)
 {
 	bool is_on;

@@ -37,6 +37,10 @@ int refuse_for_now(const struct asking *asking, const char *value);
 /* Accepts the option and changes nothing: it asks for what we do anyway. */
 int set_accepted(const struct asking *asking, const char *value);
 
+/* What concerns a unit of the service manager, kept for when there is one. */
+int set_slice(const struct asking *asking, const char *value);
+int set_property(const struct asking *asking, const char *value);
+
 /* Accepts only the words for "no" out of the row's choices; the others are for later. */
 int set_off_only(const struct asking *asking, const char *value);
 

@@ -236,6 +236,11 @@ static int run_until_end(const struct plan *plan, int directory_fd, struct arena
 
 static void announce(const struct plan *plan)
 {
+	const struct config *config = plan->config;
+
+	/* Callers pass these everywhere; without a manager they are no reason to fail. */
+	if (config->slice || config->properties.count > 0)
+		note("No unit is made for the machine: '--slice' and '--property' have no effect");
 	note("Spawning machine '%s' on '%s'", plan->machine, plan->facts->directory);
 	if (plan->console.input_is_forwarded)
 		note("Press ^] three times within 1s to kill it, ^] ^] p to power it off, ^] ^] r to reboot it");
