@@ -9,13 +9,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-/* A plain start's configuration and plan fit in one block. */
-#define BLOCK_BYTES ((size_t)32 * 1024)
+/* Room for any plain start's configuration and plan. Only pages that are used cost anything. */
+#define BLOCK_BYTES ((size_t)256 * 1024)
 
 struct arena_block {
 	struct arena_block *older;
-	size_t used, size;
+	size_t used, size; /* of 'bytes' */
 	alignas(max_align_t) char bytes[];
 };
 
@@ -30,8 +31,9 @@ void *arena_allocate(struct arena *arena, size_t bytes)
 	if (!block || block->size - block->used < wanted) {
 		size_t size = wanted > BLOCK_BYTES ? wanted : BLOCK_BYTES;
 
-		block = calloc(1, sizeof(*block) + size);
-		if (!block)
+		/* Mapped rather than calloc'ed: the kernel hands out zeroed pages one by one, calloc() may touch all. */
+		block = mmap(NULL, sizeof(*block) + size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (block == MAP_FAILED)
 			abort();
 		block->size = size;
 		block->older = arena->newest;
@@ -78,7 +80,7 @@ void arena_done(struct arena *arena)
 	while (arena->newest) {
 		struct arena_block *older = arena->newest->older;
 
-		free(arena->newest);
+		(void)munmap(arena->newest, sizeof(*arena->newest) + arena->newest->size);
 		arena->newest = older;
 	}
 }

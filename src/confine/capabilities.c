@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Gives up capabilities and ids in the one order that works (capabilities(7)).
- * Zone: doomed, but for capabilities_bounding(). No library: libcap would add its loading to every start for a dozen
+ * Zone: doomed, but for capabilities_permitted(). No library: libcap would add its loading to every start for a dozen
  * prctl(2) calls.
  */
 #include "confine/capabilities.h"
@@ -15,7 +15,6 @@
 
 #include "base/scope.h"
 
-/* The sets of this process; 'ret' may be NULL to only set. */
 static int set_process_sets(uint64_t effective, uint64_t permitted, uint64_t inheritable)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
@@ -30,19 +29,13 @@ static int set_process_sets(uint64_t effective, uint64_t permitted, uint64_t inh
 	return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
 }
 
-uint64_t capabilities_bounding(void)
+uint64_t capabilities_permitted(void)
 {
-	uint64_t mask = 0;
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2] = {0};
 
-	for (unsigned long number = 0; number < 64; number++) {
-		int is_held = prctl(PR_CAPBSET_READ, number, 0, 0, 0);
-
-		if (is_held < 0)
-			break; /* past the last one this kernel knows */
-		if (is_held > 0)
-			mask |= UINT64_C(1) << number;
-	}
-	return mask;
+	(void)syscall(SYS_capget, &header, data); /* cannot fail for oneself; then nothing is permitted */
+	return (uint64_t)data[1].permitted << 32 | data[0].permitted;
 }
 
 static int drop_bounding(uint64_t keep)
@@ -85,7 +78,7 @@ int capabilities_apply(const struct capability_plan *plan, uint32_t uid, uint32_
 {
 	uint64_t kept = uid == 0 ? plan->bounding : plan->ambient;
 	/* What the steps between here and the exec need: the filter, and nothing else. */
-	uint64_t until_exec = (kept | CAPABILITY(SYS_ADMIN)) & capabilities_bounding();
+	uint64_t until_exec = (kept | CAPABILITY(SYS_ADMIN)) & capabilities_permitted();
 
 	TRY(drop_bounding(plan->bounding));
 	TRY(switch_ids(uid, gid, groups, group_count));

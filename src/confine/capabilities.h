@@ -38,5 +38,5 @@ struct capability_plan {
 int capabilities_apply(const struct capability_plan *plan, uint32_t uid, uint32_t gid, const uint32_t *groups,
 		       size_t group_count);
 
-/* The bounding set of this process as a mask, or 0 with nothing readable. */
-uint64_t capabilities_bounding(void);
+/* The permitted set of this process: what it can pass on. */
+uint64_t capabilities_permitted(void);

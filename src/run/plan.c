@@ -63,13 +63,13 @@ static int plan_capabilities(const struct config *config, const struct facts *fa
 	uint64_t missing;
 
 	wanted &= ~config->capabilities_dropped;
-	missing = config->capabilities_added & wanted & CAPABILITIES_ALL & ~facts->bounding;
+	missing = config->capabilities_added & wanted & CAPABILITIES_ALL & ~facts->capabilities;
 	/* Asking for all means all there are. */
 	for (unsigned int number = 0; number < 64 && (config->capabilities_added & CAPABILITIES_ALL) != CAPABILITIES_ALL;
 	     number++)
 		if (missing & (UINT64_C(1) << number))
-			warn(0, "%s is not in nspawn's own bounding set, starting without it", capability_name(number));
-	ret->bounding = wanted & facts->bounding;
+			warn(0, "%s is not among nspawn's own capabilities, starting without it", capability_name(number));
+	ret->bounding = wanted & facts->capabilities;
 	ret->ambient = config->capabilities_ambient;
 	if (ret->ambient & ~ret->bounding)
 		return refuse(EPERM, "Option '--ambient-capability' asks for capabilities that the payload does not retain");

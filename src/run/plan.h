@@ -28,7 +28,7 @@ struct facts {
 	struct host_file_facts host_files;
 	bool is_terminal[3];
 	const char *term, *colorterm, *no_color; /* of the caller's environment, or NULL */
-	uint64_t bounding;         /* our own bounding set */
+	uint64_t capabilities;     /* our own, which are all that can be passed on */
 	unsigned int activation_fds; /* sockets passed by a service manager, from descriptor 3 on */
 	uint8_t random[32];        /* for the ids of this start */
 };

@@ -112,7 +112,7 @@ static void look_around(const struct config *config, struct facts *facts, struct
 	facts->colorterm = getenv("COLORTERM");
 	facts->no_color = getenv("NO_COLOR");
 	facts->activation_fds = host_count_activation_fds();
-	facts->bounding = capabilities_bounding();
+	facts->capabilities = capabilities_permitted();
 	os_release_of_host(arena, &facts->host, &facts->host_os_release);
 }
 

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The laboratory as fixtures.
+
+tree      makes a tree: tree({"etc/passwd": "..."}) holds the payload at /payload; tree(kind="busybox") a real one
+run       runs nspawn to its end; run("-D", root, "/payload", "exit", "7").code == 7
+ask       asks the payload in a tree: ask(root, "mounts", "caps")["caps"]
+Running, Terminal  nspawn in the background, without and with a terminal
+
+Everything runs in a bed of its own (lab/bed.py). After each test of a suite that starts machines, everything the host had before must be there, and nothing else.
+"""
+import itertools
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+from lab import bed, leaks, probe
+from lab import run as lab_run
+from lab import tree as lab_tree
+from lab.terminal import Terminal as lab_terminal
+
+COUNTER = itertools.count(1)
+STARTS_MACHINES = ("integration", "distro", "compat")
+
+
+BED = pytest.StashKey[bed.Bed]()
+
+
+def pytest_configure(config):
+    leaks.adopt_orphans()
+    config.stash[BED] = bed.Bed()
+
+
+def pytest_unconfigure(config):
+    config.stash[BED].leave()
+
+
+def pytest_runtest_setup(item):
+    for mark in item.iter_markers("requires"):
+        probe.require(*mark.args)
+
+
+@pytest.fixture(scope="session")
+def payload(tmp_path_factory):
+    """The static program that answers questions inside a machine, compiled once."""
+    path = tmp_path_factory.mktemp("payload") / "payload"
+    source = lab_tree.TOP / "test/integration/payload.c"
+    subprocess.run(["gcc", "-std=gnu17", "-O1", "-static", "-w", "-o", path, source], check=True)
+    return path
+
+
+@pytest.fixture(scope="session")
+def beside(tmp_path_factory):
+    """The folder in which all trees of small tests are."""
+    return tmp_path_factory.mktemp("trees")
+
+
+@pytest.fixture
+def tree(beside, payload):
+    """Makes trees, removed after the test. Their names are new each time, so machine names are too."""
+    made = []
+
+    def make(entries=None, kind=None, name=None):
+        root = beside / (name or f"t{os.getpid()}x{next(COUNTER)}")
+        made.append(root)
+        if kind is not None:
+            subprocess.run(["cp", "-a", "--reflink=auto", lab_tree.cached(kind), root], check=True)
+        else:
+            root.mkdir()
+            root.chmod(0o755)
+            lab_tree.fill(root, {"usr/": None, "etc/os-release": "ID=probe\n"})
+        lab_tree.fill(root, {"payload!": payload, **(entries or {})})
+        return root
+
+    yield make
+    for root in made:
+        lab_tree.remove(root)
+
+
+@pytest.fixture
+def run():
+    return lab_run.run
+
+
+@pytest.fixture
+def ask():
+    """Asks questions in a tree: ask(root, "env", "caps", options=["--drop-capability=CAP_KILL"])."""
+
+    def question(root, *words, options=(), **more):
+        return lab_run.run("-D", root, "-P", *options, "/payload", *words, **more).json
+
+    return question
+
+
+@pytest.fixture
+def do():
+    """Runs the payload in a tree through pipes: do(root, "exit", "3").code == 3."""
+
+    def action(root, *words, options=(), **more):
+        return lab_run.run("-D", root, "-P", *options, "/payload", *words, **more)
+
+    return action
+
+
+@pytest.fixture
+def Running():
+    return lab_run.Running
+
+
+@pytest.fixture
+def Terminal():
+    return lab_terminal
+
+
+@pytest.fixture(autouse=True)
+def leaves_nothing(request):
+    """The undo list's proof: the host after a test is the host before it."""
+    folder = pathlib.Path(request.node.fspath).parent.name
+    if folder not in STARTS_MACHINES:
+        yield
+        return
+    snapshot = leaks.Snapshot(request.getfixturevalue("beside"))
+    # Ordered after every fixture that the test itself asked for: trees are still there when this looks.
+    yield
+    found = snapshot.leaks()
+    if found:
+        snapshot.kill_processes()
+        pytest.fail("\n".join(found))

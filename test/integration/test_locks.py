@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Several machines at once, one machine twice, and what a supervisor that was killed leaves for the next."""
+import os
+import re
+import signal
+import time
+
+import pytest
+
+from lab.run import leader_of
+from lab.leaks import descendants
+
+pytestmark = pytest.mark.requires("root")
+
+
+def busy(result):
+    return result.code == 1 and re.search("in use|busy|already", result.complaint) and \
+        len(result.complaint.strip().splitlines()) <= 2
+
+
+def test_two_trees_run_side_by_side(tree, Running):
+    with Running("-q", "-D", tree(), "/payload", "sleep", "30") as one, \
+            Running("-q", "-D", tree(), "/payload", "sleep", "30") as two:
+        one.expect("sleeping")
+        two.expect("sleeping")
+        one.stop()
+        two.stop()
+
+
+def test_a_tree_runs_once_at_a_time(tree, Running, run):
+    root = tree()
+    with Running("-q", "-D", root, "/payload", "sleep", "30") as machine:
+        machine.expect("sleeping")
+        for name in ([], ["-M", "another-name"]):
+            assert busy(run("-q", "-D", root, *name, "/payload", "exit", "0"))
+        machine.stop()
+    assert run("-q", "-D", root, "/payload", "exit", "7").code == 7
+
+
+def test_a_tree_under_another_path_is_the_same_tree(tree, Running, run, tmp_path):
+    root = tree()
+    (tmp_path / "link").symlink_to(root)
+    with Running("-q", "-D", root, "/payload", "sleep", "30") as machine:
+        machine.expect("sleeping")
+        assert busy(run("-q", "-M", "another-name", "-D", tmp_path / "link", "/payload", "exit", "0"))
+        machine.stop()
+
+
+def test_readers_share_a_tree(tree, Running, run):
+    root = tree({f"{name}/": None for name in ("tmp", "var", "proc", "sys", "dev", "run", "root")})
+    with Running("-q", "--read-only", "-D", root, "-M", "one-reader", "/payload", "sleep", "30") as machine:
+        machine.expect("sleeping")
+        assert run("-q", "--read-only", "-D", root, "-M", "other-reader", "/payload", "exit", "7").code == 7
+        assert busy(run("-q", "-D", root, "-M", "writer", "/payload", "exit", "0"))
+        machine.stop()
+
+
+def test_a_name_is_used_once_at_a_time(tree, Running, run):
+    with Running("-q", "-D", tree(), "-M", "the-one", "/payload", "sleep", "30") as machine:
+        machine.expect("sleeping")
+        result = run("-q", "-D", tree(), "-M", "the-one", "/payload", "exit", "0")
+        assert busy(result) or "the-one" in result.complaint, result
+        assert result.code == 1
+        machine.stop()
+
+
+def test_locks_can_be_turned_off(tree, Running, run):
+    root = tree()
+    off = {"SYSTEMD_NSPAWN_LOCK": "0"}
+    with Running("-q", "-D", root, "-M", "first", "/payload", "sleep", "30", env=off) as machine:
+        machine.expect("sleeping")
+        assert run("-q", "-D", root, "-M", "second", "/payload", "exit", "7", env=off).code == 7
+        machine.stop()
+
+
+def test_the_lock_is_beside_the_tree_while_it_runs(tree, Running):
+    root = tree()
+    with Running("-q", "-D", root, "/payload", "sleep", "30") as machine:
+        machine.expect("sleeping")
+        assert (root.parent / f".#{root.name}.lck").exists()
+        machine.stop()
+    assert not (root.parent / f".#{root.name}.lck").exists()
+
+
+def test_a_killed_supervisor_takes_the_machine_with_it(tree, Running, run):
+    """SIGKILL leaves no time to clean up: PID 1 dies all the same, and the next start works at once."""
+    root = tree()
+    with Running("-q", "-D", root, "/payload", "sleep", "30") as machine:
+        machine.expect("sleeping")
+        leader = leader_of(machine.pid)
+        machine.signal(signal.SIGKILL)
+        machine.process.wait()
+        assert run("-q", "-D", root, "/payload", "exit", "7").code == 7
+        assert leader not in descendants()
+
+
+def test_again_and_again(tree, Running, run):
+    root = tree()
+    for _ in range(5):
+        with Running("-q", "-D", root, "-M", "again", "/payload", "sleep", "30") as machine:
+            machine.expect("sleeping")
+            machine.signal(signal.SIGKILL)
+            machine.process.wait()
+    assert run("-q", "-D", root, "-M", "again", "/payload", "exit", "7").code == 7
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.0005, 0.001, 0.002, 0.003, 0.004, 0.006, 0.01])
+def test_killed_at_any_moment_nothing_stays(tree, Running, run, delay):
+    """From the first instruction to the running payload: a SIGKILL anywhere leaves a tree that starts again."""
+    root = tree()
+    for signo in (signal.SIGKILL, signal.SIGTERM):
+        with Running("-q", "-D", root, "/payload", "sleep", "30") as machine:
+            time.sleep(delay)
+            machine.signal(signo)
+            machine.process.wait(timeout=20)
+    assert run("-q", "-D", root, "/payload", "exit", "7").code == 7
+
+
+def test_many_at_once(tree, Running):
+    machines = [Running("-q", "-P", "-D", tree(), "/payload", "exit", str(number)) for number in range(1, 13)]
+    codes = []
+    for machine in machines:
+        with machine:
+            codes.append(machine.wait(timeout=60).code)
+    assert codes == list(range(1, 13))
+
+
+def test_runtime_files_go_with_the_machine(tree, do):
+    assert do(tree(), "exit", "0", options=["-M", "leaves-nothing"]).code == 0
+    for top in ("/run/nspawn", "/run/systemd/nspawn"):
+        for folder, folders, files in os.walk(top):
+            assert "leaves-nothing" not in folder and not [name for name in folders + files if "leaves-nothing" in name]

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A bed of our own: what else happens on the host during the tests is not theirs, and they are not seen there.
+
+As root the test process gets a mount namespace, in which /tmp, /var/tmp and the runtime directories of machines
+are empty and every mount is shared, as on a host with systemd: what a machine mounts and does not keep to itself
+shows. It also gets a control group, below which all machines of the tests are.
+"""
+import os
+import subprocess
+
+from lab import probe
+
+CLONE_NEWNS = 0x00020000
+PRIVATE = ("/tmp", "/var/tmp", "/run/nspawn", "/run/systemd/nspawn")
+
+
+class Bed:
+    def __init__(self):
+        self.home = self.group = None
+        if os.geteuid() != 0 or probe.LIBC.unshare(CLONE_NEWNS) != 0:
+            return
+        subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+        for path in PRIVATE:
+            if os.path.isdir(path):
+                mode = oct(os.stat(path).st_mode & 0o7777)[2:]
+                subprocess.run(["mount", "-t", "tmpfs", "-o", f"mode={mode}", "nspawn-test", path], check=True)
+        subprocess.run(["mount", "--make-rshared", "/"], check=True)
+        self._enter_group()
+
+    def _enter_group(self):
+        home = probe.own_cgroup()
+        if home is None:
+            return
+        group = f"{home}/nspawn-test-{os.getpid()}"
+        try:
+            os.mkdir(group)
+            self._move(group)
+        except OSError:
+            return
+        self.home, self.group = home, group
+
+    @staticmethod
+    def _move(group):
+        with open(group + "/cgroup.procs", "w", encoding="utf-8") as file:
+            file.write(str(os.getpid()))
+
+    def leave(self):
+        """Back to where we came from; the group goes, with what failed tests left in it."""
+        if self.group is None:
+            return
+        self._move(self.home)
+        for folder, _, _ in os.walk(self.group, topdown=False):
+            try:
+                os.rmdir(folder)
+            except OSError:
+                pass

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The tests that meson knows of, in every build of NSPAWN_TEST_BUILDS, one test here for each of them there."""
+import json
+import os
+import subprocess
+
+import pytest
+
+from lab.tree import TOP
+
+
+def builds():
+    return [TOP / name for name in os.environ.get("NSPAWN_TEST_BUILDS", "build").split() if (TOP / name / "build.ninja").exists()]
+
+
+def known_tests():
+    found = []
+    for build in builds():
+        listing = subprocess.run(["meson", "introspect", "--tests", build], capture_output=True, text=True, check=True).stdout
+        for test in json.loads(listing):
+            suites = [suite.split(":")[-1] for suite in test["suite"]]
+            found.append(pytest.param(test, id=f"{build.name}:{'+'.join(suites)}:{test['name']}"))
+    return found
+
+
+def test_there_is_a_build():
+    assert builds(), "nothing is built: run tools/test or tools/check"
+
+
+@pytest.mark.parametrize("test", known_tests())
+def test_meson(test):
+    environment = {**os.environ, **test["env"], "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:exitcode=99",
+                   "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"}
+    result = subprocess.run(test["cmd"], cwd=test["workdir"] or TOP, env=environment, stdin=subprocess.DEVNULL, capture_output=True,
+                            text=True, errors="replace", timeout=test["timeout"] or 120, check=False)
+    if result.returncode == 77:
+        pytest.skip(result.stdout.strip()[-300:] or "skipped")
+    assert result.returncode == 0, f"{result.stdout[-4000:]}{result.stderr[-4000:]}"
