@@ -207,10 +207,23 @@ static int clone_source(struct mount_site *site, const struct mount_operation *o
 		TRY(open_sysfs(site));
 		fd = path_open(site->sysfs_fd, operation->source, O_PATH, 0);
 	} else {
-		fd = path_open(site->root_fd, operation->place == SOURCE_TARGET ? operation->target : operation->source,
-			       O_PATH, 0);
+		fd = path_open(site->root_fd, operation->source, O_PATH, 0);
 	}
 	return fd < 0 ? fd : clone_mount(fd, operation->recursive);
+}
+
+/* The target again, with other flags: looked up only once. */
+static int perform_seal(struct mount_site *site, const struct mount_operation *operation)
+{
+	auto_close int target_fd = path_open(site->root_fd, operation->target, O_PATH, 0), mount_fd = -EBADF;
+
+	if (target_fd < 0)
+		return target_fd;
+	mount_fd = clone_mount(target_fd, operation->recursive);
+	if (mount_fd < 0)
+		return mount_fd;
+	TRY(set_flags(mount_fd, operation->flags, operation->recursive));
+	return attach(mount_fd, target_fd);
 }
 
 static int perform_bind(struct mount_site *site, const struct mount_operation *operation, int source_fd)
@@ -219,6 +232,8 @@ static int perform_bind(struct mount_site *site, const struct mount_operation *o
 	struct stat status;
 	int mount_fd = source_fd;
 
+	if (operation->place == SOURCE_TARGET)
+		return perform_seal(site, operation);
 	if (operation->place == SOURCE_HOST && source_fd < 0)
 		return -ENOENT; /* was not there when the sources were opened, which was not fatal */
 	if (source_fd < 0)

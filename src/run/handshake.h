@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The conversation between parent and container: named steps over one SOCK_SEQPACKET pair. Each step is said once
- * and heard once; end-of-file is never success, except after GO, where close-on-exec is the exec.
+ * and heard once; end-of-file is never success, except after CONFINED, where close-on-exec is the exec.
+ *
+ * Nobody waits for an answer: the parent says PLACED and GO as soon as they are true, so that the container, which has
+ * the longer way, finds them waiting. Each round trip would cost two wake-ups of another processor.
  * Zone: owing on the parent's side, doomed on the container's.
  */
 #pragma once
@@ -11,10 +14,10 @@
 #include "base/log.h"
 
 enum handshake_step {
-	HANDSHAKE_ROOTED,   /* container: the new root is assembled and entered; the host's is out of reach */
 	HANDSHAKE_PLACED,   /* parent: links, scope, registration and cgroup are in place */
-	HANDSHAKE_CONFINED, /* container: limits, ids and capabilities are final; one step from exec */
-	HANDSHAKE_GO,       /* parent: I am watching; run */
+	HANDSHAKE_ROOTED,   /* container: the new root is assembled and entered; the host's is out of reach */
+	HANDSHAKE_GO,       /* parent: I have your console and your sockets and watch; run when you are confined */
+	HANDSHAKE_CONFINED, /* container: limits, ids and capabilities are final; the filter and the exec come next */
 	HANDSHAKE_SPOKEN,   /* container: a sentence for the user, at any time */
 	HANDSHAKE_FAILED,   /* container: I give up; my sentences said why */
 	_HANDSHAKE_STEP_COUNT,
@@ -46,7 +49,7 @@ int handshake_say(struct handshake *handshake, enum handshake_step step, const i
 int handshake_hear(struct handshake *handshake, enum handshake_step step, int *ret_passengers);
 
 /*
- * After GO, when the descriptor is readable: prints what the container says. Returns 0 while it may say more, 1 when
+ * After CONFINED, when the descriptor is readable: prints what the container says. Returns 0 while it may say more, 1 when
  * its end is closed, which is the exec, or a negative errno when it said FAILED.
  */
 int handshake_overhear(struct handshake *handshake);

@@ -129,14 +129,15 @@ static int accompany(struct machine *machine)
 {
 	int passengers[_PASSENGER_COUNT];
 
-	TRY(handshake_hear(&machine->handshake, HANDSHAKE_ROOTED, passengers));
-	TRY(take_passengers(machine, passengers));
-
 	/* Place: links, scope and registration belong here; the cgroup was there before the clone. */
 
 	TRY(handshake_say(&machine->handshake, HANDSHAKE_PLACED, NULL));
-	TRY(handshake_hear(&machine->handshake, HANDSHAKE_CONFINED, NULL));
+	TRY(handshake_hear(&machine->handshake, HANDSHAKE_ROOTED, passengers));
+
+	TRY(take_passengers(machine, passengers));
+
 	TRY(handshake_say(&machine->handshake, HANDSHAKE_GO, NULL));
+	TRY(handshake_hear(&machine->handshake, HANDSHAKE_CONFINED, NULL));
 	return 0;
 }
 

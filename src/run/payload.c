@@ -393,8 +393,8 @@ void payload_run(struct payload_request *request)
 	if (settle_in_place(&payload) < 0 || confine(&payload) < 0 || change_directory(&payload) < 0)
 		give_up(&payload);
 
-	if (handshake_say(&request->handshake, HANDSHAKE_CONFINED, NULL) < 0 ||
-	    handshake_hear(&request->handshake, HANDSHAKE_GO, NULL) < 0)
+	if (handshake_hear(&request->handshake, HANDSHAKE_GO, NULL) < 0 ||
+	    handshake_say(&request->handshake, HANDSHAKE_CONFINED, NULL) < 0)
 		_exit(EXIT_FAILURE);
 
 	(void)run(&payload);

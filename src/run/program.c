@@ -23,7 +23,7 @@
 
 /* Scripts may name scripts as interpreters; the kernel follows four (fs/exec.c, "This allows 4 levels"). */
 #define INTERPRETER_DEPTH_MAX 5
-#define HEAD_BYTES 4096 /* more than BINPRM_BUF_SIZE, and where every linker puts the program headers */
+#define HEAD_BYTES 256 /* what the kernel looks at, BINPRM_BUF_SIZE; an ELF header is shorter */
 #define ARGUMENTS_MAX 1024
 
 /* The word behind "#!", up to a blank or the end of the line. */

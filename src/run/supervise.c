@@ -256,6 +256,8 @@ static void hear_payload(struct supervisor *supervisor)
 
 	if (r < 0)
 		supervisor->is_failed = true;
+	if (r == 1)
+		(void)notify_started(supervisor->machine->pid, supervisor->relay.ready_is_said);
 	if (r != 0) {
 		scope_close(&handshake->fd);
 		handshake->fd = -EBADF;
@@ -385,7 +387,6 @@ int supervise(struct machine *machine, int signal_fd, struct ending *ret)
 		},
 	};
 
-	(void)notify_started(machine->pid, supervisor.relay.ready_is_said);
 	while (!supervisor.leader_gone)
 		TRY(turn(&supervisor));
 	/* What it said last: to the handshake, and to its terminal. */

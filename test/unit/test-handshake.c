@@ -50,7 +50,7 @@ static void test_passengers(struct handshake *parent, struct handshake *containe
 
 static void test_wrong_step(struct handshake *parent, struct handshake *container)
 {
-	CHECK(handshake_say(container, HANDSHAKE_CONFINED, NULL) == 0);
+	CHECK(handshake_say(container, HANDSHAKE_GO, NULL) == 0);
 	CHECK(handshake_hear(parent, HANDSHAKE_ROOTED, NULL) == -EPROTO);
 }
 
