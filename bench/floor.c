@@ -44,11 +44,8 @@ static int api_mount(void)
 		const char *type;
 		const char *where;
 	} mounts[] = {
-		{ "proc",  "/proc" },
-		{ "sysfs", "/sys" },
-		{ "tmpfs", "/dev" },
-		{ "tmpfs", "/run" },
-		{ "tmpfs", "/tmp" },
+		{"proc", "/proc"}, {"sysfs", "/sys"}, {"tmpfs", "/dev"},
+		{"tmpfs", "/run"}, {"tmpfs", "/tmp"},
 	};
 
 	for (size_t i = 0; i < sizeof(mounts) / sizeof(mounts[0]); i++)
@@ -81,12 +78,12 @@ int main(int argc, char **argv)
 	if (pid == 0) {
 		if (root_enter(argv[first]) == 0 && api_mount() == 0) {
 			execv(argv[first + 1], argv + first + 1);
-			(void) die("exec");
+			(void)die("exec");
 		}
 		_exit(1);
 	}
 
-	if (waitpid((pid_t) pid, &status, 0) < 0)
+	if (waitpid((pid_t)pid, &status, 0) < 0)
 		return die("wait");
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }

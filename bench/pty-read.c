@@ -35,13 +35,13 @@ static uint64_t now_usec(void)
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t) now.tv_sec * 1000000 + (uint64_t) now.tv_nsec / 1000;
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
 /* The terminal keeps its default modes: the command decides, as below a terminal emulator. */
 static int pty_open(int *ret_read_fd, int *ret_write_fd)
 {
-	static const struct winsize size = { .ws_row = 24, .ws_col = 80 };
+	static const struct winsize size = {.ws_row = 24, .ws_col = 80};
 	int read_fd, write_fd;
 
 	read_fd = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
@@ -99,7 +99,7 @@ static int write_all(int fd, const char *bytes, size_t n)
 		if (written < 0)
 			return -errno;
 		bytes += written;
-		n -= (size_t) written;
+		n -= (size_t)written;
 	}
 	return 0;
 }
@@ -119,8 +119,8 @@ static int drain(int read_fd, bool is_copied, uint64_t *ret_bytes)
 			return -errno;
 		if (n <= 0)
 			break;
-		bytes += (uint64_t) n;
-		r = is_copied ? write_all(STDOUT_FILENO, buffer, (size_t) n) : 0;
+		bytes += (uint64_t)n;
+		r = is_copied ? write_all(STDOUT_FILENO, buffer, (size_t)n) : 0;
 		if (r < 0)
 			return r;
 	}
@@ -164,7 +164,7 @@ int main(int argc, char **argv)
 	if (waitpid(pid, &status, 0) < 0)
 		return die("wait");
 	if (!is_copied)
-		printf("%llu %llu\n", (unsigned long long) bytes,
-		       (unsigned long long) (now_usec() - begin_usec));
+		printf("%llu %llu\n", (unsigned long long)bytes,
+		       (unsigned long long)(now_usec() - begin_usec));
 	return !WIFEXITED(status) || WEXITSTATUS(status) != 0;
 }

@@ -36,12 +36,12 @@ static uint64_t now_usec(void)
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t) now.tv_sec * 1000000 + (uint64_t) now.tv_nsec / 1000;
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
 static uint64_t timeval_usec(const struct timeval *time)
 {
-	return (uint64_t) time->tv_sec * 1000000 + (uint64_t) time->tv_usec;
+	return (uint64_t)time->tv_sec * 1000000 + (uint64_t)time->tv_usec;
 }
 
 /* Runs one command to its end, its output thrown away. CPU times include its children. */
@@ -64,7 +64,7 @@ static int command_time(char **words, int null_fd, struct sample *ret_sample)
 		return -errno;
 	end_usec = now_usec();
 
-	*ret_sample = (struct sample) {
+	*ret_sample = (struct sample){
 		.wall_usec = end_usec - begin_usec,
 		.user_usec = timeval_usec(&usage.ru_utime),
 		.system_usec = timeval_usec(&usage.ru_stime),
@@ -157,9 +157,9 @@ int main(int argc, char **argv)
 	else
 		for (size_t i = 0; i < rounds * n; i++)
 			printf("%zu %llu %llu %llu %d\n", i % n,
-			       (unsigned long long) samples[i].wall_usec,
-			       (unsigned long long) samples[i].user_usec,
-			       (unsigned long long) samples[i].system_usec, samples[i].status);
+			       (unsigned long long)samples[i].wall_usec,
+			       (unsigned long long)samples[i].user_usec,
+			       (unsigned long long)samples[i].system_usec, samples[i].status);
 	free(samples);
 	return r < 0 || fflush(stdout) != 0;
 }

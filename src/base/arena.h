@@ -18,7 +18,8 @@ struct arena {
 void *arena_allocate(struct arena *arena, size_t bytes);
 char *arena_copy(struct arena *arena, const char *text); /* NULL stays NULL */
 char *arena_copy_n(struct arena *arena, const char *text, size_t length);
-char *arena_format(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
+char *arena_format(struct arena *arena, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* Returns everything at once; the arena is empty and usable afterwards. */
 void arena_done(struct arena *arena);
@@ -39,4 +40,5 @@ void strings_add(struct arena *arena, struct strings *list, const char *text);
  */
 void *array_grow(struct arena *arena, void *items, size_t *count, size_t *room, size_t size);
 #define ARRAY_ADD(arena, list) \
-	((__typeof__((list)->items))array_grow(arena, &(list)->items, &(list)->count, &(list)->room, sizeof(*(list)->items)))
+	((__typeof__((list)->items))array_grow(arena, &(list)->items, &(list)->count, \
+					       &(list)->room, sizeof(*(list)->items)))

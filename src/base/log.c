@@ -73,15 +73,16 @@ void log_forward(enum log_level level, const char *sentence)
 	if (level > state.level)
 		return;
 	escape_controls(escaped, sizeof(escaped), sentence);
-	length = snprintf(line, sizeof(line), "nspawn: %s%s\n", escaped, state.raw_terminal ? "\r" : "");
+	length = snprintf(line, sizeof(line), "nspawn: %s%s\n", escaped,
+			  state.raw_terminal ? "\r" : "");
 	if (length > (int)sizeof(line) - 1)
 		length = (int)sizeof(line) - 1;
 	/* A lost message has nowhere else to go. */
 	(void)!write(STDERR_FILENO, line, (size_t)length);
 }
 
-__attribute__((format(printf, 3, 0))) static void speak(enum log_level level, int error, const char *format,
-							va_list arguments)
+__attribute__((format(printf, 3, 0))) static void speak(enum log_level level, int error,
+							const char *format, va_list arguments)
 {
 	char sentence[SENTENCE_MAX / 2];
 	int saved = errno, length;

@@ -20,9 +20,9 @@ struct names {
 	size_t count;
 };
 
-#define NAMES(table)                                                                               \
-	{                                                                                          \
-		.items = (table), .count = sizeof(table) / sizeof((table)[0])                      \
+#define NAMES(table) \
+	{ \
+		.items = (table), .count = sizeof(table) / sizeof((table)[0]) \
 	}
 
 /* The entry for 'text', spelled exactly so; NULL if there is none. */

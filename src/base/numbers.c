@@ -24,12 +24,7 @@ static bool is_digit(char c)
 int parse_bool(const char *text, bool *ret)
 {
 	static const char *const words[][2] = {
-		{"0", "1"},
-		{"no", "yes"},
-		{"n", "y"},
-		{"false", "true"},
-		{"f", "t"},
-		{"off", "on"},
+		{"0", "1"}, {"no", "yes"}, {"n", "y"}, {"false", "true"}, {"f", "t"}, {"off", "on"},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(words); i++)

@@ -82,8 +82,9 @@ static int make_last(int parent_fd, const char *name, enum path_kind kind, mode_
 		if (!is_new && errno != EEXIST)
 			return -errno;
 	} else {
-		auto_close int created = openat(parent_fd, name,
-						O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+		auto_close int created =
+			openat(parent_fd, name,
+			       O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
 
 		is_new = created >= 0;
 		if (!is_new && errno != EEXIST)
@@ -218,7 +219,8 @@ bool path_is_normalized(const char *path)
 	while (*path == '/') {
 		size_t length = strcspn(++path, "/");
 
-		if (length == 0 || (length == 1 && path[0] == '.') || (length == 2 && path[0] == '.' && path[1] == '.'))
+		if (length == 0 || (length == 1 && path[0] == '.') ||
+		    (length == 2 && path[0] == '.' && path[1] == '.'))
 			return false;
 		path += length;
 	}

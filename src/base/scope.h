@@ -15,11 +15,11 @@
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
 /* Evaluates an int expression; a negative result is returned from the calling function. */
-#define TRY(expr)                               \
-	do {                                    \
-		int try_result = (expr);        \
-		if (try_result < 0)             \
-			return try_result;      \
+#define TRY(expr) \
+	do { \
+		int try_result = (expr); \
+		if (try_result < 0) \
+			return try_result; \
 	} while (0)
 
 static inline void scope_free(void *pointer)
@@ -34,7 +34,8 @@ static inline void scope_close(int *fd)
 	int saved = errno;
 
 	if (*fd >= 0)
-		(void)close(*fd); /* nothing is left to write through it, and Linux closes even on EINTR */
+		(void)close(
+			*fd); /* nothing is left to write through it, and Linux closes even on EINTR */
 	errno = saved;
 }
 
@@ -66,9 +67,9 @@ static inline int steal_fd_from(int *fd)
 
 /* Hands an owned value on: the variable is left empty. */
 #define steal_fd(fd) steal_fd_from(&(fd))
-#define steal_ptr(pointer)                              \
-	__extension__({                                 \
-		__typeof__(pointer) taken = (pointer);  \
-		(pointer) = NULL;                       \
-		taken;                                  \
+#define steal_ptr(pointer) \
+	__extension__({ \
+		__typeof__(pointer) taken = (pointer); \
+		(pointer) = NULL; \
+		taken; \
 	})

@@ -63,12 +63,13 @@ enum mount_kind {
 /* One --bind, --bind-ro, --tmpfs or --inaccessible. */
 struct mount_request {
 	enum mount_kind kind;
-	const char *source;      /* bind: absolute path on the host, or in the tree; NULL: a new empty directory */
+	const char *
+		source; /* bind: absolute path on the host, or in the tree; NULL: a new empty directory */
 	bool source_is_in_tree;  /* bind: the '+' prefix */
 	const char *destination; /* absolute, simplified, as the guest sees it */
 	const char *options;     /* tmpfs: mount options, NULL for the default */
 	bool read_only;
-	bool recursive; /* bind: rbind, the default */
+	bool recursive;  /* bind: rbind, the default */
 	size_t position; /* order of mention, keeps sorting stable */
 };
 
@@ -115,7 +116,7 @@ struct config {
 
 	/* What runs */
 	enum start_mode start;
-	struct strings words;       /* command and arguments, or init's arguments */
+	struct strings words; /* command and arguments, or init's arguments */
 	const char *working_directory;
 	struct strings environment; /* NAME=VALUE of --setenv, in order */
 	const char *user;           /* name or number, resolved inside; NULL: root */
@@ -138,7 +139,8 @@ struct config {
 	bool private_network;
 
 	/* Confinement */
-	uint64_t capabilities_added, capabilities_dropped, capabilities_ambient; /* bit n = capability n */
+	uint64_t capabilities_added, capabilities_dropped,
+		capabilities_ambient; /* bit n = capability n */
 	bool no_new_privileges;
 	struct strings syscalls_allowed, syscalls_denied; /* names and @groups as typed */
 	bool suppress_sync;

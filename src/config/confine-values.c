@@ -71,9 +71,9 @@ int set_system_call_filter(const struct asking *asking, const char *value)
 	return 0;
 }
 
-#define ROW(name)                                                                                  \
-	{                                                                                          \
-#name, name                                                                        \
+#define ROW(name) \
+	{ \
+#name, name \
 	}
 
 /* All that the C library's header knows, but AF_UNSPEC, which is no family. */

@@ -79,6 +79,7 @@ enum bind_word {
 	BIND_MAPPED_IDS,
 };
 
+/* clang-format off */
 static const struct name bind_word_table[] = {
 	{"rbind", BIND_RECURSIVE},
 	{"norbind", BIND_FLAT},
@@ -87,6 +88,7 @@ static const struct name bind_word_table[] = {
 	{"rootidmap", BIND_MAPPED_IDS},
 	{"owneridmap", BIND_MAPPED_IDS},
 };
+/* clang-format on */
 static const struct names bind_words = NAMES(bind_word_table);
 
 static int read_bind_options(const struct asking *asking, const char *text,
@@ -130,8 +132,8 @@ int set_bind(const struct asking *asking, const char *value)
 		     "it");
 		return r;
 	}
-	destination = fields.count > 1 ? fields.items[1]
-				       : fields.items[0] + (*fields.items[0] == '+');
+	destination =
+		fields.count > 1 ? fields.items[1] : fields.items[0] + (*fields.items[0] == '+');
 	TRY(read_destination(asking, value, destination, &request.destination));
 	TRY(read_source(asking, fields.items[0], &request));
 	if (fields.count > 2)

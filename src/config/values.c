@@ -49,6 +49,7 @@ static const struct name resolv_conf_table[] = {
 };
 const struct names resolv_conf_names = NAMES(resolv_conf_table);
 
+/* clang-format off */
 static const struct name timezone_table[] = {
 	{"off", HOW_OFF},
 	{"copy", HOW_COPY},
@@ -57,6 +58,7 @@ static const struct name timezone_table[] = {
 	{"delete", HOW_DELETE},
 	{"auto", HOW_AUTO},
 };
+/* clang-format on */
 const struct names timezone_names = NAMES(timezone_table);
 
 static const struct name register_table[] = {
@@ -66,22 +68,27 @@ static const struct name register_table[] = {
 };
 const struct names register_names = NAMES(register_table);
 
+/* clang-format off */
 static const struct name settings_table[] = {
 	{"no", 0},
 	{"yes", 1},
 	{"override", 2},
 	{"trusted", 3}
 };
+/* clang-format on */
 const struct names settings_names = NAMES(settings_table);
 
+/* clang-format off */
 static const struct name volatile_table[] = {
 	{"no", 0},
 	{"yes", 1},
 	{"state", 2},
 	{"overlay", 3}
 };
+/* clang-format on */
 const struct names volatile_names = NAMES(volatile_table);
 
+/* clang-format off */
 static const struct name private_users_table[] = {
 	{"no", 0},
 	{"yes", 1},
@@ -89,8 +96,10 @@ static const struct name private_users_table[] = {
 	{"identity", 3},
 	{"managed", 4},
 };
+/* clang-format on */
 const struct names private_users_names = NAMES(private_users_table);
 
+/* clang-format off */
 static const struct name ownership_table[] = {
 	{"off", 0},
 	{"chown", 1},
@@ -98,8 +107,10 @@ static const struct name ownership_table[] = {
 	{"foreign", 3},
 	{"auto", 4},
 };
+/* clang-format on */
 const struct names ownership_names = NAMES(ownership_table);
 
+/* clang-format off */
 static const struct name link_journal_table[] = {
 	{"no", 0},
 	{"host", 1},
@@ -108,6 +119,7 @@ static const struct name link_journal_table[] = {
 	{"try-guest", 4},
 	{"auto", 5},
 };
+/* clang-format on */
 const struct names link_journal_names = NAMES(link_journal_table);
 
 /* The field of the configuration that the row names. */
@@ -154,7 +166,11 @@ int set_accepted(const struct asking *asking, const char *value)
 /* Characters of a unit's name (systemd.unit(5)); what it means to the manager is the manager's to say. */
 static bool is_unit_name(const char *text)
 {
-	return *text && text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:-_.\\@")] == '\0';
+	return *text &&
+	       text[strspn(
+		       text,
+		       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:-_.\\@")] ==
+		       '\0';
 }
 
 int set_slice(const struct asking *asking, const char *value)

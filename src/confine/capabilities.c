@@ -34,7 +34,8 @@ uint64_t capabilities_permitted(void)
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct data[2] = {0};
 
-	(void)syscall(SYS_capget, &header, data); /* cannot fail for oneself; then nothing is permitted */
+	(void)syscall(SYS_capget, &header,
+		      data); /* cannot fail for oneself; then nothing is permitted */
 	return (uint64_t)data[1].permitted << 32 | data[0].permitted;
 }
 
@@ -73,8 +74,8 @@ static int switch_ids(uint32_t uid, uint32_t gid, const uint32_t *groups, size_t
 	return setresuid(uid, uid, uid) < 0 ? -errno : 0;
 }
 
-int capabilities_apply(const struct capability_plan *plan, uint32_t uid, uint32_t gid, const uint32_t *groups,
-		       size_t group_count)
+int capabilities_apply(const struct capability_plan *plan, uint32_t uid, uint32_t gid,
+		       const uint32_t *groups, size_t group_count)
 {
 	uint64_t kept = uid == 0 ? plan->bounding : plan->ambient;
 	/* What the steps between here and the exec need: the filter, and nothing else. */

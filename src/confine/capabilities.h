@@ -14,14 +14,15 @@
 #define CAPABILITIES_ALL ((UINT64_C(1) << (CAP_LAST_CAP + 1)) - 1)
 
 /* Kept by every payload unless dropped; CAP_NET_ADMIN joins with a private network. */
-#define CAPABILITIES_DEFAULT                                                                                   \
-	(CAPABILITY(AUDIT_CONTROL) | CAPABILITY(AUDIT_WRITE) | CAPABILITY(CHOWN) | CAPABILITY(DAC_OVERRIDE) |  \
-	 CAPABILITY(DAC_READ_SEARCH) | CAPABILITY(FOWNER) | CAPABILITY(FSETID) | CAPABILITY(IPC_OWNER) |       \
-	 CAPABILITY(KILL) | CAPABILITY(LEASE) | CAPABILITY(LINUX_IMMUTABLE) | CAPABILITY(MKNOD) |              \
-	 CAPABILITY(NET_BIND_SERVICE) | CAPABILITY(NET_BROADCAST) | CAPABILITY(NET_RAW) | CAPABILITY(SETFCAP) | \
-	 CAPABILITY(SETGID) | CAPABILITY(SETPCAP) | CAPABILITY(SETUID) | CAPABILITY(SYS_ADMIN) |               \
-	 CAPABILITY(SYS_BOOT) | CAPABILITY(SYS_CHROOT) | CAPABILITY(SYS_NICE) | CAPABILITY(SYS_PTRACE) |       \
-	 CAPABILITY(SYS_RESOURCE) | CAPABILITY(SYS_TTY_CONFIG))
+#define CAPABILITIES_DEFAULT \
+	(CAPABILITY(AUDIT_CONTROL) | CAPABILITY(AUDIT_WRITE) | CAPABILITY(CHOWN) | \
+	 CAPABILITY(DAC_OVERRIDE) | CAPABILITY(DAC_READ_SEARCH) | CAPABILITY(FOWNER) | \
+	 CAPABILITY(FSETID) | CAPABILITY(IPC_OWNER) | CAPABILITY(KILL) | CAPABILITY(LEASE) | \
+	 CAPABILITY(LINUX_IMMUTABLE) | CAPABILITY(MKNOD) | CAPABILITY(NET_BIND_SERVICE) | \
+	 CAPABILITY(NET_BROADCAST) | CAPABILITY(NET_RAW) | CAPABILITY(SETFCAP) | \
+	 CAPABILITY(SETGID) | CAPABILITY(SETPCAP) | CAPABILITY(SETUID) | CAPABILITY(SYS_ADMIN) | \
+	 CAPABILITY(SYS_BOOT) | CAPABILITY(SYS_CHROOT) | CAPABILITY(SYS_NICE) | \
+	 CAPABILITY(SYS_PTRACE) | CAPABILITY(SYS_RESOURCE) | CAPABILITY(SYS_TTY_CONFIG))
 
 /* The sets of the payload at exec. */
 struct capability_plan {
@@ -35,8 +36,8 @@ struct capability_plan {
  * filter can be loaded last without no_new_privs; the exec drops it when it is in neither set.
  * 'groups' has 'group_count' entries. Returns 0 or a negative errno.
  */
-int capabilities_apply(const struct capability_plan *plan, uint32_t uid, uint32_t gid, const uint32_t *groups,
-		       size_t group_count);
+int capabilities_apply(const struct capability_plan *plan, uint32_t uid, uint32_t gid,
+		       const uint32_t *groups, size_t group_count);
 
 /* The permitted set of this process: what it can pass on. */
 uint64_t capabilities_permitted(void);

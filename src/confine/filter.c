@@ -176,9 +176,9 @@ static bool source_is_valid(const struct filter_source *source)
 
 static void place_program(struct emitter *e)
 {
-	static const struct sock_filter
-		load_nr = FILTER_LOAD(offsetof(struct seccomp_data, nr)),
-		load_arch = FILTER_LOAD(offsetof(struct seccomp_data, arch));
+	static const struct sock_filter load_nr = FILTER_LOAD(offsetof(struct seccomp_data, nr)),
+					load_arch =
+						FILTER_LOAD(offsetof(struct seccomp_data, arch));
 	size_t otherwise = place_leaf(e, e->source->other_arch_leaf);
 
 	for (size_t a = e->source->arch_count; a > 0; a--) {

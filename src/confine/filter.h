@@ -56,5 +56,5 @@ int filter_emit(const struct filter_source *source, struct sock_filter **ret_pro
 /* Loads a word of seccomp_data into the accumulator: for hand-written leaves. */
 #define FILTER_LOAD(offset) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (offset))
 #define FILTER_RETURN(action) BPF_STMT(BPF_RET | BPF_K, (action))
-#define FILTER_JUMP(condition, value, when_true, when_false)                                       \
+#define FILTER_JUMP(condition, value, when_true, when_false) \
 	BPF_JUMP(BPF_JMP | (condition) | BPF_K, (value), (when_true), (when_false))

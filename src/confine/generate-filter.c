@@ -27,7 +27,7 @@ static const struct {
 	uint32_t scmp_arch;
 	uint32_t base; /* what the ABI adds to its numbers */
 } abi_rows[] = {
-	/* clang-format off */
+/* clang-format off */
 #define ARCH(name) "AUDIT_ARCH_" #name, AUDIT_ARCH_##name
 	{ "x86_64",  "x86-64",  ARCH(X86_64),  SCMP_ARCH_X86_64,  0 },
 	{ "x86_64",  "i386",    ARCH(I386),    SCMP_ARCH_X86,     0 },
@@ -41,12 +41,14 @@ static const struct {
 };
 
 /* Where numbers are looked for. Beyond the ordinary ones, 32-bit ARM keeps a few of its own. */
+/* clang-format off */
 static const struct {
 	uint32_t first, count;
 } number_windows[] = {
 	{ 0, 1024 },
 	{ 0xf0000, 16 },
 };
+/* clang-format on */
 
 /* libseccomp gives calls that an architecture lacks made-up numbers between this one and -1. */
 #define PSEUDO_NUMBER_MIN (-20000)
@@ -87,7 +89,7 @@ static const struct {
 
 #define ROWS_MAX 2048
 static struct syscall_row rows[ROWS_MAX];
-static struct syscall_tables tables = { .rows = rows };
+static struct syscall_tables tables = {.rows = rows};
 
 static struct syscall_row *row_of(const char *name, size_t len)
 {
@@ -249,7 +251,7 @@ static void print_source(const struct sock_filter *program, size_t len)
 
 static int generate(const char *family)
 {
-	static const struct syscall_request request = { .capabilities = CAPABILITIES_DEFAULT };
+	static const struct syscall_request request = {.capabilities = CAPABILITIES_DEFAULT};
 	auto_free struct sock_filter *program = NULL;
 	size_t len = 0;
 	int r;

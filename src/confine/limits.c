@@ -20,7 +20,7 @@
 
 enum limit_source {
 	LIMIT_FIXED,
-	LIMIT_NR_OPEN,  /* the hard limit is no higher than fs.nr_open, which setrlimit(2) would refuse */
+	LIMIT_NR_OPEN, /* the hard limit is no higher than fs.nr_open, which setrlimit(2) would refuse */
 	LIMIT_HOST_INIT, /* as PID 1 of the host has it */
 };
 
@@ -31,6 +31,7 @@ struct limit_default {
 };
 
 /* Indexed by resource. */
+/* clang-format off */
 static const struct limit_default defaults[RLIM_NLIMITS] = {
 	[RLIMIT_AS] = {"AS", LIMIT_FIXED, {INFINITE, INFINITE}},
 	[RLIMIT_CORE] = {"CORE", LIMIT_FIXED, {0, INFINITE}},
@@ -49,6 +50,7 @@ static const struct limit_default defaults[RLIM_NLIMITS] = {
 	[RLIMIT_SIGPENDING] = {"SIGPENDING", LIMIT_HOST_INIT, {INFINITE, INFINITE}},
 	[RLIMIT_STACK] = {"STACK", LIMIT_FIXED, {8 << 20, INFINITE}},
 };
+/* clang-format on */
 static_assert(RLIM_NLIMITS == 16, "a new resource needs a row");
 
 static rlim_t read_nr_open(void)
@@ -77,8 +79,8 @@ void limits_plan(const struct config *config, struct limits_plan *ret)
 				ret->values[resource].rlim_max = nr_open;
 		} else if (row->source == LIMIT_HOST_INIT) {
 			/* Without the right to ask about PID 1 our own limits are the next best thing. */
-			ret->is_set[resource] =
-				prlimit(1, (enum __rlimit_resource)resource, NULL, &ret->values[resource]) == 0;
+			ret->is_set[resource] = prlimit(1, (enum __rlimit_resource)resource, NULL,
+							&ret->values[resource]) == 0;
 		}
 	}
 }
@@ -106,7 +108,8 @@ void limits_apply(const struct limits_plan *plan)
 		if (plan->is_set[resource])
 			r = set_nearest((enum __rlimit_resource)resource, &plan->values[resource]);
 		if (r != 0 && plan->is_asked[resource])
-			warn(r < 0 ? r : -EPERM, "Cannot raise RLIMIT_%s as asked, using the nearest value permitted",
+			warn(r < 0 ? r : -EPERM,
+			     "Cannot raise RLIMIT_%s as asked, using the nearest value permitted",
 			     defaults[resource].name);
 	}
 }

@@ -47,12 +47,12 @@ enum leaf {
 };
 static_assert(_LEAF_COUNT <= FILTER_MAX_LEAVES, "more leaves than the emitter takes");
 
-static const struct sock_filter code_missing[] = { RETURN_ERRNO(ENOSYS) };
-static const struct sock_filter code_refuse[] = { RETURN_ERRNO(EPERM) };
-static const struct sock_filter code_allow[] = { RETURN_ALLOW };
+static const struct sock_filter code_missing[] = {RETURN_ERRNO(ENOSYS)};
+static const struct sock_filter code_refuse[] = {RETURN_ERRNO(EPERM)};
+static const struct sock_filter code_allow[] = {RETURN_ALLOW};
 
 /* Nobody decided about such calls; a program that cannot even call exit() is better ended. */
-static const struct sock_filter code_other_arch[] = { FILTER_RETURN(SECCOMP_RET_KILL_PROCESS) };
+static const struct sock_filter code_other_arch[] = {FILTER_RETURN(SECCOMP_RET_KILL_PROCESS)};
 
 /*
  * Entered with the first argument loaded. Audit is not namespaced, and programs cope with a kernel
@@ -73,6 +73,7 @@ static const struct sock_filter code_socketcall[] = {
 	RETURN_ALLOW,
 };
 
+/* clang-format off */
 #define CODE_OPEN(flags_argument)                                                                  \
 	{                                                                                          \
 		LOAD_ARGUMENT(flags_argument),                                                     \
@@ -80,10 +81,11 @@ static const struct sock_filter code_socketcall[] = {
 		RETURN_ERRNO(EINVAL),                                                              \
 		RETURN_ALLOW,                                                                      \
 	}
+/* clang-format on */
 static const struct sock_filter code_open[] = CODE_OPEN(1);
 static const struct sock_filter code_openat[] = CODE_OPEN(2);
 
-static const struct sock_filter code_sync[] = { RETURN_SUCCESS };
+static const struct sock_filter code_sync[] = {RETURN_SUCCESS};
 
 /* A negative descriptor goes to the kernel, which answers EBADF. */
 static const struct sock_filter code_sync_fd[] = {
@@ -228,7 +230,7 @@ static int rule_capabilities(struct policy *policy, uint64_t capabilities, bool 
 
 static int rule_exclusions(struct policy *policy)
 {
-	struct syscall_ruling ruling = { .verdict = SYSCALL_REFUSED, .source = SYSCALL_EXCLUDED };
+	struct syscall_ruling ruling = {.verdict = SYSCALL_REFUSED, .source = SYSCALL_EXCLUDED};
 
 	for (const struct syscall_exclusion *exclusion = syscall_exclusions; exclusion->words;
 	     exclusion++) {
@@ -296,7 +298,7 @@ int syscall_policy_decide(const struct syscall_tables *tables,
 {
 	auto_free struct syscall_decision *decisions =
 		calloc(tables->row_count, sizeof(*decisions));
-	struct policy policy = { .tables = tables, .decisions = decisions };
+	struct policy policy = {.tables = tables, .decisions = decisions};
 
 	if (!decisions)
 		return -ENOMEM;
@@ -373,7 +375,7 @@ static size_t collect_calls(const struct syscall_tables *tables,
 static void add_range(struct filter_range *ranges, size_t *count, uint32_t first, uint32_t leaf)
 {
 	if (*count == 0 || ranges[*count - 1].leaf != leaf)
-		ranges[(*count)++] = (struct filter_range){ .first = first, .leaf = leaf };
+		ranges[(*count)++] = (struct filter_range){.first = first, .leaf = leaf};
 }
 
 /* Needs room for two ranges a call and one more. */
@@ -430,7 +432,7 @@ static int emit_decisions(const struct syscall_tables *tables,
 			continue;
 		count = make_ranges(calls, collect_calls(tables, decisions, audit_arch, calls),
 				    next);
-		arches[source.arch_count++] = (struct filter_arch){ audit_arch, next, count };
+		arches[source.arch_count++] = (struct filter_arch){audit_arch, next, count};
 		next += count;
 	}
 	return filter_emit(&source, ret_program, ret_len);
@@ -448,6 +450,6 @@ int syscall_policy_compile(const struct syscall_tables *tables,
 		return -E2BIG;
 	TRY(syscall_policy_decide(tables, request, &decisions));
 	memcpy(leaves, fixed_leaves, sizeof(leaves));
-	leaves[LEAF_SOCKET] = (struct filter_leaf){ code, socket_leaf_make(request, code) };
+	leaves[LEAF_SOCKET] = (struct filter_leaf){code, socket_leaf_make(request, code)};
 	return emit_decisions(tables, decisions, leaves, ret_program, ret_len);
 }

@@ -53,14 +53,14 @@ int syscalls_choose(const struct syscall_request *request, struct syscall_filter
 		return 0;
 	}
 	TRY(syscall_policy_compile(&syscall_tables_built, request, &program, &len));
-	*ret_filter = (struct syscall_filter){ .program = program, .len = len, .owned = program };
+	*ret_filter = (struct syscall_filter){.program = program, .len = len, .owned = program};
 	return 0;
 }
 
 void syscall_filter_done(struct syscall_filter *filter)
 {
 	free(filter->owned);
-	*filter = (struct syscall_filter){ 0 };
+	*filter = (struct syscall_filter){0};
 }
 
 bool syscalls_word_is_known(const char *word)

@@ -15,8 +15,8 @@
 #include <stdint.h>
 
 enum family_mode {
-	FAMILIES_ANY,	 /* no restriction */
-	FAMILIES_ONLY,	 /* the listed address families; an empty list allows none */
+	FAMILIES_ANY,    /* no restriction */
+	FAMILIES_ONLY,   /* the listed address families; an empty list allows none */
 	FAMILIES_EXCEPT, /* all but the listed ones */
 };
 
@@ -68,10 +68,10 @@ bool syscalls_word_is_known(const char *word);
 /* Which table decided. */
 enum syscall_source {
 	SYSCALL_UNLISTED,     /* none did: the call does not exist for the payload */
-	SYSCALL_DENIED,	      /* the request's deny list */
-	SYSCALL_ALWAYS,	      /* allowed whatever the payload may do otherwise */
+	SYSCALL_DENIED,       /* the request's deny list */
+	SYSCALL_ALWAYS,       /* allowed whatever the payload may do otherwise */
 	SYSCALL_RETAINED,     /* its capability is retained */
-	SYSCALL_ASKED,	      /* the request's allow list */
+	SYSCALL_ASKED,        /* the request's allow list */
 	SYSCALL_NOT_RETAINED, /* its capability is not */
 	SYSCALL_EXCLUDED,     /* knowingly refused */
 };
@@ -88,8 +88,8 @@ struct syscall_ruling {
 	enum syscall_source source;
 	const char *word; /* the group or user's word through which the call was found, or NULL */
 	unsigned int capability; /* with SYSCALL_RETAINED and SYSCALL_NOT_RETAINED */
-	const char *reason;	 /* with SYSCALL_EXCLUDED: why */
-	const char *condition;	 /* an argument rule on the allowed call, as a sentence, or NULL */
+	const char *reason;      /* with SYSCALL_EXCLUDED: why */
+	const char *condition;   /* an argument rule on the allowed call, as a sentence, or NULL */
 };
 
 /* Errors: -EINVAL if no architecture has the call or a word of the request is unknown, -ENOMEM. */

@@ -41,6 +41,7 @@ enum getent_status {
 	GETENT_MISSING = 127,
 };
 
+/* clang-format off */
 static const struct {
 	__rlimit_resource_t resource;
 	rlim_t value;
@@ -53,6 +54,7 @@ static const struct {
 	{RLIMIT_MEMLOCK, 0},
 	{RLIMIT_NPROC, 0}, /* no children that could stay behind */
 };
+/* clang-format on */
 
 /*
  * The order is the point: the bounding set needs CAP_SETPCAP, the ids need CAP_SETUID; after them

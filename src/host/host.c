@@ -40,13 +40,15 @@ unsigned int host_count_activation_fds(void)
 	const char *pid_text = getenv("LISTEN_PID"), *count_text = getenv("LISTEN_FDS");
 	uint32_t pid, count;
 
-	if (!pid_text || !count_text || parse_u32(pid_text, &pid) < 0 || parse_u32(count_text, &count) < 0)
+	if (!pid_text || !count_text || parse_u32(pid_text, &pid) < 0 ||
+	    parse_u32(count_text, &count) < 0)
 		return 0;
 	if (pid != (uint32_t)getpid() || count > ACTIVATION_FDS_MAX)
 		return 0;
 	for (uint32_t i = 0; i < count; i++) {
 		if (fcntl(3 + (int)i, F_GETFD) < 0) {
-			warn(-errno, "LISTEN_FDS names %u sockets, but descriptor %u is not open, passing on none",
+			warn(-errno,
+			     "LISTEN_FDS names %u sockets, but descriptor %u is not open, passing on none",
 			     count, 3 + i);
 			return 0;
 		}
@@ -61,8 +63,8 @@ int host_check(void)
 
 	if (uname(&name) == 0 && sscanf(name.release, "%u.%u", &major, &minor) == 2 &&
 	    (major < BASELINE_MAJOR || (major == BASELINE_MAJOR && minor < BASELINE_MINOR)))
-		return refuse(ENOSYS, "This kernel is Linux %s; nspawn needs %d.%d or newer", name.release, BASELINE_MAJOR,
-			      BASELINE_MINOR);
+		return refuse(ENOSYS, "This kernel is Linux %s; nspawn needs %d.%d or newer",
+			      name.release, BASELINE_MAJOR, BASELINE_MINOR);
 	if (geteuid() == 0)
 		return 0;
 	(void)refuse(EPERM, "Starting a machine needs root privileges");

@@ -213,8 +213,9 @@ static int take_tree_locks(struct locks *locks, const struct lock_request *reque
 	 * Device and inode in decimal, as systemd-nspawn names them, so that both tools meet in one
 	 * file.
 	 */
-	r = take_lock(locks, make_path("%s/inode-%ju:%ju", directory, (uintmax_t)status.st_dev,
-				       (uintmax_t)status.st_ino),
+	r = take_lock(locks,
+		      make_path("%s/inode-%ju:%ju", directory, (uintmax_t)status.st_dev,
+				(uintmax_t)status.st_ino),
 		      LOCK_MAKE_DIRECTORIES | (shared ? LOCK_SHARED : 0), undo);
 	if (r < 0 && !is_dispensable(r, shared))
 		return explain_tree(tree, r);

@@ -23,6 +23,7 @@
 #include "base/path.h"
 #include "base/scope.h"
 
+/* clang-format off */
 const char *const image_search_path[] = {
 	"/etc/machines",
 	"/run/machines",
@@ -32,6 +33,7 @@ const char *const image_search_path[] = {
 	"/usr/lib/machines",
 	NULL,
 };
+/* clang-format on */
 
 /* What may stand for an image called NAME, in order of precedence. */
 static const struct {
@@ -91,8 +93,9 @@ static int open_candidate(struct arena *arena, const char *path, const char *wha
 	if (!what && !S_ISDIR(status.st_mode))
 		what = S_ISBLK(status.st_mode) ? "block device" : "file";
 	if (what)
-		return refuse(EOPNOTSUPP, "Image '%s' is a %s; only directory trees are available yet",
-			      path, what);
+		return refuse(EOPNOTSUPP,
+			      "Image '%s' is a %s; only directory trees are available yet", path,
+			      what);
 	resolved = realpath(path, NULL);
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (!resolved || fd < 0)

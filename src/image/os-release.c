@@ -70,9 +70,10 @@ void os_release_parse(struct arena *arena, const char *text, size_t length, stru
 		for (size_t i = 0; equals && i < ARRAY_LEN(wanted); i++) {
 			size_t key_length = strlen(wanted[i].key);
 
-			if ((size_t)(equals - text) == key_length && memcmp(text, wanted[i].key, key_length) == 0)
-				*(const char **)((char *)ret + wanted[i].offset) =
-					unquote_value(arena, equals + 1, (size_t)(line_end - equals - 1));
+			if ((size_t)(equals - text) == key_length &&
+			    memcmp(text, wanted[i].key, key_length) == 0)
+				*(const char **)((char *)ret + wanted[i].offset) = unquote_value(
+					arena, equals + 1, (size_t)(line_end - equals - 1));
 		}
 		text = line_end + 1;
 	}

@@ -15,7 +15,8 @@ struct os_identity {
 };
 
 /* Reads the assignments of 'text' ('length' bytes); malformed lines are skipped. Texts are put into the arena. */
-void os_release_parse(struct arena *arena, const char *text, size_t length, struct os_identity *ret);
+void os_release_parse(struct arena *arena, const char *text, size_t length,
+		      struct os_identity *ret);
 
 /* The host's own. *ret_path is the file that was found, or NULL, then 'ret' is empty. */
 void os_release_of_host(struct arena *arena, struct os_identity *ret, const char **ret_path);

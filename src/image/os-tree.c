@@ -91,6 +91,7 @@ static int probe_machine_id(int root_fd, struct os_tree *tree)
  * The names by which distributions install each program. Sysvinit is plainly "init" and recognised
  * by its company.
  */
+/* clang-format off */
 static const struct {
 	const char *name;
 	enum init_kind kind;
@@ -109,6 +110,7 @@ static const struct {
 	{"sysvinit", INIT_SYSVINIT},
 	{"init.sysvinit", INIT_SYSVINIT},
 };
+/* clang-format on */
 
 /*
  * Where the links led: the kernel's own path of an open file. It is only compared, never opened, so

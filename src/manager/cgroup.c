@@ -34,6 +34,7 @@
 #define GROUP_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
 /* What the container's root must own to manage its groups, and nothing that limits it (cgroup-v2.rst, Delegation). */
+/* clang-format off */
 static const char *const delegated_files[] = {
 	"cgroup.controllers",
 	"cgroup.events",
@@ -44,6 +45,7 @@ static const char *const delegated_files[] = {
 	"memory.oom.group",
 	"memory.reclaim",
 };
+/* clang-format on */
 
 /* FINDING ------------------------------------------------------------------------------------------------------- */
 
@@ -72,11 +74,13 @@ static void unescape_octal(char *text)
 	char *to = text;
 
 	while (*text) {
-		bool is_escape = text[0] == '\\' && text[1] >= '0' && text[1] <= '3' && text[2] >= '0' &&
-				 text[2] <= '7' && text[3] >= '0' && text[3] <= '7';
+		bool is_escape = text[0] == '\\' && text[1] >= '0' && text[1] <= '3' &&
+				 text[2] >= '0' && text[2] <= '7' && text[3] >= '0' &&
+				 text[3] <= '7';
 
 		if (is_escape) {
-			*to++ = (char)((text[1] - '0') << 6 | (text[2] - '0') << 3 | (text[3] - '0'));
+			*to++ = (char)((text[1] - '0') << 6 | (text[2] - '0') << 3 |
+				       (text[3] - '0'));
 			text += 4;
 		} else {
 			*to++ = *text++;
@@ -116,7 +120,8 @@ static bool line_is_cgroup2(char *line, char **ret_root, char **ret_mount_point)
 	return true;
 }
 
-int cgroup_directory_from_text(struct arena *arena, const char **cursor, const char *own, char **ret_directory)
+int cgroup_directory_from_text(struct arena *arena, const char **cursor, const char *own,
+			       char **ret_directory)
 {
 	while (**cursor) {
 		size_t length = strcspn(*cursor, "\n");
@@ -128,8 +133,9 @@ int cgroup_directory_from_text(struct arena *arena, const char **cursor, const c
 		/* A mount can begin below the root of the hierarchy: of our path only the rest counts then. */
 		if (!path_is_normalized(root) || !path_is_below(own, root))
 			continue;
-		*ret_directory = path_simplify(
-			arena, arena_format(arena, "%s/%s", mount_point, own + (root[1] ? strlen(root) : 0)));
+		*ret_directory =
+			path_simplify(arena, arena_format(arena, "%s/%s", mount_point,
+							  own + (root[1] ? strlen(root) : 0)));
 		return 0;
 	}
 	return -ENOENT;
@@ -154,7 +160,8 @@ static int open_group(int dir_fd, const char *path)
  */
 static bool group_is_divisible(int fd)
 {
-	return faccessat(fd, ".", W_OK, AT_EACCESS) == 0 && faccessat(fd, "cgroup.procs", W_OK, AT_EACCESS) == 0;
+	return faccessat(fd, ".", W_OK, AT_EACCESS) == 0 &&
+	       faccessat(fd, "cgroup.procs", W_OK, AT_EACCESS) == 0;
 }
 
 int cgroup_probe(struct arena *arena, struct cgroup_place *ret_place)
@@ -164,10 +171,12 @@ int cgroup_probe(struct arena *arena, struct cgroup_place *ret_place)
 	const char *cursor;
 	char *own, *directory;
 
-	TRY(file_read(AT_FDCWD, "/proc/self/cgroup", TABLE_MAX_BYTES, &groups, /* ret_length= */ NULL));
+	TRY(file_read(AT_FDCWD, "/proc/self/cgroup", TABLE_MAX_BYTES, &groups,
+		      /* ret_length= */ NULL));
 	if (cgroup_own_from_text(arena, groups, &own) < 0)
 		return CGROUP_NO_HIERARCHY;
-	TRY(file_read(AT_FDCWD, "/proc/self/mountinfo", TABLE_MAX_BYTES, &mounts, /* ret_length= */ NULL));
+	TRY(file_read(AT_FDCWD, "/proc/self/mountinfo", TABLE_MAX_BYTES, &mounts,
+		      /* ret_length= */ NULL));
 	cursor = mounts;
 	while (cgroup_directory_from_text(arena, &cursor, own, &directory) == 0) {
 		auto_close int fd = open_group(AT_FDCWD, directory);
@@ -353,7 +362,8 @@ static bool has_word(const char *line, const char *word)
  */
 static void enable_controllers(struct cgroup *cgroup)
 {
-	char available[CGROUP_CONTROLLERS_MAX], active[CGROUP_CONTROLLERS_MAX], *rest = available, *name;
+	char available[CGROUP_CONTROLLERS_MAX], active[CGROUP_CONTROLLERS_MAX], *rest = available,
+										*name;
 
 	if (read_line(cgroup->base_fd, "cgroup.controllers", available, sizeof(available)) < 0 ||
 	    read_line(cgroup->base_fd, "cgroup.subtree_control", active, sizeof(active)) < 0)
@@ -366,8 +376,8 @@ static void enable_controllers(struct cgroup *cgroup)
 			continue;
 		(void)snprintf(change, sizeof(change), "+%s", name);
 		if (file_write(cgroup->base_fd, "cgroup.subtree_control", change) == 0)
-			(void)snprintf(cgroup->enabled + used, sizeof(cgroup->enabled) - used, "%s%s", used ? " " : "",
-				       name);
+			(void)snprintf(cgroup->enabled + used, sizeof(cgroup->enabled) - used,
+				       "%s%s", used ? " " : "", name);
 	}
 }
 
@@ -381,7 +391,8 @@ static void disable_controllers(struct cgroup *cgroup)
 		if (!*name)
 			continue;
 		(void)snprintf(change, sizeof(change), "-%s", name);
-		(void)file_write(cgroup->base_fd, "cgroup.subtree_control", change); /* the move back will tell */
+		(void)file_write(cgroup->base_fd, "cgroup.subtree_control",
+				 change); /* the move back will tell */
 	}
 	cgroup->enabled[0] = '\0';
 }
@@ -404,7 +415,8 @@ static void undo_payload(void *argument)
 	close_group(&cgroup->payload_fd);
 	r = cgroup_remove_tree(cgroup->base_fd, "payload");
 	if (r < 0)
-		warn(r, "Cannot remove the cgroup '%s/payload', leaving it behind", cgroup->directory);
+		warn(r, "Cannot remove the cgroup '%s/payload', leaving it behind",
+		     cgroup->directory);
 }
 
 static void undo_supervisor(void *argument)
@@ -422,7 +434,8 @@ static void undo_supervisor(void *argument)
 	if (r == 0)
 		r = cgroup_remove_tree(cgroup->base_fd, "supervisor");
 	if (r < 0)
-		warn(r, "Cannot remove the cgroup '%s/supervisor', leaving it behind", cgroup->directory);
+		warn(r, "Cannot remove the cgroup '%s/supervisor', leaving it behind",
+		     cgroup->directory);
 }
 
 static void undo_base(void *argument)
@@ -453,7 +466,8 @@ static int make_group(int parent_fd, const char *name, bool may_kill)
 	}
 	r = open_group(parent_fd, name);
 	if (r < 0)
-		(void)unlinkat(parent_fd, name, AT_REMOVEDIR); /* the first failure is the one to tell */
+		(void)unlinkat(parent_fd, name,
+			       AT_REMOVEDIR); /* the first failure is the one to tell */
 	return r;
 }
 
@@ -474,8 +488,8 @@ static bool is_parent_group(int parent_fd, int fd)
 {
 	struct stat parent, child;
 
-	return fstat(parent_fd, &parent) == 0 && fstat(fd, &child) == 0 && parent.st_dev == child.st_dev &&
-	       parent.st_ino != child.st_ino;
+	return fstat(parent_fd, &parent) == 0 && fstat(fd, &child) == 0 &&
+	       parent.st_dev == child.st_dev && parent.st_ino != child.st_ino;
 }
 
 /* With keep_unit a supervisor that was started again finds itself where its predecessor had moved to. */
@@ -488,7 +502,8 @@ static int open_unit_base(struct arena *arena, struct cgroup *cgroup)
 		auto_close int above_fd = open_group(place->own_fd, "..");
 
 		if (above_fd >= 0 && is_parent_group(above_fd, place->own_fd)) {
-			cgroup->directory = arena_copy_n(arena, place->directory, length > 1 ? length - 1 : length);
+			cgroup->directory = arena_copy_n(arena, place->directory,
+							 length > 1 ? length - 1 : length);
 			return steal_fd(above_fd);
 		}
 	}
@@ -496,7 +511,8 @@ static int open_unit_base(struct arena *arena, struct cgroup *cgroup)
 	return open_group(place->own_fd, ".");
 }
 
-static int make_base(struct arena *arena, const struct cgroup_request *request, struct cgroup *cgroup)
+static int make_base(struct arena *arena, const struct cgroup_request *request,
+		     struct cgroup *cgroup)
 {
 	const struct cgroup_place *place = cgroup->place;
 	int fd;
@@ -516,7 +532,8 @@ static int make_base(struct arena *arena, const struct cgroup_request *request, 
 	return 0;
 }
 
-static int make_payload(const struct cgroup_request *request, struct undo *undo, struct cgroup *cgroup)
+static int make_payload(const struct cgroup_request *request, struct undo *undo,
+			struct cgroup *cgroup)
 {
 	/* Without a group of the machine's own the lock on its name says nothing about whose payload that is. */
 	bool may_kill = request->name_is_locked && !request->keep_unit;
@@ -553,17 +570,20 @@ static int delegate(const struct cgroup *cgroup, uid_t owner)
 	if (owner == geteuid())
 		return 0;
 	if (fchown(cgroup->payload_fd, owner, owner) < 0)
-		return fail(-errno, "Cannot give the cgroup '%s/payload' to user %u", cgroup->directory, owner);
+		return fail(-errno, "Cannot give the cgroup '%s/payload' to user %u",
+			    cgroup->directory, owner);
 	for (size_t i = 0; i < ARRAY_LEN(delegated_files); i++)
-		if (fchownat(cgroup->payload_fd, delegated_files[i], owner, owner, AT_SYMLINK_NOFOLLOW) < 0 &&
+		if (fchownat(cgroup->payload_fd, delegated_files[i], owner, owner,
+			     AT_SYMLINK_NOFOLLOW) < 0 &&
 		    errno != ENOENT)
-			return fail(-errno, "Cannot give '%s/payload/%s' to user %u", cgroup->directory,
-				    delegated_files[i], owner);
+			return fail(-errno, "Cannot give '%s/payload/%s' to user %u",
+				    cgroup->directory, delegated_files[i], owner);
 	return 0;
 }
 
-int cgroup_create(struct arena *arena, const struct cgroup_place *place, const struct cgroup_request *request,
-		  struct undo *undo, struct cgroup *ret_cgroup)
+int cgroup_create(struct arena *arena, const struct cgroup_place *place,
+		  const struct cgroup_request *request, struct undo *undo,
+		  struct cgroup *ret_cgroup)
 {
 	struct cgroup *cgroup = ret_cgroup;
 	int r;

@@ -41,12 +41,13 @@ int cgroup_own_from_text(struct arena *arena, const char *text, char **ret_own);
  * Reads lines of a /proc/PID/mountinfo text from '*cursor' up to and with the next cgroup2 mount under which the group
  * 'own' is visible, and gives that group's directory. Moves the cursor behind the line; -ENOENT after the last one.
  */
-int cgroup_directory_from_text(struct arena *arena, const char **cursor, const char *own, char **ret_directory);
+int cgroup_directory_from_text(struct arena *arena, const char **cursor, const char *own,
+			       char **ret_directory);
 
 struct cgroup_request {
 	const char *machine; /* a valid machine name */
-	uid_t owner;         /* the container's root as the host sees it; it gets the payload group delegated */
-	bool keep_unit;      /* divide our own group itself instead of a new group below it */
+	uid_t owner; /* the container's root as the host sees it; it gets the payload group delegated */
+	bool keep_unit; /* divide our own group itself instead of a new group below it */
 	bool move_supervisor;
 	bool name_is_locked; /* no other supervisor can own this machine's group: leftovers in it may be killed */
 };
@@ -61,7 +62,8 @@ struct cgroup {
 	int payload_fd;        /* for CLONE_INTO_CGROUP and for the cgroup mount */
 	bool keep_unit, supervisor_is_moved;
 	char name[NAME_MAX + 1]; /* of the base below our own group; empty with keep_unit */
-	char enabled[CGROUP_CONTROLLERS_MAX]; /* controllers that we switched on for the leaves: "cpu memory" */
+	char enabled
+		[CGROUP_CONTROLLERS_MAX]; /* controllers that we switched on for the leaves: "cpu memory" */
 };
 
 #define CGROUP_NONE ((struct cgroup){.base_fd = -EBADF, .payload_fd = -EBADF})
@@ -83,8 +85,9 @@ struct cgroup {
  * remove all groups, those that the guest made included. Returns 0, CGROUP_NOT_WRITABLE, or a negative errno after it
  * was told; in the last two cases *ret_cgroup may still be in the undo list.
  */
-int cgroup_create(struct arena *arena, const struct cgroup_place *place, const struct cgroup_request *request,
-		  struct undo *undo, struct cgroup *ret_cgroup);
+int cgroup_create(struct arena *arena, const struct cgroup_place *place,
+		  const struct cgroup_request *request, struct undo *undo,
+		  struct cgroup *ret_cgroup);
 
 /* Moves a process into the payload group, where it could not be born there. Slow: see above. Says nothing. */
 int cgroup_move(const struct cgroup *cgroup, pid_t pid);

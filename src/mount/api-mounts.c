@@ -21,7 +21,7 @@
 #define TMP_OPTIONS "mode=01777,size=10%,nr_inodes=400k"
 #define PTS_OPTIONS "newinstance,ptmxmode=0666,mode=0600,gid=5"
 
-/* clang-format off: one row, one line */
+/* clang-format off */
 #define NEW(at, type, opts, bits, must, f_type) \
 	{.kind = OPERATION_NEW, .target = (at), .source = (type), .options = (opts), .flags = (bits), .need = (must), \
 	 .makes_target = true, .magic = (f_type)}

@@ -12,12 +12,12 @@
 /* When a row applies; all bits of a row must hold. */
 enum api_condition {
 	API_ALWAYS = 0,
-	API_TMP = 1 << 0,             /* $SYSTEMD_NSPAWN_TMPFS_TMP is not 0 */
-	API_SYSFS_WHOLE = 1 << 1,     /* the host's network: all of sysfs, read-only */
-	API_SYSFS_SKELETON = 1 << 2,  /* a private network: only what concerns it */
-	API_NET_SYSCTL = 1 << 3,      /* /proc/sys/net stays writable */
-	API_PROTECTED = 1 << 4,       /* protections of /proc and /sys are not switched off */
-	API_SYSFS_WRITABLE = 1 << 5,  /* they are */
+	API_TMP = 1 << 0,            /* $SYSTEMD_NSPAWN_TMPFS_TMP is not 0 */
+	API_SYSFS_WHOLE = 1 << 1,    /* the host's network: all of sysfs, read-only */
+	API_SYSFS_SKELETON = 1 << 2, /* a private network: only what concerns it */
+	API_NET_SYSCTL = 1 << 3,     /* /proc/sys/net stays writable */
+	API_PROTECTED = 1 << 4,      /* protections of /proc and /sys are not switched off */
+	API_SYSFS_WRITABLE = 1 << 5, /* they are */
 };
 
 struct api_mount {

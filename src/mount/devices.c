@@ -34,6 +34,7 @@ static const struct device devices[] = {
 	{.name = "net/tun", .major = 10, .minor = 200, .mode = 0666, .is_probed = true},
 };
 
+/* clang-format off */
 static const struct {
 	const char *name, *target;
 } links[] = {
@@ -43,6 +44,7 @@ static const struct {
 	{"stderr", "/proc/self/fd/2"},
 	{"ptmx", "pts/ptmx"},
 };
+/* clang-format on */
 
 static const char *const directories[] = {"shm", "pts", "mqueue", "net", "char"};
 
@@ -71,8 +73,10 @@ static int make_node(int dev_fd, const struct device *device)
 
 	if (!look_at_host(device, &mode) && device->is_probed)
 		return 0;
-	if (mknodat(dev_fd, device->name, S_IFCHR | mode, makedev(device->major, device->minor)) < 0)
-		return fail(-errno, "Cannot make the device node '/dev/%s' in the tree", device->name);
+	if (mknodat(dev_fd, device->name, S_IFCHR | mode, makedev(device->major, device->minor)) <
+	    0)
+		return fail(-errno, "Cannot make the device node '/dev/%s' in the tree",
+			    device->name);
 	(void)snprintf(name, sizeof(name), "char/%u:%u", device->major, device->minor);
 	(void)snprintf(target, sizeof(target), "../%s", device->name);
 	/* A convenience for udev-like tools; the node itself is there. */
@@ -84,12 +88,14 @@ int devices_make(int dev_fd)
 {
 	for (size_t i = 0; i < ARRAY_LEN(directories); i++)
 		if (mkdirat(dev_fd, directories[i], 0755) < 0)
-			return fail(-errno, "Cannot make the directory '/dev/%s' in the tree", directories[i]);
+			return fail(-errno, "Cannot make the directory '/dev/%s' in the tree",
+				    directories[i]);
 	for (size_t i = 0; i < ARRAY_LEN(devices); i++)
 		TRY(make_node(dev_fd, &devices[i]));
 	for (size_t i = 0; i < ARRAY_LEN(links); i++)
 		if (symlinkat(links[i].target, dev_fd, links[i].name) < 0)
-			return fail(-errno, "Cannot make the link '/dev/%s' in the tree", links[i].name);
+			return fail(-errno, "Cannot make the link '/dev/%s' in the tree",
+				    links[i].name);
 	if (access("/proc/kcore", F_OK) == 0)
 		(void)symlinkat("/proc/kcore", dev_fd, "core");
 	return 0;

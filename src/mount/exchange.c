@@ -92,8 +92,8 @@ static int mount_export(const char *path)
 	    fsconfig(context_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return -errno;
 	mount_fd = fsmount(context_fd, FSMOUNT_CLOEXEC,
-			   MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC |
-				   MOUNT_ATTR_NOSYMFOLLOW);
+			   MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+				   MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSYMFOLLOW);
 	if (mount_fd < 0 || move_mount(mount_fd, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		return -errno;
 	return 0;
@@ -106,7 +106,8 @@ int exchange_make(struct exchange *exchange, struct undo *undo)
 	unmount_all(exchange->incoming);
 	r = make_directory(exchange->incoming, 0600);
 	if (r < 0) {
-		warn(r, "Cannot make the directory '%s', the host cannot mount into the running machine",
+		warn(r,
+		     "Cannot make the directory '%s', the host cannot mount into the running machine",
 		     exchange->incoming);
 		return r;
 	}
@@ -119,7 +120,8 @@ int exchange_make(struct exchange *exchange, struct undo *undo)
 		r = mount_export(exchange->export);
 	}
 	if (r < 0)
-		warn(r, "Cannot mount '%s', the machine has no place for sockets that the host can reach",
+		warn(r,
+		     "Cannot mount '%s', the machine has no place for sockets that the host can reach",
 		     exchange->export);
 	return r;
 }

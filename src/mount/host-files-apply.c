@@ -118,8 +118,8 @@ static bool has_content(const char *path, const char *text, size_t bytes)
 	auto_free char *present = NULL;
 	size_t present_bytes;
 
-	return file_read(AT_FDCWD, path, SOURCE_MAX_BYTES, &present, &present_bytes) == 0 && present_bytes == bytes &&
-	       memcmp(present, text, bytes) == 0;
+	return file_read(AT_FDCWD, path, SOURCE_MAX_BYTES, &present, &present_bytes) == 0 &&
+	       present_bytes == bytes && memcmp(present, text, bytes) == 0;
 }
 
 static int do_copy(const struct job *job)
@@ -184,8 +184,8 @@ static int bind_host_file(const struct job *job)
 	TRY(target);
 	if (!S_ISREG(status.st_mode))
 		return S_ISLNK(status.st_mode) ? -ELOOP : -EINVAL;
-	if (move_mount(mount, "", target, "",
-		       MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+	if (move_mount(mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) <
+	    0)
 		return -errno;
 	return 0;
 }
@@ -234,8 +234,8 @@ static int do_symlink(const struct job *job)
 	make_temporary_name(job, temporary);
 	if (symlinkat(path, job->parent_fd, temporary) < 0)
 		return -errno;
-	if (fchownat(job->parent_fd, temporary, job->root_uid, job->root_uid,
-		     AT_SYMLINK_NOFOLLOW) < 0) {
+	if (fchownat(job->parent_fd, temporary, job->root_uid, job->root_uid, AT_SYMLINK_NOFOLLOW) <
+	    0) {
 		int r = -errno;
 
 		(void)unlinkat(job->parent_fd, temporary, 0);
@@ -253,13 +253,13 @@ static const struct {
 	int (*function)(const struct job *job);
 	const char *verb;
 } ways[] = {
-	[HOW_AUTO]    = {NULL,       NULL},
-	[HOW_OFF]     = {NULL,       NULL},
-	[HOW_COPY]    = {do_copy,    "copy"},
+	[HOW_AUTO] = {NULL, NULL},
+	[HOW_OFF] = {NULL, NULL},
+	[HOW_COPY] = {do_copy, "copy"},
 	[HOW_REPLACE] = {do_replace, "copy"},
-	[HOW_BIND]    = {do_bind,    "bind"},
+	[HOW_BIND] = {do_bind, "bind"},
 	[HOW_SYMLINK] = {do_symlink, "link"},
-	[HOW_DELETE]  = {do_delete,  "delete"},
+	[HOW_DELETE] = {do_delete, "delete"},
 };
 static_assert(ARRAY_LEN(ways) == HOW_DELETE + 1, "one function for each way");
 

@@ -22,6 +22,7 @@
 #include "mount/host-files.h"
 #include "mount/run-host.h"
 
+/* clang-format off */
 static const struct {
 	unsigned int flag;
 	uint64_t attribute;
@@ -30,6 +31,7 @@ static const struct {
 	{MOUNT_FLAG_NODEV, MOUNT_ATTR_NODEV},	       {MOUNT_FLAG_NOEXEC, MOUNT_ATTR_NOEXEC},
 	{MOUNT_FLAG_STRICTATIME, MOUNT_ATTR_STRICTATIME}, {MOUNT_FLAG_NOSYMFOLLOW, MOUNT_ATTR_NOSYMFOLLOW},
 };
+/* clang-format on */
 
 static uint64_t attributes_of(unsigned int flags)
 {
@@ -50,7 +52,8 @@ static int set_flags(int mount_fd, unsigned int flags, bool recursive)
 		.propagation = flags & MOUNT_FLAG_SLAVE ? MS_SLAVE : MS_PRIVATE,
 	};
 
-	return mount_setattr(mount_fd, "", AT_EMPTY_PATH | (unsigned int)(recursive ? AT_RECURSIVE : 0), &attr,
+	return mount_setattr(mount_fd, "",
+			     AT_EMPTY_PATH | (unsigned int)(recursive ? AT_RECURSIVE : 0), &attr,
 			     sizeof(attr)) < 0
 		       ? -errno
 		       : 0;
@@ -58,8 +61,10 @@ static int set_flags(int mount_fd, unsigned int flags, bool recursive)
 
 static int attach(int mount_fd, int target_fd)
 {
-	return move_mount(mount_fd, "", target_fd, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0 ? -errno
-													      : 0;
+	return move_mount(mount_fd, "", target_fd, "",
+			  MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0
+		       ? -errno
+		       : 0;
 }
 
 /* Feeds "key=value,flag,…" to a file system context; 'options' is the plan's and stays as it is. */
@@ -76,7 +81,8 @@ static int configure(int context_fd, const char *options)
 		value = strchr(option, '=');
 		if (value)
 			*value++ = '\0';
-		if (fsconfig(context_fd, value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, option, value, 0) < 0)
+		if (fsconfig(context_fd, value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, option,
+			     value, 0) < 0)
 			return -errno;
 		options += length + (options[length] == ',');
 	}
@@ -108,8 +114,8 @@ static int make_instance(const struct mount_operation *operation)
 	r = configure(context_fd, operation->options);
 	if (r < 0) {
 		if (operation->is_custom) {
-			(void)fail(r, "Cannot make a %s with the options '%s' for '%s'", operation->source,
-				   operation->options, operation->target);
+			(void)fail(r, "Cannot make a %s with the options '%s' for '%s'",
+				   operation->source, operation->options, operation->target);
 			hint_from_context(context_fd);
 			return -ECANCELED; /* said already */
 		}
@@ -119,7 +125,8 @@ static int make_instance(const struct mount_operation *operation)
 	return fd < 0 ? -errno : fd;
 }
 
-static int open_target(const struct mount_site *site, const struct mount_operation *operation, enum path_kind kind)
+static int open_target(const struct mount_site *site, const struct mount_operation *operation,
+		       enum path_kind kind)
 {
 	if (operation->makes_target)
 		return path_make(site->root_fd, operation->target, kind, 0755, 0);
@@ -137,14 +144,15 @@ static bool is_mount_point(int fd)
 /* Descriptors of our own mounts are kept: a later mount of the user's may cover their paths. */
 static int *keeper_of(struct mount_site *site, const char *target)
 {
-	return strcmp(target, "/dev") == 0	 ? &site->dev_fd
+	return strcmp(target, "/dev") == 0       ? &site->dev_fd
 	       : strcmp(target, "/dev/pts") == 0 ? &site->pts_fd
-	       : strcmp(target, "/run") == 0	 ? &site->run_fd
+	       : strcmp(target, "/run") == 0     ? &site->run_fd
 						 : NULL;
 }
 
 /* The user put something else over the root: from here on that is the root. */
-static int adopt_root(struct mount_site *site, const struct mount_operation *operation, int mount_fd)
+static int adopt_root(struct mount_site *site, const struct mount_operation *operation,
+		      int mount_fd)
 {
 	int fd;
 
@@ -157,7 +165,8 @@ static int adopt_root(struct mount_site *site, const struct mount_operation *ope
 	return 0;
 }
 
-static int perform_new(struct mount_site *site, const struct mount_operation *operation, int source_fd)
+static int perform_new(struct mount_site *site, const struct mount_operation *operation,
+		       int source_fd)
 {
 	auto_close int target_fd = open_target(site, operation, PATH_DIRECTORY), mount_fd = -EBADF;
 	int *keeper = operation->is_custom ? NULL : keeper_of(site, operation->target);
@@ -187,13 +196,16 @@ static int open_sysfs(struct mount_site *site)
 	site->sysfs_fd = make_instance(&whole);
 	if (site->sysfs_fd < 0)
 		return site->sysfs_fd;
-	return move_mount(site->sysfs_fd, "", AT_FDCWD, "/sys", MOVE_MOUNT_F_EMPTY_PATH) < 0 ? -errno : 0;
+	return move_mount(site->sysfs_fd, "", AT_FDCWD, "/sys", MOVE_MOUNT_F_EMPTY_PATH) < 0
+		       ? -errno
+		       : 0;
 }
 
 static int clone_mount(int fd, bool recursive)
 {
-	int clone = open_tree(fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH |
-					      (unsigned int)(recursive ? AT_RECURSIVE : 0));
+	int clone = open_tree(fd, "",
+			      OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH |
+				      (unsigned int)(recursive ? AT_RECURSIVE : 0));
 
 	return clone < 0 ? -errno : clone;
 }
@@ -215,7 +227,8 @@ static int clone_source(struct mount_site *site, const struct mount_operation *o
 /* The target again, with other flags: looked up only once. */
 static int perform_seal(struct mount_site *site, const struct mount_operation *operation)
 {
-	auto_close int target_fd = path_open(site->root_fd, operation->target, O_PATH, 0), mount_fd = -EBADF;
+	auto_close int target_fd = path_open(site->root_fd, operation->target, O_PATH, 0),
+		       mount_fd = -EBADF;
 
 	if (target_fd < 0)
 		return target_fd;
@@ -226,7 +239,8 @@ static int perform_seal(struct mount_site *site, const struct mount_operation *o
 	return attach(mount_fd, target_fd);
 }
 
-static int perform_bind(struct mount_site *site, const struct mount_operation *operation, int source_fd)
+static int perform_bind(struct mount_site *site, const struct mount_operation *operation,
+			int source_fd)
 {
 	auto_close int own_fd = -EBADF, target_fd = -EBADF;
 	struct stat status;
@@ -242,7 +256,8 @@ static int perform_bind(struct mount_site *site, const struct mount_operation *o
 		return mount_fd;
 	if (fstat(mount_fd, &status) < 0)
 		return -errno;
-	target_fd = open_target(site, operation, S_ISDIR(status.st_mode) ? PATH_DIRECTORY : PATH_FILE);
+	target_fd =
+		open_target(site, operation, S_ISDIR(status.st_mode) ? PATH_DIRECTORY : PATH_FILE);
 	if (target_fd < 0)
 		return target_fd;
 	TRY(set_flags(mount_fd, operation->flags, operation->recursive));
@@ -250,9 +265,11 @@ static int perform_bind(struct mount_site *site, const struct mount_operation *o
 	return adopt_root(site, operation, mount_fd);
 }
 
-static int perform_cover(struct mount_site *site, const struct mount_operation *operation, int source_fd)
+static int perform_cover(struct mount_site *site, const struct mount_operation *operation,
+			 int source_fd)
 {
-	auto_close int target_fd = open_target(site, operation, PATH_FILE), node_fd = -EBADF, mount_fd = -EBADF;
+	auto_close int target_fd = open_target(site, operation, PATH_FILE), node_fd = -EBADF,
+		       mount_fd = -EBADF;
 	struct stat status;
 
 	(void)source_fd;
@@ -260,26 +277,32 @@ static int perform_cover(struct mount_site *site, const struct mount_operation *
 		return target_fd;
 	if (fstat(target_fd, &status) < 0)
 		return -errno;
-	node_fd = openat(site->run_fd, run_host_inaccessible(status.st_mode), O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	node_fd = openat(site->run_fd, run_host_inaccessible(status.st_mode),
+			 O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (node_fd < 0)
 		return -errno;
 	mount_fd = clone_mount(node_fd, /* recursive= */ false);
 	if (mount_fd < 0)
 		return mount_fd;
-	TRY(set_flags(mount_fd, MOUNT_FLAG_READ_ONLY | MOUNT_FLAG_NOSUID | MOUNT_FLAG_NODEV | MOUNT_FLAG_NOEXEC,
+	TRY(set_flags(mount_fd,
+		      MOUNT_FLAG_READ_ONLY | MOUNT_FLAG_NOSUID | MOUNT_FLAG_NODEV |
+			      MOUNT_FLAG_NOEXEC,
 		      false));
 	return attach(mount_fd, target_fd);
 }
 
-static int perform_remount(struct mount_site *site, const struct mount_operation *operation, int source_fd)
+static int perform_remount(struct mount_site *site, const struct mount_operation *operation,
+			   int source_fd)
 {
 	auto_close int target_fd = open_target(site, operation, PATH_DIRECTORY);
 
 	(void)source_fd;
-	return target_fd < 0 ? target_fd : set_flags(target_fd, operation->flags, operation->recursive);
+	return target_fd < 0 ? target_fd
+			     : set_flags(target_fd, operation->flags, operation->recursive);
 }
 
-static int perform_directory(struct mount_site *site, const struct mount_operation *operation, int source_fd)
+static int perform_directory(struct mount_site *site, const struct mount_operation *operation,
+			     int source_fd)
 {
 	auto_close int fd = path_make(site->root_fd, operation->target, PATH_DIRECTORY, 0755, 0);
 
@@ -288,16 +311,17 @@ static int perform_directory(struct mount_site *site, const struct mount_operati
 }
 
 /* What a tree of a distribution's packages may leave out, and every start needs (file-hierarchy(7)). */
-static int perform_base(struct mount_site *site, const struct mount_operation *operation, int source_fd)
+static int perform_base(struct mount_site *site, const struct mount_operation *operation,
+			int source_fd)
 {
 	static const struct {
 		const char *name, *link_target;
 		mode_t mode;
 	} rows[] = {
-		{"bin", "usr/bin", 0},	      {"lib", "usr/lib", 0},	  {"sbin", "usr/sbin", 0},
-		{"lib64", "usr/lib64", 0},    {"root", NULL, 0750},	  {"usr", NULL, 0755},
-		{"var", NULL, 0755},	      {"etc", NULL, 0755},	  {"proc", NULL, 0555},
-		{"sys", NULL, 0555},	      {"dev", NULL, 0555},	  {"run", NULL, 0555},
+		{"bin", "usr/bin", 0},     {"lib", "usr/lib", 0}, {"sbin", "usr/sbin", 0},
+		{"lib64", "usr/lib64", 0}, {"root", NULL, 0750},  {"usr", NULL, 0755},
+		{"var", NULL, 0755},       {"etc", NULL, 0755},   {"proc", NULL, 0555},
+		{"sys", NULL, 0555},       {"dev", NULL, 0555},   {"run", NULL, 0555},
 	};
 
 	(void)operation;
@@ -320,14 +344,16 @@ static int perform_base(struct mount_site *site, const struct mount_operation *o
 	return 0;
 }
 
-static int perform_devices(struct mount_site *site, const struct mount_operation *operation, int source_fd)
+static int perform_devices(struct mount_site *site, const struct mount_operation *operation,
+			   int source_fd)
 {
 	(void)operation;
 	(void)source_fd;
 	return devices_make(site->dev_fd) < 0 ? -ECANCELED : 0;
 }
 
-static int perform_run_host(struct mount_site *site, const struct mount_operation *operation, int source_fd)
+static int perform_run_host(struct mount_site *site, const struct mount_operation *operation,
+			    int source_fd)
 {
 	(void)operation;
 	(void)source_fd;
@@ -340,7 +366,8 @@ static int perform_run_host(struct mount_site *site, const struct mount_operatio
 	return site->run_host_fd < 0 ? -errno : 0;
 }
 
-static int perform_host_files(struct mount_site *site, const struct mount_operation *operation, int source_fd)
+static int perform_host_files(struct mount_site *site, const struct mount_operation *operation,
+			      int source_fd)
 {
 	(void)operation;
 	(void)source_fd;
@@ -348,7 +375,8 @@ static int perform_host_files(struct mount_site *site, const struct mount_operat
 	return 0;
 }
 
-typedef int (*perform_function)(struct mount_site *site, const struct mount_operation *operation, int source_fd);
+typedef int (*perform_function)(struct mount_site *site, const struct mount_operation *operation,
+				int source_fd);
 
 static const perform_function perform[] = {
 	[OPERATION_BASE] = perform_base,
@@ -369,8 +397,9 @@ static const char *describe(const struct mount_operation *operation)
 	case OPERATION_NEW:
 		return operation->source;
 	case OPERATION_BIND:
-		return operation->place == SOURCE_HOST || operation->place == SOURCE_TREE ? operation->source
-											   : "a directory";
+		return operation->place == SOURCE_HOST || operation->place == SOURCE_TREE
+			       ? operation->source
+			       : "a directory";
 	case OPERATION_COVER:
 		return "an inaccessible node";
 	case OPERATION_REMOUNT:
@@ -396,12 +425,14 @@ static int settle(const struct mount_operation *operation, int r)
 	}
 	if (r == -ECANCELED)
 		return r; /* the sentence was said closer to the cause */
-	(void)fail(r, "Cannot mount %s on '%s' in the tree", describe(operation), operation->target);
+	(void)fail(r, "Cannot mount %s on '%s' in the tree", describe(operation),
+		   operation->target);
 	if (r == -ENOENT && operation->makes_target)
 		hint("A symbolic link on the way to '%s' leads nowhere inside the tree; replace it with a directory",
 		     operation->target);
 	else if (r == -ELOOP)
-		hint("Symbolic links on the way to '%s' run in a circle or leave the tree", operation->target);
+		hint("Symbolic links on the way to '%s' run in a circle or leave the tree",
+		     operation->target);
 	return -ECANCELED;
 }
 
@@ -424,8 +455,10 @@ static int verify(const struct mount_site *site)
 		if (operation->magic == 0)
 			continue;
 		fd = path_open(site->root_fd, operation->target, O_PATH, 0);
-		if (fd < 0 || fstatfs(fd, &status) < 0 || (unsigned long)status.f_type != operation->magic) {
-			(void)refuse(EINVAL, "The tree hides '%s': it is not the %s that was mounted there",
+		if (fd < 0 || fstatfs(fd, &status) < 0 ||
+		    (unsigned long)status.f_type != operation->magic) {
+			(void)refuse(EINVAL,
+				     "The tree hides '%s': it is not the %s that was mounted there",
 				     operation->target, operation->source);
 			hint("Replace symbolic links among /proc, /sys, /dev and /run in the tree with directories");
 			return -ECANCELED;
@@ -445,7 +478,8 @@ static int apply_all(struct mount_site *site)
 			TRY(verify(site));
 			is_verified = true;
 		}
-		TRY(settle(operation, perform[operation->kind](site, operation, site->sources->fds[i])));
+		TRY(settle(operation,
+			   perform[operation->kind](site, operation, site->sources->fds[i])));
 	}
 	return is_verified ? 0 : verify(site);
 }
@@ -454,7 +488,8 @@ int mount_apply(struct mount_site *site)
 {
 	int r;
 
-	site->dev_fd = site->pts_fd = site->run_fd = site->sysfs_fd = site->run_host_fd = site->kmsg_fd = -EBADF;
+	site->dev_fd = site->pts_fd = site->run_fd = site->sysfs_fd = site->run_host_fd =
+		site->kmsg_fd = -EBADF;
 	/* Our copy of the host's mounts hears of changes there but never tells of ours. */
 	if (mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
 		return fail(-errno, "Cannot make the mount namespace private");
@@ -483,6 +518,7 @@ int mount_share(struct mount_site *site)
 	struct mount_attr attr = {.propagation = MS_SHARED};
 
 	if (mount_setattr(site->root_fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0)
-		return fail(-errno, "Cannot share the mounts of the tree among the payload's namespaces");
+		return fail(-errno,
+			    "Cannot share the mounts of the tree among the payload's namespaces");
 	return 0;
 }

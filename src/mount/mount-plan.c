@@ -11,12 +11,14 @@
 #include "base/scope.h"
 #include "mount/api-mounts.h"
 
-static unsigned int conditions_that_hold(const struct config *config, const struct mount_facts *facts)
+static unsigned int conditions_that_hold(const struct config *config,
+					 const struct mount_facts *facts)
 {
 	bool is_network_view = facts->network_is_private || config->api_vfs == API_VFS_NETWORK;
 	bool is_writable = config->api_vfs == API_VFS_WRITABLE;
 
-	return (config->tmpfs_on_tmp ? API_TMP : 0) | (is_writable ? API_SYSFS_WRITABLE : API_PROTECTED) |
+	return (config->tmpfs_on_tmp ? API_TMP : 0) |
+	       (is_writable ? API_SYSFS_WRITABLE : API_PROTECTED) |
 	       (is_network_view && !is_writable ? API_SYSFS_SKELETON : API_SYSFS_WHOLE) |
 	       (is_network_view ? API_NET_SYSCTL : 0);
 }
@@ -35,6 +37,7 @@ static int compare_requests(const void *left, const void *right)
 }
 
 /* Words of mount(8) that are flags of the mount rather than options of the file system. */
+/* clang-format off */
 static const struct {
 	const char *word;
 	unsigned int flag;
@@ -47,6 +50,7 @@ static const struct {
 	{"strictatime", MOUNT_FLAG_STRICTATIME, true}, {"relatime", MOUNT_FLAG_STRICTATIME, false},
 	{"nosymfollow", MOUNT_FLAG_NOSYMFOLLOW, true},
 };
+/* clang-format on */
 
 /* Takes the flag words out of 'options' into 'flags'; returns what is left, NULL for nothing. */
 static const char *split_options(struct arena *arena, const char *options, unsigned int *flags)
@@ -58,10 +62,12 @@ static const char *split_options(struct arena *arena, const char *options, unsig
 		size_t length = strcspn(options, ","), i;
 
 		for (i = 0; i < ARRAY_LEN(flag_words); i++)
-			if (strlen(flag_words[i].word) == length && strncmp(options, flag_words[i].word, length) == 0)
+			if (strlen(flag_words[i].word) == length &&
+			    strncmp(options, flag_words[i].word, length) == 0)
 				break;
 		if (i < ARRAY_LEN(flag_words)) {
-			*flags = flag_words[i].is_set ? *flags | flag_words[i].flag : *flags & ~flag_words[i].flag;
+			*flags = flag_words[i].is_set ? *flags | flag_words[i].flag
+						      : *flags & ~flag_words[i].flag;
 		} else if (length > 0) {
 			if (used > 0)
 				rest[used++] = ',';
@@ -78,7 +84,8 @@ static bool is_root(const char *path)
 	return strcmp(path, "/") == 0;
 }
 
-static void add_request(struct arena *arena, const struct mount_request *request, struct mount_plan *plan)
+static void add_request(struct arena *arena, const struct mount_request *request,
+			struct mount_plan *plan)
 {
 	struct mount_operation *operation = ARRAY_ADD(arena, plan);
 
@@ -93,7 +100,7 @@ static void add_request(struct arena *arena, const struct mount_request *request
 	switch (request->kind) {
 	case MOUNT_BIND:
 		operation->source = request->source;
-		operation->place = !request->source		? SOURCE_EMPTY
+		operation->place = !request->source             ? SOURCE_EMPTY
 				   : request->source_is_in_tree ? SOURCE_TREE
 								: SOURCE_HOST;
 		break;
@@ -101,8 +108,9 @@ static void add_request(struct arena *arena, const struct mount_request *request
 		operation->kind = OPERATION_NEW;
 		operation->source = "tmpfs";
 		operation->flags |= MOUNT_FLAG_NODEV | MOUNT_FLAG_STRICTATIME;
-		operation->options = split_options(arena, request->options ? request->options : "mode=0755",
-						   &operation->flags);
+		operation->options =
+			split_options(arena, request->options ? request->options : "mode=0755",
+				      &operation->flags);
 		/* Always: whoever may make nodes in a tmpfs of the payload's could otherwise open any device. */
 		operation->flags |= MOUNT_FLAG_NODEV;
 		break;
@@ -117,7 +125,8 @@ static void add_request(struct arena *arena, const struct mount_request *request
 static void add_requests(struct arena *arena, const struct mount_requests *requests, bool on_root,
 			 struct mount_plan *plan)
 {
-	const struct mount_request **sorted = arena_allocate(arena, (requests->count + 1) * sizeof(*sorted));
+	const struct mount_request **sorted =
+		arena_allocate(arena, (requests->count + 1) * sizeof(*sorted));
 
 	for (size_t i = 0; i < requests->count; i++)
 		sorted[i] = &requests->items[i];
@@ -128,7 +137,8 @@ static void add_requests(struct arena *arena, const struct mount_requests *reque
 }
 
 /* What stands in /run/host that is still the host's. Nice to have, each of them. */
-static void add_shared(struct arena *arena, const struct mount_facts *facts, struct mount_plan *plan)
+static void add_shared(struct arena *arena, const struct mount_facts *facts,
+		       struct mount_plan *plan)
 {
 	const struct {
 		const char *source, *target;
@@ -148,13 +158,14 @@ static void add_shared(struct arena *arena, const struct mount_facts *facts, str
 				.place = SOURCE_HOST,
 				.source = rows[i].source,
 				.target = rows[i].target,
-				.flags = rows[i].flags | MOUNT_FLAG_NOSUID | MOUNT_FLAG_NODEV | MOUNT_FLAG_NOEXEC,
+				.flags = rows[i].flags | MOUNT_FLAG_NOSUID | MOUNT_FLAG_NODEV |
+					 MOUNT_FLAG_NOEXEC,
 				.need = NEED_NICE,
 			};
 }
 
-void mount_plan_make(struct arena *arena, const struct config *config, const struct mount_facts *facts,
-		     struct mount_plan *ret)
+void mount_plan_make(struct arena *arena, const struct config *config,
+		     const struct mount_facts *facts, struct mount_plan *ret)
 {
 	unsigned int holds = conditions_that_hold(config, facts);
 	bool root_is_replaced;
@@ -169,7 +180,8 @@ void mount_plan_make(struct arena *arena, const struct config *config, const str
 		 * The base directories must be made while the tree can still be written. What the user put over the
 		 * root brings its own flags.
 		 */
-		if (api_mounts[i].operation.kind == OPERATION_BASE && config->read_only && !root_is_replaced)
+		if (api_mounts[i].operation.kind == OPERATION_BASE && config->read_only &&
+		    !root_is_replaced)
 			*ARRAY_ADD(arena, ret) = (struct mount_operation){
 				.kind = OPERATION_REMOUNT,
 				.target = "/",
@@ -179,7 +191,8 @@ void mount_plan_make(struct arena *arena, const struct config *config, const str
 	}
 	add_shared(arena, facts, ret);
 	/* Before the user's own mounts, which may cover the files that these write. */
-	*ARRAY_ADD(arena, ret) = (struct mount_operation){.kind = OPERATION_HOST_FILES, .target = "/etc"};
+	*ARRAY_ADD(arena, ret) =
+		(struct mount_operation){.kind = OPERATION_HOST_FILES, .target = "/etc"};
 	add_requests(arena, &config->mounts, /* on_root= */ false, ret);
 	ret->cgroup = api_cgroup_mount;
 }

@@ -21,7 +21,7 @@ enum mount_operation_kind {
 	OPERATION_DEVICES,   /* fills /dev */
 	OPERATION_RUN_HOST,  /* fills /run/host */
 	OPERATION_DIRECTORY, /* a directory to mount on later */
-	OPERATION_REMOUNT,   /* other flags for what is mounted at the target; 'recursive' for what is below as well */
+	OPERATION_REMOUNT, /* other flags for what is mounted at the target; 'recursive' for what is below as well */
 	OPERATION_HOST_FILES, /* resolv.conf and localtime */
 	_OPERATION_COUNT,
 };
@@ -33,8 +33,10 @@ enum mount_flags {
 	MOUNT_FLAG_NOEXEC = 1 << 3,
 	MOUNT_FLAG_STRICTATIME = 1 << 4,
 	MOUNT_FLAG_NOSYMFOLLOW = 1 << 5,
-	MOUNT_FLAG_WRITABLE = 1 << 6, /* even if what is bound is mounted read-only where it comes from */
-	MOUNT_FLAG_SLAVE = 1 << 7,    /* what is mounted at the source later appears here, not the other way */
+	MOUNT_FLAG_WRITABLE =
+		1 << 6, /* even if what is bound is mounted read-only where it comes from */
+	MOUNT_FLAG_SLAVE =
+		1 << 7, /* what is mounted at the source later appears here, not the other way */
 };
 
 /* Where a bind's source is named. */
@@ -56,16 +58,16 @@ enum mount_need {
 struct mount_operation {
 	enum mount_operation_kind kind;
 	enum mount_need need;
-	const char *target;      /* as the guest sees it */
+	const char *target; /* as the guest sees it */
 	enum mount_source_place place;
-	const char *source;      /* path by 'place'; file system type for OPERATION_NEW */
-	const char *options;     /* "key=value,flag" for OPERATION_NEW, or NULL */
-	unsigned int flags;      /* enum mount_flags */
+	const char *source;  /* path by 'place'; file system type for OPERATION_NEW */
+	const char *options; /* "key=value,flag" for OPERATION_NEW, or NULL */
+	unsigned int flags;  /* enum mount_flags */
 	bool recursive;
-	bool makes_target;       /* a missing target is made */
-	bool skips_mount_point;  /* what the host mounted there already stays */
-	bool is_custom;          /* asked for by name */
-	unsigned long magic;     /* statfs(2) f_type that the target must show at the end, or 0 */
+	bool makes_target;      /* a missing target is made */
+	bool skips_mount_point; /* what the host mounted there already stays */
+	bool is_custom;         /* asked for by name */
+	unsigned long magic;    /* statfs(2) f_type that the target must show at the end, or 0 */
 };
 
 struct mount_plan {
@@ -78,9 +80,9 @@ struct mount_plan {
 /* What of the host and the tree the plan depends on. */
 struct mount_facts {
 	bool network_is_private;
-	const char *host_os_release; /* path on the host, or NULL */
+	const char *host_os_release;     /* path on the host, or NULL */
 	const struct exchange *exchange; /* directories shared with the host, or NULL */
 };
 
-void mount_plan_make(struct arena *arena, const struct config *config, const struct mount_facts *facts,
-		     struct mount_plan *ret);
+void mount_plan_make(struct arena *arena, const struct config *config,
+		     const struct mount_facts *facts, struct mount_plan *ret);

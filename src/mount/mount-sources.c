@@ -19,7 +19,8 @@
 
 static int clone_tree(int directory_fd, const char *path, bool recursive)
 {
-	unsigned int flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (unsigned int)(recursive ? AT_RECURSIVE : 0) |
+	unsigned int flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
+			     (unsigned int)(recursive ? AT_RECURSIVE : 0) |
 			     (unsigned int)(*path ? 0 : AT_EMPTY_PATH);
 	int fd = open_tree(directory_fd, path, flags);
 
@@ -72,7 +73,9 @@ static int make_temporary(struct mount_sources *sources, struct undo *undo)
 	char *inner;
 
 	if (!mkdtemp(path))
-		return fail(-errno, "Cannot make a temporary directory in '/var/tmp' for an empty bind source");
+		return fail(
+			-errno,
+			"Cannot make a temporary directory in '/var/tmp' for an empty bind source");
 	if (sources->temporaries.count == 0)
 		undo_push(undo, remove_temporaries, sources, "temporary bind sources");
 	strings_add(sources->arena, &sources->temporaries, path);
@@ -82,7 +85,8 @@ static int make_temporary(struct mount_sources *sources, struct undo *undo)
 	return clone_tree(AT_FDCWD, inner, false);
 }
 
-static int open_source(struct mount_sources *sources, const struct mount_operation *operation, struct undo *undo)
+static int open_source(struct mount_sources *sources, const struct mount_operation *operation,
+		       struct undo *undo)
 {
 	int fd;
 

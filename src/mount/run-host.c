@@ -22,11 +22,13 @@ struct inaccessible {
 	bool is_vital; /* device nodes may be forbidden; then nothing can be covered with them */
 };
 
+/* clang-format off */
 static const struct inaccessible inaccessibles[] = {
 	{"host/inaccessible/reg", S_IFREG, true},   {"host/inaccessible/dir", S_IFDIR, true},
 	{"host/inaccessible/fifo", S_IFIFO, true},  {"host/inaccessible/sock", S_IFSOCK, true},
 	{"host/inaccessible/chr", S_IFCHR, false}, {"host/inaccessible/blk", S_IFBLK, false},
 };
+/* clang-format on */
 
 const char *run_host_inaccessible(unsigned int mode)
 {
@@ -48,7 +50,8 @@ const char *run_host_inaccessible(unsigned int mode)
 
 static int make_file(int run_fd, const char *name, const char *line, mode_t mode)
 {
-	auto_close int fd = openat(run_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+	auto_close int fd =
+		openat(run_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
 	char text[256];
 	int length = snprintf(text, sizeof(text), "%s\n", line ? line : "");
 
@@ -63,7 +66,8 @@ static int make_inaccessibles(int run_fd)
 		return -errno;
 	for (size_t i = 0; i < ARRAY_LEN(inaccessibles); i++) {
 		const struct inaccessible *row = &inaccessibles[i];
-		int r = row->kind == S_IFDIR ? mkdirat(run_fd, row->name, 0) : mknodat(run_fd, row->name, row->kind, 0);
+		int r = row->kind == S_IFDIR ? mkdirat(run_fd, row->name, 0)
+					     : mknodat(run_fd, row->name, row->kind, 0);
 
 		if (r < 0 && row->is_vital)
 			return -errno;
@@ -81,8 +85,8 @@ static int fill(int run_fd, const struct run_host_request *request)
 	TRY(make_file(run_fd, "host/os-release", NULL, 0444));
 	if (mkfifoat(run_fd, "host/proc-kmsg", 0600) < 0)
 		return -errno;
-	if (request->has_exchange &&
-	    (mkdirat(run_fd, "host/incoming", 0600) < 0 || mkdirat(run_fd, "host/unix-export", 0755) < 0))
+	if (request->has_exchange && (mkdirat(run_fd, "host/incoming", 0600) < 0 ||
+				      mkdirat(run_fd, "host/unix-export", 0755) < 0))
 		return -errno;
 	return make_inaccessibles(run_fd);
 }

@@ -27,9 +27,11 @@ static enum console_event meaning(unsigned char byte)
 	return CONSOLE_NOTHING;
 }
 
-enum console_event console_keys_feed(struct console_keys *keys, unsigned char byte, uint64_t now_usec)
+enum console_event console_keys_feed(struct console_keys *keys, unsigned char byte,
+				     uint64_t now_usec)
 {
-	bool is_third = keys->pending == 2 && now_usec - keys->typed_usec[0] <= CONSOLE_KEYS_WITHIN_USEC;
+	bool is_third =
+		keys->pending == 2 && now_usec - keys->typed_usec[0] <= CONSOLE_KEYS_WITHIN_USEC;
 
 	if (is_third || byte != ESCAPE_KEY) {
 		keys->pending = 0;

@@ -29,4 +29,5 @@ struct console_keys {
  * Takes one typed byte at the time 'now_usec' of any clock that never goes back, and returns the hotkey that it
  * completes, else CONSOLE_NOTHING. The caller forwards the byte in any case.
  */
-enum console_event console_keys_feed(struct console_keys *keys, unsigned char byte, uint64_t now_usec);
+enum console_event console_keys_feed(struct console_keys *keys, unsigned char byte,
+				     uint64_t now_usec);

@@ -58,7 +58,8 @@ void console_decide(enum console_mode asked, const bool is_terminal[3], bool ter
 	/* Where a person looks first. Standard input comes last: terminals are usually open both ways. */
 	static const int by_preference[] = {STDOUT_FILENO, STDERR_FILENO, STDIN_FILENO};
 	struct console_plan plan = {
-		.mode = resolve_mode(asked, is_terminal[STDIN_FILENO] && is_terminal[STDOUT_FILENO]),
+		.mode = resolve_mode(asked,
+				     is_terminal[STDIN_FILENO] && is_terminal[STDOUT_FILENO]),
 		.output_stream = -EBADF,
 	};
 	bool is_pipe = plan.mode == CONSOLE_PIPE;
@@ -67,7 +68,8 @@ void console_decide(enum console_mode asked, const bool is_terminal[3], bool ter
 		plan.stream_is_pty[stream] = !is_pipe || is_terminal[stream];
 		plan.pty_is_needed = plan.pty_is_needed || plan.stream_is_pty[stream];
 	}
-	plan.input_is_forwarded = plan.mode == CONSOLE_INTERACTIVE || (is_pipe && is_terminal[STDIN_FILENO]);
+	plan.input_is_forwarded =
+		plan.mode == CONSOLE_INTERACTIVE || (is_pipe && is_terminal[STDIN_FILENO]);
 	plan.output_is_forwarded = plan.pty_is_needed && plan.mode != CONSOLE_PASSIVE;
 	if (plan.output_is_forwarded && !is_pipe)
 		plan.output_stream = STDOUT_FILENO;
@@ -84,7 +86,8 @@ static bool is_in_foreground(int terminal_fd)
 {
 	pid_t foreground = tcgetpgrp(terminal_fd);
 
-	return foreground < 0 || foreground == getpgrp(); /* negative: not our controlling terminal, no job control */
+	return foreground < 0 ||
+	       foreground == getpgrp(); /* negative: not our controlling terminal, no job control */
 }
 
 static int set_modes(int fd, const struct termios *modes)
@@ -148,7 +151,8 @@ static void leave_raw(struct console *console)
 	(void)sigprocmask(SIG_BLOCK, &stop, &before);
 	if (console->output_is_raw && tcgetattr(STDOUT_FILENO, &output) >= 0) {
 		output.c_oflag = console->saved_oflag;
-		(void)set_modes(STDOUT_FILENO, &output); /* fails if the terminal is gone, then nobody minds */
+		(void)set_modes(STDOUT_FILENO,
+				&output); /* fails if the terminal is gone, then nobody minds */
 	}
 	if (modes_are_ours(console))
 		(void)set_modes(STDIN_FILENO, &console->saved);
@@ -175,7 +179,8 @@ static unsigned short size_from_environment(const char *name)
 static bool size_of_terminal(const struct console *console, struct winsize *ret_size)
 {
 	/* The caller's own descriptor, not our second one, which is not there for every kind of output. */
-	if (console->plan.output_stream >= 0 && ioctl(console->plan.output_stream, TIOCGWINSZ, ret_size) >= 0)
+	if (console->plan.output_stream >= 0 &&
+	    ioctl(console->plan.output_stream, TIOCGWINSZ, ret_size) >= 0)
 		return true;
 	return console->plan.input_is_forwarded && ioctl(STDIN_FILENO, TIOCGWINSZ, ret_size) >= 0;
 }
@@ -213,8 +218,9 @@ static int open_again(int fd, int flags)
 	if (again < 0)
 		return -errno;
 	/* Names like /dev/tty0, /dev/console and /dev/ptmx lead to another terminal each time. */
-	if (!S_ISFIFO(status.st_mode) && (ioctl(fd, TIOCGDEV, &device) < 0 ||
-					  ioctl(again, TIOCGDEV, &device_again) < 0 || device != device_again))
+	if (!S_ISFIFO(status.st_mode) &&
+	    (ioctl(fd, TIOCGDEV, &device) < 0 || ioctl(again, TIOCGDEV, &device_again) < 0 ||
+	     device != device_again))
 		return -EOPNOTSUPP;
 	return steal_fd(again);
 }
@@ -246,7 +252,8 @@ static enum console_sink kind_of_sink(int fd)
 		return CONSOLE_SINK_NONE;
 	if (S_ISSOCK(status.st_mode))
 		return CONSOLE_SINK_SOCKET;
-	return S_ISFIFO(status.st_mode) || fd_is_terminal(fd) ? CONSOLE_SINK_MAY_BLOCK : CONSOLE_SINK_PLAIN;
+	return S_ISFIFO(status.st_mode) || fd_is_terminal(fd) ? CONSOLE_SINK_MAY_BLOCK
+							      : CONSOLE_SINK_PLAIN;
 }
 
 static void attach_output(struct console *console)
@@ -406,7 +413,8 @@ static enum console_event take_input(struct console *console)
 	console->input_end += (size_t)got;
 	now = now_usec();
 	for (ssize_t i = 0; i < got; i++) {
-		enum console_event event = console_keys_feed(&console->keys, (unsigned char)next[i], now);
+		enum console_event event =
+			console_keys_feed(&console->keys, (unsigned char)next[i], now);
 
 		if (event > strongest)
 			strongest = event;
@@ -418,8 +426,9 @@ static enum console_event take_input(struct console *console)
 static int give_input(struct console *console)
 {
 	while (console->input_start < console->input_end) {
-		ssize_t written = write(console->master_fd, console->buffers->input + console->input_start,
-					console->input_end - console->input_start);
+		ssize_t written =
+			write(console->master_fd, console->buffers->input + console->input_start,
+			      console->input_end - console->input_start);
 
 		if (written == 0 || (written < 0 && errno == EAGAIN))
 			return 0;
@@ -433,7 +442,8 @@ static int give_input(struct console *console)
 	return 0;
 }
 
-static ssize_t write_without_blocking(const struct console *console, const char *bytes, size_t length)
+static ssize_t write_without_blocking(const struct console *console, const char *bytes,
+				      size_t length)
 {
 	struct pollfd ready = {.fd = console->output_fd, .events = POLLOUT};
 
@@ -459,8 +469,9 @@ static ssize_t write_without_blocking(const struct console *console, const char 
 static void flush_output(struct console *console)
 {
 	while (console->output_start < console->output_end) {
-		ssize_t written = write_without_blocking(console, console->buffers->output + console->output_start,
-							 console->output_end - console->output_start);
+		ssize_t written = write_without_blocking(
+			console, console->buffers->output + console->output_start,
+			console->output_end - console->output_start);
 
 		if (written < 0 && errno == EINTR)
 			continue;
@@ -469,7 +480,8 @@ static void flush_output(struct console *console)
 		if (written < 0) {
 			/* A reader that closed its end, like head(1), does so on purpose. */
 			if (errno != EPIPE)
-				warn(-errno, "Cannot write the container's output, dropping the rest of it");
+				warn(-errno,
+				     "Cannot write the container's output, dropping the rest of it");
 			close_output(console);
 			return;
 		}
@@ -528,7 +540,8 @@ int console_dispatch(struct console *console, const struct pollfd *fds, size_t n
 		event = take_input(console);
 	if (console->input_start < console->input_end)
 		TRY(give_input(console));
-	if (console->output_start < console->output_end && is_ready(fds, n_fds, console->output_fd, POLLOUT))
+	if (console->output_start < console->output_end &&
+	    is_ready(fds, n_fds, console->output_fd, POLLOUT))
 		flush_output(console);
 	if (console->output_end == 0 && is_ready(fds, n_fds, console->master_fd, POLLIN))
 		TRY(forward_output(console, READS_PER_DISPATCH));
@@ -540,7 +553,8 @@ void console_window_changed(struct console *console)
 	struct winsize size;
 
 	if (console->is_started && console->master_fd >= 0 && size_of_terminal(console, &size))
-		(void)ioctl(console->master_fd, TIOCSWINSZ, &size); /* the kernel signals the guest */
+		(void)ioctl(console->master_fd, TIOCSWINSZ,
+			    &size); /* the kernel signals the guest */
 }
 
 void console_resumed(struct console *console)

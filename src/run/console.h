@@ -17,13 +17,15 @@
 
 /* DECIDED, before the clone. */
 struct console_plan {
-	enum console_mode mode; /* interactive, read-only, passive or pipe: the other two are resolved */
+	enum console_mode
+		mode; /* interactive, read-only, passive or pipe: the other two are resolved */
 	bool pty_is_needed;
-	bool stream_is_pty[3]; /* the guest's descriptor 0, 1, 2 is the pty's slave, else the caller's own */
+	bool stream_is_pty
+		[3]; /* the guest's descriptor 0, 1, 2 is the pty's slave, else the caller's own */
 	bool input_is_forwarded;
 	bool output_is_forwarded;
-	int output_stream;     /* which of the caller's descriptors gets the pty's output; -EBADF: none */
-	bool term_is_passed;   /* the guest sees the caller's TERM, COLORTERM and NO_COLOR, else TERM=dumb */
+	int output_stream; /* which of the caller's descriptors gets the pty's output; -EBADF: none */
+	bool term_is_passed; /* the guest sees the caller's TERM, COLORTERM and NO_COLOR, else TERM=dumb */
 };
 
 /*
@@ -40,8 +42,8 @@ struct console_buffers;
 
 /* How bytes reach the caller. */
 enum console_sink {
-	CONSOLE_SINK_NONE,      /* nobody takes them: read and dropped, so that the guest never blocks on them */
-	CONSOLE_SINK_PLAIN,     /* write(2) on what never blocks: files, and our own non-blocking description */
+	CONSOLE_SINK_NONE, /* nobody takes them: read and dropped, so that the guest never blocks on them */
+	CONSOLE_SINK_PLAIN, /* write(2) on what never blocks: files, and our own non-blocking description */
 	CONSOLE_SINK_SOCKET,    /* send(2), which can be told per call not to block */
 	CONSOLE_SINK_MAY_BLOCK, /* the caller's own description: asked before each small write(2) */
 };
@@ -59,16 +61,17 @@ struct console {
 	bool output_is_ours;
 	enum console_sink sink;
 
-	struct termios saved;     /* the modes of the terminal on standard input */
-	struct termios raw;       /* what we made of them */
+	struct termios saved; /* the modes of the terminal on standard input */
+	struct termios raw;   /* what we made of them */
 	bool can_be_raw, is_raw;
-	bool raw_is_due;          /* in the foreground the terminal has to be made raw first */
-	tcflag_t saved_oflag;     /* of the terminal on standard output, if it is a different one */
+	bool raw_is_due;      /* in the foreground the terminal has to be made raw first */
+	tcflag_t saved_oflag; /* of the terminal on standard output, if it is a different one */
 	bool output_is_raw;
 
 	struct console_keys keys;
 	struct console_buffers *buffers;
-	size_t input_start, input_end, output_start, output_end; /* what is pending in the buffers */
+	size_t input_start, input_end, output_start,
+		output_end; /* what is pending in the buffers */
 };
 
 /*

@@ -36,12 +36,14 @@ const char *environment_get(const struct strings *environment, const char *name)
 	size_t length = strlen(name);
 
 	for (size_t i = 0; i < environment->count; i++)
-		if (strncmp(environment->items[i], name, length) == 0 && environment->items[i][length] == '=')
+		if (strncmp(environment->items[i], name, length) == 0 &&
+		    environment->items[i][length] == '=')
 			return environment->items[i] + length + 1;
 	return NULL;
 }
 
-static void set(struct arena *arena, struct strings *environment, const char *name, const char *value)
+static void set(struct arena *arena, struct strings *environment, const char *name,
+		const char *value)
 {
 	if (value)
 		environment_set(arena, environment, arena_format(arena, "%s=%s", name, value));
@@ -83,7 +85,8 @@ void environment_plan(struct arena *arena, const struct plan *plan, struct strin
 		environment_set(arena, ret, config->environment.items[i]);
 }
 
-void environment_add_user(struct arena *arena, struct strings *environment, const struct user_identity *user)
+void environment_add_user(struct arena *arena, struct strings *environment,
+			  const struct user_identity *user)
 {
 	const struct {
 		const char *name, *value;

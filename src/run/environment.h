@@ -20,4 +20,5 @@ const char *environment_get(const struct strings *environment, const char *name)
 void environment_plan(struct arena *arena, const struct plan *plan, struct strings *ret);
 
 /* HOME, USER and LOGNAME, unless the user of nspawn set them. */
-void environment_add_user(struct arena *arena, struct strings *environment, const struct user_identity *user);
+void environment_add_user(struct arena *arena, struct strings *environment,
+			  const struct user_identity *user);

@@ -81,8 +81,10 @@ static int receive_message(int fd, struct message *ret_message, int fds[_PASSENG
 		char bytes[CMSG_SPACE(sizeof(int) * _PASSENGER_COUNT)];
 	} control = {0};
 	struct iovec part = {.iov_base = ret_message, .iov_len = sizeof(*ret_message)};
-	struct msghdr packet = {
-		.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+	struct msghdr packet = {.msg_iov = &part,
+				.msg_iovlen = 1,
+				.msg_control = &control,
+				.msg_controllen = sizeof(control)};
 	ssize_t length;
 
 	for (size_t i = 0; i < _PASSENGER_COUNT; i++)
@@ -94,7 +96,8 @@ static int receive_message(int fd, struct message *ret_message, int fds[_PASSENG
 		return errno == ECONNRESET ? 0 : -errno;
 	if (length == 0)
 		return 0;
-	if (packet.msg_controllen >= sizeof(struct cmsghdr) && control.header.cmsg_type == SCM_RIGHTS)
+	if (packet.msg_controllen >= sizeof(struct cmsghdr) &&
+	    control.header.cmsg_type == SCM_RIGHTS)
 		memcpy(fds, CMSG_DATA(&control.header), control.header.cmsg_len - CMSG_LEN(0));
 	if ((size_t)length <= MESSAGE_HEAD)
 		return -EPROTO;
@@ -155,7 +158,8 @@ int handshake_overhear(struct handshake *handshake)
 void handshake_log_sink(enum log_level level, int error, const char *sentence, void *userdata)
 {
 	struct handshake *handshake = userdata;
-	struct message message = {.step = HANDSHAKE_SPOKEN, .error = error, .level = (int32_t)level};
+	struct message message = {
+		.step = HANDSHAKE_SPOKEN, .error = error, .level = (int32_t)level};
 	size_t length = strnlen(sentence, sizeof(message.text) - 1);
 
 	/*

@@ -14,12 +14,12 @@
 #include "base/log.h"
 
 enum handshake_step {
-	HANDSHAKE_PLACED,   /* parent: links, scope, registration and cgroup are in place */
-	HANDSHAKE_ROOTED,   /* container: the new root is assembled and entered; the host's is out of reach */
-	HANDSHAKE_GO,       /* parent: I have your console and your sockets and watch; run when you are confined */
+	HANDSHAKE_PLACED, /* parent: links, scope, registration and cgroup are in place */
+	HANDSHAKE_ROOTED, /* container: the new root is assembled and entered; the host's is out of reach */
+	HANDSHAKE_GO, /* parent: I have your console and your sockets and watch; run when you are confined */
 	HANDSHAKE_CONFINED, /* container: limits, ids and capabilities are final; the filter and the exec come next */
-	HANDSHAKE_SPOKEN,   /* container: a sentence for the user, at any time */
-	HANDSHAKE_FAILED,   /* container: I give up; my sentences said why */
+	HANDSHAKE_SPOKEN, /* container: a sentence for the user, at any time */
+	HANDSHAKE_FAILED, /* container: I give up; my sentences said why */
 	_HANDSHAKE_STEP_COUNT,
 };
 

@@ -34,6 +34,7 @@
 #define STATUS_ABNORMAL 255 /* the payload died by a signal, or did not want to */
 
 /* The numbers that PID 1 of a systemd host acts on; halt is the same as poweroff, kexec the same as reboot. */
+/* clang-format off */
 static const struct {
 	bool is_realtime;
 	int number; /* counted from SIGRTMIN if realtime, which is no constant in glibc */
@@ -49,12 +50,14 @@ static const struct {
 	{.is_realtime = true,  .number = 15,     .action = INIT_REBOOT   }, /* reboot now */
 	{.is_realtime = true,  .number = 16,     .action = INIT_REBOOT   }, /* kexec now */
 };
+/* clang-format on */
 static_assert(ARRAY_LEN(signal_actions) == 9, "four ways to power off and five to reboot");
 
 enum init_action init_action_for(int signal_number)
 {
 	for (size_t i = 0; i < ARRAY_LEN(signal_actions); i++) {
-		int number = signal_actions[i].number + (signal_actions[i].is_realtime ? SIGRTMIN : 0);
+		int number =
+			signal_actions[i].number + (signal_actions[i].is_realtime ? SIGRTMIN : 0);
 
 		if (number == signal_number)
 			return signal_actions[i].action;
@@ -70,7 +73,8 @@ static void reset_signals(void)
 	sigset_t none;
 
 	for (int number = 1; number < _NSIG; number++)
-		(void)sigaction(number, &by_default, NULL); /* SIGKILL and SIGSTOP refuse, as do libc's own two */
+		(void)sigaction(number, &by_default,
+				NULL); /* SIGKILL and SIGSTOP refuse, as do libc's own two */
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
@@ -89,7 +93,8 @@ static void correct_listen_pid(char **environment, char *buffer, size_t bytes)
 }
 
 /* Starts once PID 1 is what the payload may see, which the closed end of 'ready_fd' says. */
-__attribute__((noreturn)) static void become_payload(const struct init_request *request, int ready_fd, int failure_fd)
+__attribute__((noreturn)) static void become_payload(const struct init_request *request,
+						     int ready_fd, int failure_fd)
 {
 	char listen_pid[32], nothing;
 	int error;
@@ -158,7 +163,8 @@ static void overwrite(uint64_t start, uint64_t end, const char *text, size_t byt
 	if (used == 0)
 		return;
 	memcpy(old, text, used);
-	old[used - 1] = '\0'; /* without it a reader of the command line goes on into the environment */
+	old[used - 1] =
+		'\0'; /* without it a reader of the command line goes on into the environment */
 }
 
 /*
@@ -191,7 +197,8 @@ static void keep_only_own_capabilities(void)
 	struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {};
 	const uint32_t wanted = UINT32_C(1) << CAP_KILL | UINT32_C(1) << CAP_SYS_BOOT;
 
-	(void)syscall(SYS_capget, &header, sets); /* on failure all are zero, which is what we then get */
+	(void)syscall(SYS_capget, &header,
+		      sets); /* on failure all are zero, which is what we then get */
 	sets[0] = (struct __user_cap_data_struct){.permitted = sets[0].permitted & wanted};
 	sets[0].effective = sets[0].permitted;
 	sets[1] = (struct __user_cap_data_struct){};
@@ -300,8 +307,9 @@ static int be_init(const struct init_request *request, pid_t payload, int ready_
 	int status, error, length;
 
 	/* Both strings end in NUL, as in a real environment. */
-	length = snprintf(environment, sizeof(environment), "container=%.128s%ccontainer_uuid=%.64s", request->service,
-			  '\0', request->uuid);
+	length =
+		snprintf(environment, sizeof(environment), "container=%.128s%ccontainer_uuid=%.64s",
+			 request->service, '\0', request->uuid);
 	show_as_init(name, environment, (size_t)length + 1);
 	keep_only_own_capabilities();
 	(void)close(ready_fd); /* says GO to the payload */

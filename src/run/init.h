@@ -16,8 +16,8 @@ enum init_action {
 struct init_request {
 	const char *service; /* what other containers find in $container */
 	const char *uuid;    /* the machine id, 32 digits without dashes */
-	char **environment;  /* the payload's; where it has LISTEN_FDS= it must also have a LISTEN_PID= to be replaced */
-	bool has_terminal;   /* standard input is the terminal that the payload's session shall have */
+	char **environment; /* the payload's; where it has LISTEN_FDS= it must also have a LISTEN_PID= to be replaced */
+	bool has_terminal; /* standard input is the terminal that the payload's session shall have */
 
 	/* Runs the payload with 'environment', as exec does: returns only a negative errno, after it told what is wrong. */
 	int (*execute)(char *const *environment, void *userdata);

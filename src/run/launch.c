@@ -30,7 +30,6 @@ static void close_fd(void *argument)
 	*fd = -EBADF;
 }
 
-
 /* Whatever happened: nobody of the machine survives its supervisor. PID 1 takes its namespace along. */
 static void kill_payload(void *argument)
 {
@@ -53,7 +52,8 @@ static void kill_payload(void *argument)
 static pid_t clone_payload(struct machine *machine, bool into_cgroup)
 {
 	struct clone_args arguments = {
-		.flags = machine->plan->clone_flags | CLONE_PIDFD | (into_cgroup ? CLONE_INTO_CGROUP : 0),
+		.flags = machine->plan->clone_flags | CLONE_PIDFD |
+			 (into_cgroup ? CLONE_INTO_CGROUP : 0),
 		.pidfd = (uint64_t)(uintptr_t)&machine->pidfd,
 		.exit_signal = SIGCHLD,
 		.cgroup = into_cgroup ? (uint64_t)machine->cgroup.payload_fd : 0,
@@ -108,7 +108,8 @@ static int take_passengers(struct machine *machine, const int passengers[_PASSEN
 	machine->kmsg_fd = passengers[PASSENGER_KMSG];
 	undo_push(machine->undo, close_fd, &machine->kmsg_fd, "kernel log FIFO");
 	undo_push(machine->undo, console_stop, &machine->console, "console");
-	return console_start(&machine->console, &machine->plan->console, passengers[PASSENGER_CONSOLE]);
+	return console_start(&machine->console, &machine->plan->console,
+			     passengers[PASSENGER_CONSOLE]);
 }
 
 /* --- The story --- */
@@ -120,8 +121,10 @@ static int explain_silence(struct machine *machine, int r)
 
 	if (r != -EPIPE && r != -EPROTO)
 		return r;
-	if (waitid(P_PIDFD, (id_t)machine->pidfd, &info, WEXITED | WNOWAIT) == 0 && info.si_code != CLD_EXITED)
-		return refuse(EIO, "The payload was killed by signal %s while it was set up", sigabbrev_np(info.si_status));
+	if (waitid(P_PIDFD, (id_t)machine->pidfd, &info, WEXITED | WNOWAIT) == 0 &&
+	    info.si_code != CLD_EXITED)
+		return refuse(EIO, "The payload was killed by signal %s while it was set up",
+			      sigabbrev_np(info.si_status));
 	return refuse(EIO, "The payload ended while it was set up");
 }
 

@@ -34,7 +34,8 @@
 #define SEND_TIMEOUT_SEC 1
 
 #ifndef SO_PASSRIGHTS
-#define SO_PASSRIGHTS 83 /* Linux 6.16; the same number on all architectures but those with a list of their own */
+#define SO_PASSRIGHTS \
+	83 /* Linux 6.16; the same number on all architectures but those with a list of their own */
 #endif
 
 /* TO OUR MANAGER ------------------------------------------------------------------------------------------------ */
@@ -53,7 +54,8 @@ static int manager_address(const char *name, struct sockaddr_un *ret_address, so
 		address.sun_path[0] = '\0';
 	*ret_address = address;
 	/* Of an abstract name every byte counts, so no final NUL belongs to it. */
-	*ret_bytes = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length + (name[0] == '/'));
+	*ret_bytes =
+		(socklen_t)(offsetof(struct sockaddr_un, sun_path) + length + (name[0] == '/'));
 	return 0;
 }
 
@@ -73,7 +75,8 @@ int notify_send(const char *text)
 		return -errno;
 	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) < 0)
 		return -errno;
-	if (sendto(fd, text, strlen(text), MSG_NOSIGNAL, (const struct sockaddr *)&address, bytes) < 0)
+	if (sendto(fd, text, strlen(text), MSG_NOSIGNAL, (const struct sockaddr *)&address, bytes) <
+	    0)
 		return -errno;
 	return 0;
 }
@@ -163,7 +166,8 @@ static int receive_message(int fd, char *text, pid_t *ret_sender)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 	header = CMSG_FIRSTHDR(&message);
 	if (message.msg_flags & MSG_TRUNC || !header || header->cmsg_level != SOL_SOCKET ||
-	    header->cmsg_type != SCM_CREDENTIALS || header->cmsg_len != CMSG_LEN(sizeof(credentials)))
+	    header->cmsg_type != SCM_CREDENTIALS ||
+	    header->cmsg_len != CMSG_LEN(sizeof(credentials)))
 		return 0;
 	memcpy(&credentials, CMSG_DATA(header), sizeof(credentials));
 	text[length] = '\0';
@@ -232,12 +236,14 @@ void notify_escape(char *ret_text, size_t bytes, const char *status)
 		if (is_control(from)) {
 			bool is_wide = from[0] == 0xc2;
 
-			length = (size_t)snprintf(piece, sizeof(piece), is_wide ? "\\u%04x" : "\\x%02x",
+			length = (size_t)snprintf(piece, sizeof(piece),
+						  is_wide ? "\\u%04x" : "\\x%02x",
 						  is_wide ? from[1] : from[0]);
 			from += is_wide ? 2 : 1;
 		} else {
 			/* A character with what continues it, at most four bytes: never half of one is left. */
-			for (length = 0; length == 0 || (length < 4 && (*from & 0xc0) == 0x80); from++)
+			for (length = 0; length == 0 || (length < 4 && (*from & 0xc0) == 0x80);
+			     from++)
 				piece[length++] = (char)*from;
 		}
 		if (used + length + 1 > bytes)
@@ -257,8 +263,8 @@ static void relay_message(int heard, const char *status, struct notify_relay *re
 
 	if (status) {
 		notify_escape(escaped, sizeof(escaped), status);
-		(void)snprintf(text, sizeof(text), "%sSTATUS=Container running: %s", is_ready ? "READY=1\n" : "",
-			       escaped);
+		(void)snprintf(text, sizeof(text), "%sSTATUS=Container running: %s",
+			       is_ready ? "READY=1\n" : "", escaped);
 	} else if (is_ready) {
 		(void)snprintf(text, sizeof(text), "READY=1\nSTATUS=Container running.");
 	} else {

@@ -90,18 +90,21 @@ static int bring_up_loopback(void)
 	struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP};
 
 	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) < 0)
-		return fail(-errno, "Cannot bring up the loopback interface of the private network");
+		return fail(-errno,
+			    "Cannot bring up the loopback interface of the private network");
 	return 0;
 }
 
 /* Our pty lives in the payload's own devpts: the caller's terminal is never handed over. */
 static int open_console(struct payload *payload, int *ret_master_fd)
 {
-	auto_close int master_fd = openat(payload->site.pts_fd, "ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
+	auto_close int master_fd =
+		openat(payload->site.pts_fd, "ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
 	char target[32];
 	int unlock = 0, number;
 
-	if (master_fd < 0 || ioctl(master_fd, TIOCSPTLCK, &unlock) < 0 || ioctl(master_fd, TIOCGPTN, &number) < 0)
+	if (master_fd < 0 || ioctl(master_fd, TIOCSPTLCK, &unlock) < 0 ||
+	    ioctl(master_fd, TIOCGPTN, &number) < 0)
 		return fail(-errno, "Cannot make a pseudo-terminal for the console");
 	payload->console_fd = ioctl(master_fd, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (payload->console_fd < 0)
@@ -125,7 +128,8 @@ static int take_root(struct payload *payload, int passengers[_PASSENGER_COUNT])
 	passengers[PASSENGER_KMSG] = payload->site.kmsg_fd;
 	passengers[PASSENGER_NOTIFY] = notify_listen(payload->site.run_host_fd);
 	if (passengers[PASSENGER_NOTIFY] < 0)
-		return fail(passengers[PASSENGER_NOTIFY], "Cannot make the notification socket '/run/host/notify'");
+		return fail(passengers[PASSENGER_NOTIFY],
+			    "Cannot make the notification socket '/run/host/notify'");
 	if (payload->plan->console.pty_is_needed)
 		TRY(open_console(payload, &passengers[PASSENGER_CONSOLE]));
 	TRY(mount_enter(&payload->site));
@@ -187,12 +191,13 @@ static int find_user(struct payload *payload)
 
 	if (r == -ESRCH && !payload->plan->config->user) {
 		/* A tree without passwd still has a root. */
-		payload->user = (struct user_identity){.name = strdup("root"), .home = strdup("/root")};
+		payload->user =
+			(struct user_identity){.name = strdup("root"), .home = strdup("/root")};
 		return 0;
 	}
 	if (r == -ESRCH)
-		r = users_ask_guest(name, payload->plan->filter, (unsigned short)payload->plan->filter_length,
-				    &payload->user);
+		r = users_ask_guest(name, payload->plan->filter,
+				    (unsigned short)payload->plan->filter_length, &payload->user);
 	if (r == -ESRCH || r == -ENOENT) {
 		(void)refuse(ESRCH, "There is no user '%s' in the tree", name);
 		hint("Look at /etc/passwd there, or give a number");
@@ -203,7 +208,8 @@ static int find_user(struct payload *payload)
 	if (payload->user.uid != 0) {
 		r = users_make_home(payload->site.root_fd, &payload->user);
 		if (r < 0)
-			warn(r, "Cannot make the home directory '%s', going on without", payload->user.home);
+			warn(r, "Cannot make the home directory '%s', going on without",
+			     payload->user.home);
 	}
 	return 0;
 }
@@ -238,7 +244,8 @@ static int keep_only_passed_fds(const struct payload *payload)
 	unsigned int first = 3 + payload->plan->facts->activation_fds;
 	unsigned int handshake = (unsigned int)payload->request->handshake.fd;
 	unsigned int root = (unsigned int)payload->site.root_fd;
-	unsigned int low = handshake < root ? handshake : root, high = handshake < root ? root : handshake;
+	unsigned int low = handshake < root ? handshake : root,
+		     high = handshake < root ? root : handshake;
 	const struct {
 		unsigned int from, to;
 	} gaps[] = {{first, low - 1}, {low + 1, high - 1}, {high + 1, ~0U}};
@@ -270,10 +277,11 @@ static int confine(struct payload *payload)
 	(void)umask(0022);
 	if (plan->config->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return fail(-errno, "Cannot set no_new_privs");
-	r = capabilities_apply(&plan->capabilities, payload->user.uid, payload->user.gid, payload->user.groups,
-			       payload->user.group_count);
+	r = capabilities_apply(&plan->capabilities, payload->user.uid, payload->user.gid,
+			       payload->user.groups, payload->user.group_count);
 	if (r < 0)
-		return fail(r, "Cannot give up capabilities and become the user '%s'", payload->user.name);
+		return fail(r, "Cannot give up capabilities and become the user '%s'",
+			    payload->user.name);
 	/* Changing ids cleared it (prctl(2)). */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return fail(-errno, "Cannot tie the payload's life to the supervisor's");
@@ -300,8 +308,10 @@ static int change_directory(const struct payload *payload)
 	if (fd >= 0 && fchdir(fd) == 0)
 		return 0;
 	if (!payload->plan->config->working_directory)
-		return chdir("/") < 0 ? fail(-errno, "Cannot enter the root directory of the tree") : 0;
-	return fail(fd < 0 ? fd : -errno, "Cannot change to the directory '%s' in the tree", directory);
+		return chdir("/") < 0 ? fail(-errno, "Cannot enter the root directory of the tree")
+				      : 0;
+	return fail(fd < 0 ? fd : -errno, "Cannot change to the directory '%s' in the tree",
+		    directory);
 }
 
 static int execute_program(char *const *environment, void *userdata)
@@ -372,12 +382,13 @@ void payload_run(struct payload_request *request)
 	struct payload payload = {
 		.request = request,
 		.plan = request->plan,
-		.site = {
-			.plan = &request->plan->mounts,
-			.sources = request->sources,
-			.run_host = &request->plan->run_host,
-			.host_files = &request->plan->host_files,
-		},
+		.site =
+			{
+				.plan = &request->plan->mounts,
+				.sources = request->sources,
+				.run_host = &request->plan->run_host,
+				.host_files = &request->plan->host_files,
+			},
 		.environment = request->plan->environment,
 		.console_fd = -EBADF,
 	};
@@ -390,7 +401,8 @@ void payload_run(struct payload_request *request)
 	    handshake_hear(&request->handshake, HANDSHAKE_PLACED, NULL) < 0)
 		_exit(EXIT_FAILURE);
 
-	if (settle_in_place(&payload) < 0 || confine(&payload) < 0 || change_directory(&payload) < 0)
+	if (settle_in_place(&payload) < 0 || confine(&payload) < 0 ||
+	    change_directory(&payload) < 0)
 		give_up(&payload);
 
 	if (handshake_hear(&request->handshake, HANDSHAKE_GO, NULL) < 0 ||

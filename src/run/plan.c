@@ -21,7 +21,8 @@ static void format_uuid(const uint8_t bytes[16], char ret[37])
 	char *end = ret;
 
 	for (size_t i = 0; i < 16; i++)
-		end += sprintf(end, i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x", bytes[i]);
+		end += sprintf(end, i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x",
+			       bytes[i]);
 }
 
 /* Random bytes as a version 4 UUID (RFC 9562). */
@@ -56,7 +57,8 @@ static void plan_identity(const struct config *config, const struct facts *facts
 	};
 }
 
-static int plan_capabilities(const struct config *config, const struct facts *facts, struct capability_plan *ret)
+static int plan_capabilities(const struct config *config, const struct facts *facts,
+			     struct capability_plan *ret)
 {
 	uint64_t wanted = CAPABILITIES_DEFAULT | config->capabilities_added |
 			  (config->private_network ? CAPABILITY(NET_ADMIN) : 0);
@@ -65,14 +67,18 @@ static int plan_capabilities(const struct config *config, const struct facts *fa
 	wanted &= ~config->capabilities_dropped;
 	missing = config->capabilities_added & wanted & CAPABILITIES_ALL & ~facts->capabilities;
 	/* Asking for all means all there are. */
-	for (unsigned int number = 0; number < 64 && (config->capabilities_added & CAPABILITIES_ALL) != CAPABILITIES_ALL;
+	for (unsigned int number = 0;
+	     number < 64 && (config->capabilities_added & CAPABILITIES_ALL) != CAPABILITIES_ALL;
 	     number++)
 		if (missing & (UINT64_C(1) << number))
-			warn(0, "%s is not among nspawn's own capabilities, starting without it", capability_name(number));
+			warn(0, "%s is not among nspawn's own capabilities, starting without it",
+			     capability_name(number));
 	ret->bounding = wanted & facts->capabilities;
 	ret->ambient = config->capabilities_ambient;
 	if (ret->ambient & ~ret->bounding)
-		return refuse(EPERM, "Option '--ambient-capability' asks for capabilities that the payload does not retain");
+		return refuse(
+			EPERM,
+			"Option '--ambient-capability' asks for capabilities that the payload does not retain");
 	return 0;
 }
 
@@ -101,8 +107,10 @@ static int plan_filter(struct arena *arena, const struct config *config, struct 
 	for (size_t list = 0; list < ARRAY_LEN(lists); list++)
 		for (size_t i = 0; i < lists[list]->count; i++)
 			if (!syscalls_word_is_known(lists[list]->items[i]))
-				return refuse(EINVAL, "Option '--system-call-filter' names '%s', which is neither a system call nor a group",
-					      lists[list]->items[i]);
+				return refuse(
+					EINVAL,
+					"Option '--system-call-filter' names '%s', which is neither a system call nor a group",
+					lists[list]->items[i]);
 	r = syscalls_choose(&request, &filter);
 	if (r < 0)
 		return fail(r, "Cannot build the system call filter");
@@ -125,12 +133,14 @@ static void add_all(struct arena *arena, struct strings *list, const char *const
 
 static void plan_program(struct arena *arena, const struct config *config, struct plan *plan)
 {
-	static const char *const inits[] = {"/usr/lib/systemd/systemd", "/lib/systemd/systemd", "/sbin/init", NULL};
+	static const char *const inits[] = {"/usr/lib/systemd/systemd", "/lib/systemd/systemd",
+					    "/sbin/init", NULL};
 	static const char *const shells[] = {"/bin/bash", "/bin/sh", NULL};
 
 	if (config->start == START_BOOT) {
 		add_all(arena, &plan->programs, inits);
-		strings_add(arena, &plan->arguments, "init"); /* replaced by the path that is found */
+		strings_add(arena, &plan->arguments,
+			    "init"); /* replaced by the path that is found */
 	} else if (config->words.count == 0) {
 		plan->is_login_shell = true;
 		add_all(arena, &plan->programs, shells);
@@ -146,7 +156,8 @@ static void plan_stop(const struct config *config, struct plan *plan)
 	plan->uses_init_protocol = config->start == START_BOOT && config->kill_signal == 0;
 }
 
-int plan_make(struct arena *arena, const struct config *config, const struct facts *facts, struct plan *ret)
+int plan_make(struct arena *arena, const struct config *config, const struct facts *facts,
+	      struct plan *ret)
 {
 	struct mount_facts mount_facts = {
 		.network_is_private = config->private_network,
@@ -165,8 +176,8 @@ int plan_make(struct arena *arena, const struct config *config, const struct fac
 	TRY(plan_capabilities(config, facts, &ret->capabilities));
 	TRY(plan_filter(arena, config, ret));
 	limits_plan(config, &ret->limits);
-	console_decide(config->console, facts->is_terminal, !facts->term || strcmp(facts->term, "dumb") == 0,
-		       &ret->console);
+	console_decide(config->console, facts->is_terminal,
+		       !facts->term || strcmp(facts->term, "dumb") == 0, &ret->console);
 	plan_program(arena, config, ret);
 	plan_stop(config, ret);
 	environment_plan(arena, ret, &ret->environment);

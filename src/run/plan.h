@@ -20,17 +20,17 @@
 
 /* FOUND: what the plan depends on besides the configuration. */
 struct facts {
-	const char *directory;     /* absolute path of the tree, for messages */
-	const char *machine;       /* valid machine name */
+	const char *directory; /* absolute path of the tree, for messages */
+	const char *machine;   /* valid machine name */
 	struct os_tree tree;
-	struct os_identity host;   /* the host's os-release */
+	struct os_identity host;     /* the host's os-release */
 	const char *host_os_release; /* its path, or NULL */
 	struct host_file_facts host_files;
 	bool is_terminal[3];
 	const char *term, *colorterm, *no_color; /* of the caller's environment, or NULL */
-	uint64_t capabilities;     /* our own, which are all that can be passed on */
+	uint64_t capabilities;                   /* our own, which are all that can be passed on */
 	unsigned int activation_fds; /* sockets passed by a service manager, from descriptor 3 on */
-	uint8_t random[32];        /* for the ids of this start */
+	uint8_t random[32];          /* for the ids of this start */
 };
 
 struct plan {
@@ -58,9 +58,10 @@ struct plan {
 	size_t filter_length;
 
 	struct console_plan console;
-	int kill_signal;        /* 0: none, or the init's own protocol */
+	int kill_signal;         /* 0: none, or the init's own protocol */
 	bool uses_init_protocol; /* --boot without --kill-signal= */
 };
 
 /* Decides. Messages are printed on failure. */
-int plan_make(struct arena *arena, const struct config *config, const struct facts *facts, struct plan *ret);
+int plan_make(struct arena *arena, const struct config *config, const struct facts *facts,
+	      struct plan *ret);

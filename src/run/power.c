@@ -41,6 +41,7 @@ static int prepare_runit(int guest_root_fd, enum power_request request);
  * and SIGINT for a reboot. In a PID namespace a halt and a power-off end alike, so where an init
  * has signals for both either will do.
  */
+/* clang-format off */
 static const struct {
 	int signals[_POWER_REQUEST_COUNT]; /* 0: none */
 	power_files files;                 /* NULL: nothing to do */
@@ -54,6 +55,7 @@ static const struct {
 	[INIT_DINIT]    = {{[POWER_OFF] = SIGTERM,     [POWER_REBOOT] = SIGINT},      NULL},
 	[INIT_BUSYBOX]  = {{[POWER_OFF] = SIGUSR2,     [POWER_REBOOT] = SIGTERM},     NULL},
 };
+/* clang-format on */
 static_assert(ARRAY_LEN(protocols) == _INIT_KIND_COUNT, "one protocol for each kind of init");
 
 int power_signal(enum init_kind kind, enum power_request request)
@@ -181,7 +183,8 @@ static int prepare_runit(int guest_root_fd, enum power_request request)
 	int r = set_flag_files(guest_root_fd, "/run/runit.stopit", "/run/runit.reboot", request);
 
 	if (r == -ENOENT)
-		r = set_flag_files(guest_root_fd, "/etc/runit/stopit", "/etc/runit/reboot", request);
+		r = set_flag_files(guest_root_fd, "/etc/runit/stopit", "/etc/runit/reboot",
+				   request);
 	return r;
 }
 

@@ -37,7 +37,8 @@ static bool find_script_interpreter(const char *head, size_t length, char ret[PA
 	while (start < end && (*start == ' ' || *start == '\t'))
 		start++;
 	length = 0;
-	while (start + length < end && start[length] != ' ' && start[length] != '\t' && start[length] != '\0')
+	while (start + length < end && start[length] != ' ' && start[length] != '\t' &&
+	       start[length] != '\0')
 		length++;
 	if (length == 0 || length >= PATH_MAX)
 		return false;
@@ -72,8 +73,10 @@ static bool find_loader(int fd, const char *head, size_t length, char ret[PATH_M
 			return false;
 		if (header.wide.p_type != PT_INTERP) /* the first field in both */
 			continue;
-		path_offset = ident[EI_CLASS] == ELFCLASS64 ? header.wide.p_offset : header.narrow.p_offset;
-		path_size = ident[EI_CLASS] == ELFCLASS64 ? header.wide.p_filesz : header.narrow.p_filesz;
+		path_offset = ident[EI_CLASS] == ELFCLASS64 ? header.wide.p_offset
+							    : header.narrow.p_offset;
+		path_size = ident[EI_CLASS] == ELFCLASS64 ? header.wide.p_filesz
+							  : header.narrow.p_filesz;
 	}
 	if (path_size < 2 || path_size >= PATH_MAX ||
 	    pread(fd, ret, path_size, (off_t)path_offset) != (ssize_t)path_size)
@@ -95,7 +98,8 @@ static enum verdict inspect(int root_fd, const char *path, char ret_interpreter[
 
 	ret_interpreter[0] = '\0';
 	for (int depth = 0; depth < INTERPRETER_DEPTH_MAX; depth++) {
-		auto_close int fd = path_open(root_fd, depth == 0 ? path : ret_interpreter, O_RDONLY | O_NONBLOCK, 0);
+		auto_close int fd = path_open(root_fd, depth == 0 ? path : ret_interpreter,
+					      O_RDONLY | O_NONBLOCK, 0);
 		ssize_t length;
 
 		if (fd == -ELOOP)
@@ -106,33 +110,39 @@ static enum verdict inspect(int root_fd, const char *path, char ret_interpreter[
 		if (fd < 0)
 			return VERDICT_RUN;
 		length = pread(fd, head, sizeof(head), 0);
-		if (length <= 0 || (!find_script_interpreter(head, (size_t)length, ret_interpreter) &&
-				    !find_loader(fd, head, (size_t)length, ret_interpreter)))
+		if (length <= 0 ||
+		    (!find_script_interpreter(head, (size_t)length, ret_interpreter) &&
+		     !find_loader(fd, head, (size_t)length, ret_interpreter)))
 			return VERDICT_RUN;
 	}
 	return VERDICT_RUN;
 }
 
 /* Executes 'path'. Returns -ENOENT silently when it does not exist, else a negative errno after one sentence. */
-static int execute_path(const struct program *program, const char *path, const char *const *arguments)
+static int execute_path(const struct program *program, const char *path,
+			const char *const *arguments)
 {
 	char interpreter[PATH_MAX];
 	enum verdict verdict = inspect(program->root_fd, path, interpreter);
 	int r;
 
 	if (verdict == VERDICT_MAGIC)
-		return refuse(EACCES, "Cannot run '%s': it leads through a link of /proc to a file outside of the tree",
-			      *interpreter ? interpreter : path);
+		return refuse(
+			EACCES,
+			"Cannot run '%s': it leads through a link of /proc to a file outside of the tree",
+			*interpreter ? interpreter : path);
 	(void)execve(path, (char *const *)arguments, program->environment);
 	r = -errno;
 	if (r == -ENOENT && verdict == VERDICT_NO_INTERPRETER)
-		return fail(-ENOEXEC, "Cannot run '%s': its interpreter or loader '%s' is not in the tree", path,
-			    interpreter);
+		return fail(-ENOEXEC,
+			    "Cannot run '%s': its interpreter or loader '%s' is not in the tree",
+			    path, interpreter);
 	if (r == -ENOENT || r == -ENOTDIR)
 		return -ENOENT;
 	(void)fail(r, "Cannot run '%s'", path);
 	if (r == -ENOEXEC)
-		hint("It may be a program for another processor: compare 'file %s' in the tree with 'uname -m'", path);
+		hint("It may be a program for another processor: compare 'file %s' in the tree with 'uname -m'",
+		     path);
 	return r;
 }
 
@@ -145,7 +155,8 @@ static int refuse_missing(const char *name)
 /* execvp(3) without its fallback to a shell, which would hide what is wrong. */
 static int execute_searched(const struct program *program)
 {
-	const char *name = program->arguments[0], *next = program->search_path ? program->search_path : "";
+	const char *name = program->arguments[0],
+		   *next = program->search_path ? program->search_path : "";
 	int result = -ENOENT;
 
 	if (strchr(name, '/')) {
@@ -157,7 +168,8 @@ static int execute_searched(const struct program *program)
 		size_t length = strcspn(next, ":");
 		char path[PATH_MAX];
 
-		if (length > 0 && snprintf(path, sizeof(path), "%.*s/%s", (int)length, next, name) < PATH_MAX &&
+		if (length > 0 &&
+		    snprintf(path, sizeof(path), "%.*s/%s", (int)length, next, name) < PATH_MAX &&
 		    access(path, X_OK) == 0)
 			result = execute_path(program, path, program->arguments);
 		if (result != -ENOENT)
@@ -165,7 +177,8 @@ static int execute_searched(const struct program *program)
 		next += length + (next[length] == ':');
 	}
 	(void)fail(-ENOENT, "Cannot run '%s' in the tree", name);
-	hint("It is in none of the directories of PATH=%s there", program->search_path ? program->search_path : "");
+	hint("It is in none of the directories of PATH=%s there",
+	     program->search_path ? program->search_path : "");
 	return -ENOENT;
 }
 
@@ -178,7 +191,8 @@ int program_execute(const struct program *program)
 		return execute_searched(program);
 	for (size_t i = 0; program->arguments[i] || i == 0; i++) {
 		if (i + 1 >= ARGUMENTS_MAX)
-			return refuse(E2BIG, "Cannot run an init with more than %d arguments", ARGUMENTS_MAX - 2);
+			return refuse(E2BIG, "Cannot run an init with more than %d arguments",
+				      ARGUMENTS_MAX - 2);
 		arguments[i] = program->arguments[i];
 		arguments[i + 1] = NULL;
 	}
@@ -192,7 +206,8 @@ int program_execute(const struct program *program)
 		if (r != -ENOENT)
 			return r;
 	}
-	(void)refuse(ENOENT, "There is no %s in the tree", program->is_login_shell ? "shell" : "init");
+	(void)refuse(ENOENT, "There is no %s in the tree",
+		     program->is_login_shell ? "shell" : "init");
 	hint("Looked for %s and the like", program->candidates[0]);
 	return -ENOENT;
 }

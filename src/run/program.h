@@ -8,12 +8,14 @@
 #include <stdbool.h>
 
 struct program {
-	int root_fd;                    /* the payload's root directory, which is also the process's */
-	const char *const *candidates;  /* absolute paths, tried in order; NULL: arguments[0] is searched */
-	const char *const *arguments;   /* argv, NULL-terminated; argv[0] of a candidate is made from its path */
-	char *const *environment;       /* NAME=VALUE, NULL-terminated */
-	bool is_login_shell;            /* argv[0] gets its '-' */
-	const char *search_path;        /* PATH as the payload has it */
+	int root_fd; /* the payload's root directory, which is also the process's */
+	const char *const
+		*candidates; /* absolute paths, tried in order; NULL: arguments[0] is searched */
+	const char *const *
+		arguments; /* argv, NULL-terminated; argv[0] of a candidate is made from its path */
+	char *const *environment; /* NAME=VALUE, NULL-terminated */
+	bool is_login_shell;      /* argv[0] gets its '-' */
+	const char *search_path;  /* PATH as the payload has it */
 };
 
 /* Executes it; returns only on failure, a negative errno after one sentence. */

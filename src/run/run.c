@@ -55,7 +55,8 @@ static int find_directory(struct config *config, struct facts *facts)
 
 static int name_machine(const struct config *config, struct facts *facts, struct arena *arena)
 {
-	facts->machine = config->machine ? config->machine : machine_name_from_path(arena, facts->directory);
+	facts->machine =
+		config->machine ? config->machine : machine_name_from_path(arena, facts->directory);
 	if (facts->machine)
 		return 0;
 	(void)refuse(EINVAL, "Cannot make a machine name from '%s'", facts->directory);
@@ -81,21 +82,26 @@ static int open_directory(const struct facts *facts, int *ret_fd)
 	return 0;
 }
 
-static int check_tree(const struct config *config, struct facts *facts, int directory_fd, struct arena *arena)
+static int check_tree(const struct config *config, struct facts *facts, int directory_fd,
+		      struct arena *arena)
 {
 	bool is_boot = config->start == START_BOOT;
-	int r = os_tree_probe(arena, directory_fd, is_boot ? OS_TREE_BOOT : OS_TREE_COMMAND, &facts->tree);
+	int r = os_tree_probe(arena, directory_fd, is_boot ? OS_TREE_BOOT : OS_TREE_COMMAND,
+			      &facts->tree);
 
 	if (r < 0)
 		return fail(r, "Cannot look into the tree '%s'", facts->directory);
 	if (is_boot && config->check_os_release && !facts->tree.has_os_release) {
-		(void)refuse(ENOENT, "The tree '%s' is no operating system: it has neither /etc/os-release nor /usr/lib/os-release",
-			     facts->directory);
+		(void)refuse(
+			ENOENT,
+			"The tree '%s' is no operating system: it has neither /etc/os-release nor /usr/lib/os-release",
+			facts->directory);
 		hint("Set SYSTEMD_NSPAWN_CHECK_OS_RELEASE=0 to boot it all the same");
 		return -ENOENT;
 	}
 	if (!is_boot && !facts->tree.has_usr) {
-		(void)refuse(ENOENT, "The tree '%s' is no operating system: it has no /usr", facts->directory);
+		(void)refuse(ENOENT, "The tree '%s' is no operating system: it has no /usr",
+			     facts->directory);
 		hint("Make that directory if you mean it");
 		return -ENOENT;
 	}
@@ -131,7 +137,8 @@ static int find(struct config *config, struct facts *facts, int *ret_directory_f
 
 /* --- Made --- */
 
-static int take_locks(const struct config *config, const struct facts *facts, struct locks *locks, struct undo *undo)
+static int take_locks(const struct config *config, const struct facts *facts, struct locks *locks,
+		      struct undo *undo)
 {
 	const struct lock_request request = {
 		.tree = config->locks ? facts->directory : NULL,
@@ -169,7 +176,8 @@ static int make_cgroup(struct machine *machine, struct cgroup_place *place, stru
 }
 
 /* One boot: everything made here is taken back before it returns. */
-static int boot(const struct plan *plan, int directory_fd, int signal_fd, struct arena *arena, struct ending *ret)
+static int boot(const struct plan *plan, int directory_fd, int signal_fd, struct arena *arena,
+		struct ending *ret)
 {
 	/* Declared before what is owed, and so closed after it. */
 	__attribute__((cleanup(cgroup_place_done))) struct cgroup_place place = {.own_fd = -EBADF};
@@ -186,7 +194,8 @@ static int boot(const struct plan *plan, int directory_fd, int signal_fd, struct
 	TRY(make_cgroup(&machine, &place, arena));
 	machine.exchange = plan->exchange;
 	if (plan->has_exchange)
-		(void)exchange_make(&machine.exchange, &undo); /* it warned; the machine can do without */
+		(void)exchange_make(&machine.exchange,
+				    &undo); /* it warned; the machine can do without */
 	TRY(mount_sources_open(arena, &plan->mounts, directory_fd, &machine.sources, &undo));
 	TRY(launch(&machine));
 	return supervise(&machine, signal_fd, ret);
@@ -230,7 +239,8 @@ static int run_until_end(const struct plan *plan, int directory_fd, struct arena
 			break;
 		note("Machine '%s' is being rebooted", plan->machine);
 	}
-	(void)notify_stage(ending.outcome == OUTCOME_REBOOT ? NOTIFY_STAGE_RESTARTING : NOTIFY_STAGE_TERMINATING);
+	(void)notify_stage(ending.outcome == OUTCOME_REBOOT ? NOTIFY_STAGE_RESTARTING
+							    : NOTIFY_STAGE_TERMINATING);
 	return status_of_ending(plan, &ending);
 }
 
@@ -259,7 +269,8 @@ int run_machine(int argc, char **argv)
 	r = config_from_command_line(&config, argc, argv);
 	if (r != 0)
 		return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
-	if (host_check() < 0 || find(&config, &facts, &directory_fd) < 0 || plan_make(&config.arena, &config, &facts, &plan) < 0)
+	if (host_check() < 0 || find(&config, &facts, &directory_fd) < 0 ||
+	    plan_make(&config.arena, &config, &facts, &plan) < 0)
 		return EXIT_FAILURE;
 	if (plan.console.mode != CONSOLE_PIPE)
 		announce(&plan);

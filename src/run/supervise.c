@@ -38,10 +38,10 @@ enum state {
 };
 
 enum event {
-	EVENT_STOP,     /* SIGTERM, SIGINT, SIGHUP to us */
-	EVENT_KILL,     /* the key sequence for it */
+	EVENT_STOP,      /* SIGTERM, SIGINT, SIGHUP to us */
+	EVENT_KILL,      /* the key sequence for it */
 	EVENT_POWER_OFF, /* key sequence */
-	EVENT_REBOOT,   /* key sequence */
+	EVENT_REBOOT,    /* key sequence */
 	EVENT_TIMEOUT,
 	_EVENT_COUNT,
 };
@@ -50,7 +50,7 @@ struct supervisor {
 	struct machine *machine;
 	enum state state;
 	int signal_fd;
-	bool is_stop_ours; /* the payload ends because we were told to stop it */
+	bool is_stop_ours;           /* the payload ends because we were told to stop it */
 	uint64_t deadline_usec;      /* when EVENT_TIMEOUT happens, or NEVER */
 	uint64_t watchdog_next_usec; /* when our manager wants the next sign of life, or NEVER */
 	uint64_t watchdog_usec;      /* from one to the next */
@@ -107,10 +107,11 @@ static void ask_init(struct supervisor *supervisor, enum power_request request)
 	if (r == 0)
 		return;
 	if (r < 0)
-		warn(r, "Cannot ask the %s in the tree to stop, killing it in %d s", init_kind_name(kind),
-		     UNKNOWN_INIT_STOP_SEC);
+		warn(r, "Cannot ask the %s in the tree to stop, killing it in %d s",
+		     init_kind_name(kind), UNKNOWN_INIT_STOP_SEC);
 	else
-		warn(0, "The tree's init is of no kind that is known, sending SIGTERM and killing it in %d s",
+		warn(0,
+		     "The tree's init is of no kind that is known, sending SIGTERM and killing it in %d s",
 		     UNKNOWN_INIT_STOP_SEC);
 	if (r > 0)
 		send_signal(supervisor, SIGTERM);
@@ -170,6 +171,7 @@ static enum state give_up_waiting(struct supervisor *supervisor)
 	return kill_now(supervisor);
 }
 
+/* clang-format off */
 static const cell cells[_STATE_COUNT][_EVENT_COUNT] = {
 	[STATE_RUNNING] = {
 		[EVENT_STOP] = stop,
@@ -193,6 +195,7 @@ static const cell cells[_STATE_COUNT][_EVENT_COUNT] = {
 		[EVENT_TIMEOUT] = stay,
 	},
 };
+/* clang-format on */
 
 static void happen(struct supervisor *supervisor, enum event event)
 {
@@ -286,8 +289,9 @@ static int reap(struct supervisor *supervisor)
 /* Milliseconds for poll(2): -1 without anything to be in time for, else rounded up so that it is over then. */
 static int time_left_msec(const struct supervisor *supervisor)
 {
-	uint64_t first = supervisor->deadline_usec < supervisor->watchdog_next_usec ? supervisor->deadline_usec
-										    : supervisor->watchdog_next_usec;
+	uint64_t first = supervisor->deadline_usec < supervisor->watchdog_next_usec
+				 ? supervisor->deadline_usec
+				 : supervisor->watchdog_next_usec;
 	uint64_t now;
 
 	if (first == NEVER)
@@ -353,7 +357,8 @@ static struct ending conclude(const struct supervisor *supervisor)
 	if (status == SIGINT)
 		return (struct ending){OUTCOME_POWER_OFF, 0};
 	if (status == SIGHUP)
-		return (struct ending){supervisor->is_stop_ours ? OUTCOME_POWER_OFF : OUTCOME_REBOOT, 0};
+		return (struct ending){
+			supervisor->is_stop_ours ? OUTCOME_POWER_OFF : OUTCOME_REBOOT, 0};
 	if (status == SIGKILL && supervisor->is_stop_ours)
 		return (struct ending){OUTCOME_KILLED, status};
 	return (struct ending){OUTCOME_SIGNALLED, status};
@@ -365,26 +370,28 @@ static void drain_console(struct supervisor *supervisor)
 	while (console_drain(&supervisor->machine->console, supervisor->signal_fd) > 0) {
 		struct signalfd_siginfo info;
 
-		if (read(supervisor->signal_fd, &info, sizeof(info)) == sizeof(info) && info.ssi_signo != SIGWINCH &&
-		    info.ssi_signo != SIGCONT)
+		if (read(supervisor->signal_fd, &info, sizeof(info)) == sizeof(info) &&
+		    info.ssi_signo != SIGWINCH && info.ssi_signo != SIGCONT)
 			break;
 	}
 }
 
 int supervise(struct machine *machine, int signal_fd, struct ending *ret)
 {
-	uint64_t watchdog_usec = notify_watchdog_usec() / 2; /* as sd_watchdog_enabled(3) recommends */
+	uint64_t watchdog_usec =
+		notify_watchdog_usec() / 2; /* as sd_watchdog_enabled(3) recommends */
 	struct supervisor supervisor = {
 		.machine = machine,
 		.signal_fd = signal_fd,
 		.deadline_usec = NEVER,
 		.watchdog_usec = watchdog_usec,
 		.watchdog_next_usec = watchdog_usec > 0 ? now_usec() + watchdog_usec : NEVER,
-		.relay = {
-			.leader = machine->pid,
-			.payload_is_pid2 = machine->plan->config->start == START_PID2,
-			.ready_is_said = !machine->plan->config->notify_ready,
-		},
+		.relay =
+			{
+				.leader = machine->pid,
+				.payload_is_pid2 = machine->plan->config->start == START_PID2,
+				.ready_is_said = !machine->plan->config->notify_ready,
+			},
 	};
 
 	while (!supervisor.leader_gone)

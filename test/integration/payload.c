@@ -210,7 +210,8 @@ static void unescape_octal(char *text)
 
 	for (char *from = text; *from;)
 		if (from[0] == '\\' && from[1] >= '0' && from[1] <= '3' && from[2] && from[3]) {
-			*to++ = (char)((from[1] - '0') * 64 + (from[2] - '0') * 8 + (from[3] - '0'));
+			*to++ = (char)((from[1] - '0') * 64 + (from[2] - '0') * 8 +
+				       (from[3] - '0'));
 			from += 4;
 		} else
 			*to++ = *from++;
@@ -235,7 +236,8 @@ static void put_mount(char *line)
 		else if (!dash && strcmp(word, "-") == 0)
 			dash = true, field = 0;
 		else if (!dash)
-			strncat(strncat(optional, word, sizeof optional - strlen(optional) - 2), " ", 2);
+			strncat(strncat(optional, word, sizeof optional - strlen(optional) - 2),
+				" ", 2);
 		else if (field < 3)
 			put_key_string(after[field++], word);
 	}
@@ -249,7 +251,8 @@ static void ask_mounts(void)
 
 	open_value('[');
 	if (text)
-		for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+		for (char *line = strtok_r(text, "\n", &rest); line;
+		     line = strtok_r(NULL, "\n", &rest))
 			put_mount(line);
 	close_value(']');
 	free(text);
@@ -314,11 +317,21 @@ static void ask_limits(void)
 		const char *name;
 		__rlimit_resource_t resource;
 	} limits[] = {
-		{"AS", RLIMIT_AS},           {"CORE", RLIMIT_CORE},         {"CPU", RLIMIT_CPU},
-		{"DATA", RLIMIT_DATA},       {"FSIZE", RLIMIT_FSIZE},       {"LOCKS", RLIMIT_LOCKS},
-		{"MEMLOCK", RLIMIT_MEMLOCK}, {"MSGQUEUE", RLIMIT_MSGQUEUE}, {"NICE", RLIMIT_NICE},
-		{"NOFILE", RLIMIT_NOFILE},   {"NPROC", RLIMIT_NPROC},       {"RSS", RLIMIT_RSS},
-		{"RTPRIO", RLIMIT_RTPRIO},   {"RTTIME", RLIMIT_RTTIME},     {"SIGPENDING", RLIMIT_SIGPENDING},
+		{"AS", RLIMIT_AS},
+		{"CORE", RLIMIT_CORE},
+		{"CPU", RLIMIT_CPU},
+		{"DATA", RLIMIT_DATA},
+		{"FSIZE", RLIMIT_FSIZE},
+		{"LOCKS", RLIMIT_LOCKS},
+		{"MEMLOCK", RLIMIT_MEMLOCK},
+		{"MSGQUEUE", RLIMIT_MSGQUEUE},
+		{"NICE", RLIMIT_NICE},
+		{"NOFILE", RLIMIT_NOFILE},
+		{"NPROC", RLIMIT_NPROC},
+		{"RSS", RLIMIT_RSS},
+		{"RTPRIO", RLIMIT_RTPRIO},
+		{"RTTIME", RLIMIT_RTTIME},
+		{"SIGPENDING", RLIMIT_SIGPENDING},
 		{"STACK", RLIMIT_STACK},
 	};
 
@@ -437,7 +450,8 @@ static void ask_devices(void)
 
 static void ask_namespaces(void)
 {
-	static const char *const names[] = {"cgroup", "ipc", "mnt", "net", "pid", "user", "uts", "time"};
+	static const char *const names[] = {"cgroup", "ipc",  "mnt", "net",
+					    "pid",    "user", "uts", "time"};
 
 	open_value('{');
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -698,7 +712,8 @@ static int do_write(char **words)
 
 static int do_open(char **words)
 {
-	return answer_errno(open(words[0], (int)strtol(words[1], NULL, 0) | O_CLOEXEC | O_NOCTTY, 0600));
+	return answer_errno(
+		open(words[0], (int)strtol(words[1], NULL, 0) | O_CLOEXEC | O_NOCTTY, 0600));
 }
 
 static int do_mkdir(char **words)
@@ -729,7 +744,8 @@ static int do_list(char **words)
 
 static int do_mount(char **words)
 {
-	return answer_errno(mount(words[0], words[1], words[2], strtoul(words[3], NULL, 0), words[4]));
+	return answer_errno(
+		mount(words[0], words[1], words[2], strtoul(words[3], NULL, 0), words[4]));
 }
 
 static int do_umount(char **words)
@@ -744,11 +760,12 @@ static long one_syscall(char *spec)
 	char *rest = NULL;
 	int n = 0;
 
-	for (char *word = strtok_r(spec, ",", &rest); word && n < 7; word = strtok_r(NULL, ",", &rest))
+	for (char *word = strtok_r(spec, ",", &rest); word && n < 7;
+	     word = strtok_r(NULL, ",", &rest))
 		argument[n++] = strtoull(word, NULL, 0);
 	errno = 0;
-	long result = syscall((long)argument[0], argument[1], argument[2], argument[3], argument[4], argument[5],
-			      argument[6]);
+	long result = syscall((long)argument[0], argument[1], argument[2], argument[3], argument[4],
+			      argument[5], argument[6]);
 	return result < 0 ? errno : 0;
 }
 
@@ -769,13 +786,14 @@ static long one_syscall32(char *spec)
 	long result = -ENOSYS;
 	int n = 0;
 
-	for (char *word = strtok_r(spec, ",", &rest); word && n < 6; word = strtok_r(NULL, ",", &rest))
+	for (char *word = strtok_r(spec, ",", &rest); word && n < 6;
+	     word = strtok_r(NULL, ",", &rest))
 		argument[n++] = strtoul(word, NULL, 0);
 #ifdef __x86_64__
 	__asm__ volatile("int $0x80"
 			 : "=a"(result)
-			 : "a"(argument[0]), "b"(argument[1]), "c"(argument[2]), "d"(argument[3]), "S"(argument[4]),
-			   "D"(argument[5])
+			 : "a"(argument[0]), "b"(argument[1]), "c"(argument[2]), "d"(argument[3]),
+			   "S"(argument[4]), "D"(argument[5])
 			 : "r8", "r9", "r10", "r11", "memory");
 	result = (int)result;
 #endif
@@ -801,7 +819,8 @@ static int do_notify(char **words)
 		return 96;
 	strncpy(address.sun_path, path, sizeof address.sun_path - 1);
 	for (; *words; words++)
-		if (sendto(fd, *words, strlen(*words), 0, (struct sockaddr *)&address, sizeof address) < 0)
+		if (sendto(fd, *words, strlen(*words), 0, (struct sockaddr *)&address,
+			   sizeof address) < 0)
 			return answer_errno(-1);
 	printf("sent\n");
 	fflush(stdout);
@@ -817,8 +836,8 @@ static int do_greet(char **words)
 
 	if (fd < 0)
 		return 95;
-	dprintf(fd, "%s pid=%d LISTEN_PID=%s LISTEN_FDS=%s\n", words[0] ? words[0] : "hello", getpid(),
-		getenv("LISTEN_PID") ?: "-", getenv("LISTEN_FDS") ?: "-");
+	dprintf(fd, "%s pid=%d LISTEN_PID=%s LISTEN_FDS=%s\n", words[0] ? words[0] : "hello",
+		getpid(), getenv("LISTEN_PID") ?: "-", getenv("LISTEN_FDS") ?: "-");
 	return 0;
 }
 
@@ -833,7 +852,9 @@ static int do_tiocsti(char **words)
 		errno = 0;
 		long plain = syscall(SYS_ioctl, fd, (unsigned long)TIOCSTI, &byte) < 0 ? errno : 0;
 		errno = 0;
-		long high = syscall(SYS_ioctl, fd, (unsigned long)TIOCSTI | (1UL << 32), &byte) < 0 ? errno : 0;
+		long high = syscall(SYS_ioctl, fd, (unsigned long)TIOCSTI | (1UL << 32), &byte) < 0
+				    ? errno
+				    : 0;
 		printf("%s[%ld, %ld]", fd ? ", " : "", plain, high);
 	}
 	puts("]");

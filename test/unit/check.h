@@ -9,22 +9,22 @@
 
 static int check_failures;
 
-#define CHECK(expr)                                                                   \
-	do {                                                                          \
-		if (!(expr)) {                                                        \
-			check_failures++;                                             \
+#define CHECK(expr) \
+	do { \
+		if (!(expr)) { \
+			check_failures++; \
 			fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, #expr); \
-		}                                                                     \
+		} \
 	} while (0)
 
-#define CHECK_TEXT(got, expected)                                                                          \
-	do {                                                                                               \
-		const char *check_got = (got), *check_expected = (expected);                               \
-		if (!check_got || strcmp(check_got, check_expected) != 0) {                                \
-			check_failures++;                                                                  \
-			fprintf(stderr, "%s:%d: '%s' is not '%s'\n", __FILE__, __LINE__,                   \
-				check_got ? check_got : "(null)", check_expected);                         \
-		}                                                                                          \
+#define CHECK_TEXT(got, expected) \
+	do { \
+		const char *check_got = (got), *check_expected = (expected); \
+		if (!check_got || strcmp(check_got, check_expected) != 0) { \
+			check_failures++; \
+			fprintf(stderr, "%s:%d: '%s' is not '%s'\n", __FILE__, __LINE__, \
+				check_got ? check_got : "(null)", check_expected); \
+		} \
 	} while (0)
 
 static inline int check_result(void)

@@ -30,7 +30,8 @@ static void test_own(struct arena *arena)
 
 	CHECK(cgroup_own_from_text(arena, "0::/\n", &own) == 0);
 	CHECK_TEXT(own, "/");
-	CHECK(cgroup_own_from_text(arena, "9:name=systemd:/x\n4:memory:/0::/y\n0::/a b/c.scope\n", &own) == 0);
+	CHECK(cgroup_own_from_text(arena, "9:name=systemd:/x\n4:memory:/0::/y\n0::/a b/c.scope\n",
+				   &own) == 0);
 	CHECK_TEXT(own, "/a b/c.scope");
 	CHECK(cgroup_own_from_text(arena, "0::/no-newline", &own) == 0);
 	CHECK_TEXT(own, "/no-newline");
@@ -51,10 +52,12 @@ static const char *directory_in(struct arena *arena, const char *text, const cha
 
 static void test_directory(struct arena *arena)
 {
-	static const char unified[] = "22 1 8:1 / / rw - ext4 /dev/sda1 rw\n"
-				      "30 22 0:26 / /sys/fs/cgroup rw,nosuid shared:4 master:1 - cgroup2 cgroup2 rw\n";
-	static const char hybrid[] = "31 30 0:28 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n"
-				     "40 30 0:37 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n";
+	static const char unified[] =
+		"22 1 8:1 / / rw - ext4 /dev/sda1 rw\n"
+		"30 22 0:26 / /sys/fs/cgroup rw,nosuid shared:4 master:1 - cgroup2 cgroup2 rw\n";
+	static const char hybrid[] =
+		"31 30 0:28 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n"
+		"40 30 0:37 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n";
 	const char *cursor = unified;
 	char *directory;
 
@@ -65,7 +68,8 @@ static void test_directory(struct arena *arena)
 	CHECK_TEXT(directory_in(arena, "1 2 0:1 /a /m rw - cgroup2 x rw\n", "/a"), "/m");
 	CHECK_TEXT(directory_in(arena, "1 2 0:1 /a /m rw - cgroup2 x rw\n", "/ab"), "none");
 	CHECK_TEXT(directory_in(arena, "1 2 0:1 /.. /m rw - cgroup2 x rw\n", "/"), "none");
-	CHECK_TEXT(directory_in(arena, "1 2 0:1 / /a\\040b\\134c rw - cgroup2 x rw\n", "/d"), "/a b\\c/d");
+	CHECK_TEXT(directory_in(arena, "1 2 0:1 / /a\\040b\\134c rw - cgroup2 x rw\n", "/d"),
+		   "/a b\\c/d");
 	CHECK_TEXT(directory_in(arena, "1 2 0:1 / /m rw - tmpfs cgroup2 rw\n", "/d"), "none");
 	CHECK_TEXT(directory_in(arena, "1 2 0:1 / /m rw\n1 2\n\n- cgroup2\n", "/d"), "none");
 	CHECK_TEXT(directory_in(arena, "1 2 0:1 / /m rw - cgroup2", "/d"), "/m/d");
@@ -76,7 +80,8 @@ static void test_directory(struct arena *arena)
 
 static struct cgroup_request request_for(const char *machine)
 {
-	return (struct cgroup_request){.machine = machine, .owner = geteuid(), .name_is_locked = true};
+	return (struct cgroup_request){
+		.machine = machine, .owner = geteuid(), .name_is_locked = true};
 }
 
 static pid_t start_in(const struct cgroup *cgroup)
@@ -154,9 +159,12 @@ static void test_life(struct arena *arena, const struct cgroup_place *place, con
 		struct stat status;
 
 		CHECK(fstat(cgroup.payload_fd, &status) == 0 && status.st_uid == 12345);
-		CHECK(fstatat(cgroup.payload_fd, "cgroup.procs", &status, 0) == 0 && status.st_uid == 12345);
-		CHECK(fstatat(cgroup.payload_fd, "cgroup.kill", &status, 0) == 0 && status.st_uid == 0);
-		CHECK(fstatat(cgroup.payload_fd, "cgroup.max.depth", &status, 0) == 0 && status.st_uid == 0);
+		CHECK(fstatat(cgroup.payload_fd, "cgroup.procs", &status, 0) == 0 &&
+		      status.st_uid == 12345);
+		CHECK(fstatat(cgroup.payload_fd, "cgroup.kill", &status, 0) == 0 &&
+		      status.st_uid == 0);
+		CHECK(fstatat(cgroup.payload_fd, "cgroup.max.depth", &status, 0) == 0 &&
+		      status.st_uid == 0);
 		CHECK(fstat(cgroup.base_fd, &status) == 0 && status.st_uid == 0);
 	}
 	born = start_in(&cgroup);
@@ -179,7 +187,8 @@ static void test_life(struct arena *arena, const struct cgroup_place *place, con
 }
 
 /* A supervisor that was killed leaves its groups behind, here with a process in it. */
-static void test_leftovers(struct arena *arena, const struct cgroup_place *place, const char *machine)
+static void test_leftovers(struct arena *arena, const struct cgroup_place *place,
+			   const char *machine)
 {
 	struct cgroup_request request = request_for(machine);
 	struct undo lost = {}, refused = {}, undo = {};
@@ -222,7 +231,8 @@ static void test_keep_unit(struct arena *arena, const struct cgroup_place *place
 	CHECK(mkdirat(place->own_fd, unit, 0755) == 0);
 	pid = fork();
 	if (pid == 0) {
-		auto_close int unit_fd = openat(place->own_fd, unit, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		auto_close int unit_fd =
+			openat(place->own_fd, unit, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		struct cgroup_place here = {.own_fd = -EBADF}, again = {.own_fd = -EBADF};
 		struct undo undo = {}, second = {};
 		struct cgroup cgroup, nested;

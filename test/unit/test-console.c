@@ -78,8 +78,9 @@ static bool same_modes(int fd, const struct termios *expected)
 {
 	struct termios now;
 
-	return tcgetattr(fd, &now) == 0 && now.c_iflag == expected->c_iflag && now.c_oflag == expected->c_oflag &&
-	       now.c_lflag == expected->c_lflag && now.c_cflag == expected->c_cflag &&
+	return tcgetattr(fd, &now) == 0 && now.c_iflag == expected->c_iflag &&
+	       now.c_oflag == expected->c_oflag && now.c_lflag == expected->c_lflag &&
+	       now.c_cflag == expected->c_cflag &&
 	       memcmp(now.c_cc, expected->c_cc, sizeof(now.c_cc)) == 0;
 }
 
@@ -189,19 +190,19 @@ static void check_exit(pid_t child)
 struct decide_row {
 	bool is_terminal[3];
 	enum console_mode by_default, autopipe;
-	bool pipe_input;  /* pipe mode forwards input */
-	int pipe_output;  /* and where output goes */
+	bool pipe_input; /* pipe mode forwards input */
+	int pipe_output; /* and where output goes */
 };
 
 static const struct decide_row decide_rows[] = {
-	{{false, false, false}, CONSOLE_READ_ONLY,   CONSOLE_PIPE,        false, -EBADF},
-	{{false, false, true},  CONSOLE_READ_ONLY,   CONSOLE_PIPE,        false, 2},
-	{{false, true, false},  CONSOLE_READ_ONLY,   CONSOLE_PIPE,        false, 1},
-	{{false, true, true},   CONSOLE_READ_ONLY,   CONSOLE_PIPE,        false, 1},
-	{{true, false, false},  CONSOLE_READ_ONLY,   CONSOLE_PIPE,        true,  0},
-	{{true, false, true},   CONSOLE_READ_ONLY,   CONSOLE_PIPE,        true,  2},
-	{{true, true, false},   CONSOLE_INTERACTIVE, CONSOLE_INTERACTIVE, true,  1},
-	{{true, true, true},    CONSOLE_INTERACTIVE, CONSOLE_INTERACTIVE, true,  1},
+	{{false, false, false}, CONSOLE_READ_ONLY, CONSOLE_PIPE, false, -EBADF},
+	{{false, false, true}, CONSOLE_READ_ONLY, CONSOLE_PIPE, false, 2},
+	{{false, true, false}, CONSOLE_READ_ONLY, CONSOLE_PIPE, false, 1},
+	{{false, true, true}, CONSOLE_READ_ONLY, CONSOLE_PIPE, false, 1},
+	{{true, false, false}, CONSOLE_READ_ONLY, CONSOLE_PIPE, true, 0},
+	{{true, false, true}, CONSOLE_READ_ONLY, CONSOLE_PIPE, true, 2},
+	{{true, true, false}, CONSOLE_INTERACTIVE, CONSOLE_INTERACTIVE, true, 1},
+	{{true, true, true}, CONSOLE_INTERACTIVE, CONSOLE_INTERACTIVE, true, 1},
 };
 static_assert(ARRAY_LEN(decide_rows) == 8, "all combinations");
 
@@ -230,7 +231,8 @@ static void test_decide(void)
 {
 	struct console_plan plan;
 
-	for (const struct decide_row *row = decide_rows; row < decide_rows + ARRAY_LEN(decide_rows); row++) {
+	for (const struct decide_row *row = decide_rows; row < decide_rows + ARRAY_LEN(decide_rows);
+	     row++) {
 		console_decide(CONSOLE_DEFAULT, row->is_terminal, false, &plan);
 		check_own_pty(&plan, row->by_default);
 		CHECK(plan.term_is_passed == row->is_terminal[1]);
@@ -259,20 +261,32 @@ struct keys_row {
 };
 
 static const struct keys_row keys_rows[] = {
-	{"\x1d\x1d\x1d",         {0, 500, 1000},             CONSOLE_KILL},
-	{"\x1d\x1dr",            {0, 0, 0},                  CONSOLE_REBOOT},
-	{"\x1d\x1dp",            {0, 10, 20},                CONSOLE_POWEROFF},
-	{"\x1d\x1dq",            {0, 10, 20},                CONSOLE_UNKNOWN_KEY},
-	{"\x1d\x1dR",            {0, 10, 20},                CONSOLE_UNKNOWN_KEY},
-	{"\x1d\x1d" "1",         {0, 10, 20},                CONSOLE_NOTHING},
-	{"\x1d\x1d\x1d",         {0, 500, 1001},             CONSOLE_NOTHING},
-	{"\x1d\x1dr",            {0, 500, 1001},             CONSOLE_NOTHING},
-	{"\x1d\x1d\x1d\x1d",     {0, 900, 1500, 1600},       CONSOLE_KILL},
-	{"\x1d\x1d\x1d\x1d",     {0, 0, 0, 0},               CONSOLE_NOTHING}, /* the fourth begins anew */
-	{"\x1d" "a\x1d\x1dr",    {0, 1, 2, 3, 4},            CONSOLE_REBOOT},
-	{"\x1d" "a\x1dr",        {0, 1, 2, 3},               CONSOLE_NOTHING},
-	{"\x1d\x1d" "1r",        {0, 1, 2, 3},               CONSOLE_NOTHING},
-	{"rp",                   {0, 1},                     CONSOLE_NOTHING},
+	{"\x1d\x1d\x1d", {0, 500, 1000}, CONSOLE_KILL},
+	{"\x1d\x1dr", {0, 0, 0}, CONSOLE_REBOOT},
+	{"\x1d\x1dp", {0, 10, 20}, CONSOLE_POWEROFF},
+	{"\x1d\x1dq", {0, 10, 20}, CONSOLE_UNKNOWN_KEY},
+	{"\x1d\x1dR", {0, 10, 20}, CONSOLE_UNKNOWN_KEY},
+	{"\x1d\x1d"
+	 "1",
+	 {0, 10, 20},
+	 CONSOLE_NOTHING},
+	{"\x1d\x1d\x1d", {0, 500, 1001}, CONSOLE_NOTHING},
+	{"\x1d\x1dr", {0, 500, 1001}, CONSOLE_NOTHING},
+	{"\x1d\x1d\x1d\x1d", {0, 900, 1500, 1600}, CONSOLE_KILL},
+	{"\x1d\x1d\x1d\x1d", {0, 0, 0, 0}, CONSOLE_NOTHING}, /* the fourth begins anew */
+	{"\x1d"
+	 "a\x1d\x1dr",
+	 {0, 1, 2, 3, 4},
+	 CONSOLE_REBOOT},
+	{"\x1d"
+	 "a\x1dr",
+	 {0, 1, 2, 3},
+	 CONSOLE_NOTHING},
+	{"\x1d\x1d"
+	 "1r",
+	 {0, 1, 2, 3},
+	 CONSOLE_NOTHING},
+	{"rp", {0, 1}, CONSOLE_NOTHING},
 };
 
 static void test_keys(void)
@@ -322,7 +336,8 @@ static void test_raw_and_restored(void)
 	stage_enter(terminal.slave, terminal.slave);
 	console_open(&console, CONSOLE_DEFAULT, guest.master);
 	CHECK(tcgetattr(terminal.slave, &raw) == 0);
-	CHECK(!(raw.c_lflag & (ICANON | ECHO | ISIG)) && !(raw.c_oflag & OPOST) && !(raw.c_iflag & IXON));
+	CHECK(!(raw.c_lflag & (ICANON | ECHO | ISIG)) && !(raw.c_oflag & OPOST) &&
+	      !(raw.c_iflag & IXON));
 	CHECK(!(fcntl(0, F_GETFL) & O_NONBLOCK) && !(fcntl(1, F_GETFL) & O_NONBLOCK));
 
 	/* Somebody else's modes after a stop. */
@@ -353,7 +368,8 @@ static void test_two_terminals(void)
 	stage_enter(in.slave, out.slave);
 	console_open(&console, CONSOLE_DEFAULT, guest.master);
 	CHECK(tcgetattr(in.slave, &now) == 0 && !(now.c_lflag & ICANON));
-	CHECK(tcgetattr(out.slave, &now) == 0 && !(now.c_oflag & OPOST) && now.c_lflag == out_before.c_lflag);
+	CHECK(tcgetattr(out.slave, &now) == 0 && !(now.c_oflag & OPOST) &&
+	      now.c_lflag == out_before.c_lflag);
 	console_stop(&console);
 	CHECK(same_modes(in.slave, &in_before) && same_modes(out.slave, &out_before));
 	stage_leave();
@@ -461,7 +477,8 @@ static void test_input_ends(void)
 	(void)close(in[1]);
 	settle(&console);
 	CHECK_TEXT(text_from(guest.slave), "last words");
-	CHECK(console_pollfds(&console, fds) == 1 && fds[0].fd == guest.master && fds[0].events == POLLIN);
+	CHECK(console_pollfds(&console, fds) == 1 && fds[0].fd == guest.master &&
+	      fds[0].events == POLLIN);
 	put(guest.slave, "still here");
 	settle(&console);
 	CHECK_TEXT(text_from(out[0]), "still here");
@@ -557,7 +574,12 @@ static void test_guest_closes_console(void)
 
 /* ---- amounts ---- */
 
-enum sink_kind { TO_PIPE, TO_FILE, TO_SOCKET, TO_TERMINAL };
+enum sink_kind {
+	TO_PIPE,
+	TO_FILE,
+	TO_SOCKET,
+	TO_TERMINAL
+};
 
 static void make_sink(enum sink_kind kind, int ret_ends[2])
 {

@@ -88,9 +88,9 @@ static uint32_t run(struct program program, const struct seccomp_data *data)
 static uint32_t call(struct syscall_filter filter, uint32_t arch, uint32_t nr, uint64_t a0,
 		     uint64_t a1, uint64_t a2)
 {
-	struct seccomp_data data = { .nr = (int)nr, .arch = arch, .args = { a0, a1, a2 } };
+	struct seccomp_data data = {.nr = (int)nr, .arch = arch, .args = {a0, a1, a2}};
 
-	return run((struct program){ filter.program, filter.len }, &data);
+	return run((struct program){filter.program, filter.len}, &data);
 }
 
 static uint32_t number_of(const char *name, size_t abi)
@@ -112,7 +112,7 @@ static uint32_t result_of(struct syscall_filter filter, const char *name)
 
 static struct syscall_filter choose(const struct syscall_request *request)
 {
-	struct syscall_filter filter = { 0 };
+	struct syscall_filter filter = {0};
 
 	CHECK(syscalls_choose(request, &filter) == 0);
 	return filter;
@@ -162,7 +162,7 @@ static void export_policy(const struct syscall_request *request, struct exported
 	for (size_t i = 0; i < syscall_tables_built.row_count; i++) {
 		const char *name = syscall_tables_built.rows[i].name;
 		int number = seccomp_syscall_resolve_name(name);
-		struct syscall_ruling ruling = { 0 };
+		struct syscall_ruling ruling = {0};
 
 		CHECK(syscalls_explain(request, name, &ruling) == 0);
 		if (number == __NR_SCMP_ERROR || ruling.verdict == SYSCALL_MISSING)
@@ -181,7 +181,7 @@ static void export_policy(const struct syscall_request *request, struct exported
 static bool is_beyond_libseccomp(uint32_t arch, uint32_t nr)
 {
 	uint32_t token = arch == AUDIT_ARCH_I386 ? SCMP_ARCH_X86
-			 : nr >= X32		 ? SCMP_ARCH_X32
+			 : nr >= X32             ? SCMP_ARCH_X32
 						 : SCMP_ARCH_X86_64;
 	auto_free char *name = seccomp_syscall_resolve_num_arch(token, (int)nr);
 
@@ -201,9 +201,9 @@ static bool is_numbered_by_us(uint32_t arch, uint32_t nr)
 static void compare_number(struct syscall_filter ours, const struct exported *theirs, uint32_t arch,
 			   uint32_t nr)
 {
-	struct seccomp_data data = { .nr = (int)nr, .arch = arch };
-	uint32_t got = run((struct program){ ours.program, ours.len }, &data);
-	uint32_t expected = run((struct program){ theirs->code, theirs->len }, &data);
+	struct seccomp_data data = {.nr = (int)nr, .arch = arch};
+	uint32_t got = run((struct program){ours.program, ours.len}, &data);
+	uint32_t expected = run((struct program){theirs->code, theirs->len}, &data);
 
 	if (got == expected || check_failures >= ENOUGH_FAILURES)
 		return;
@@ -216,8 +216,8 @@ static void compare_number(struct syscall_filter ours, const struct exported *th
 
 static void compare_policy(const struct syscall_request *request)
 {
-	static const uint32_t arches[] = { AUDIT_ARCH_X86_64, AUDIT_ARCH_I386, AUDIT_ARCH_ARM, 0,
-					   UINT32_MAX };
+	static const uint32_t arches[] = {AUDIT_ARCH_X86_64, AUDIT_ARCH_I386, AUDIT_ARCH_ARM, 0,
+					  UINT32_MAX};
 	auto_free struct exported *theirs = calloc(1, sizeof(*theirs));
 	struct syscall_filter ours = choose(request);
 
@@ -238,18 +238,18 @@ static void compare_policy(const struct syscall_request *request)
 
 static void test_against_libseccomp(void)
 {
-	char *allow[] = { (char *)"@obsolete", (char *)"open_by_handle_at", (char *)"swapcontext",
-			  NULL };
-	char *deny[] = { (char *)"@mount", (char *)"ptrace", (char *)"@obsolete", NULL };
-	char *everything[] = { (char *)"@known", NULL };
+	char *allow[] = {(char *)"@obsolete", (char *)"open_by_handle_at", (char *)"swapcontext",
+			 NULL};
+	char *deny[] = {(char *)"@mount", (char *)"ptrace", (char *)"@obsolete", NULL};
+	char *everything[] = {(char *)"@known", NULL};
 	const struct syscall_request requests[] = {
-		{ .capabilities = CAPABILITIES_DEFAULT },
-		{ .capabilities = 0 },
-		{ .capabilities = CAPABILITIES_ALL },
-		{ .capabilities = CAPABILITIES_DEFAULT, .allow = allow },
-		{ .capabilities = CAPABILITIES_ALL, .allow = allow, .deny = deny },
-		{ .capabilities = CAPABILITIES_DEFAULT, .allow = everything },
-		{ .capabilities = CAPABILITIES_DEFAULT, .deny = everything },
+		{.capabilities = CAPABILITIES_DEFAULT},
+		{.capabilities = 0},
+		{.capabilities = CAPABILITIES_ALL},
+		{.capabilities = CAPABILITIES_DEFAULT, .allow = allow},
+		{.capabilities = CAPABILITIES_ALL, .allow = allow, .deny = deny},
+		{.capabilities = CAPABILITIES_DEFAULT, .allow = everything},
+		{.capabilities = CAPABILITIES_DEFAULT, .deny = everything},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(requests); i++)
@@ -297,11 +297,11 @@ static void compare_arguments(const struct syscall_request *request, scmp_filter
 		struct seccomp_data data = {
 			.nr = (int)number_of(name, i % 2 ? 2 : 0),
 			.arch = AUDIT_ARCH_X86_64,
-			.args = { argument_samples[i / 2 % n], argument_samples[i / 2 / n % n],
-				  argument_samples[i / 2 / n / n] },
+			.args = {argument_samples[i / 2 % n], argument_samples[i / 2 / n % n],
+				 argument_samples[i / 2 / n / n]},
 		};
-		uint32_t got = run((struct program){ ours.program, ours.len }, &data);
-		uint32_t expected = run((struct program){ theirs->code, theirs->len }, &data);
+		uint32_t got = run((struct program){ours.program, ours.len}, &data);
+		uint32_t expected = run((struct program){theirs->code, theirs->len}, &data);
 
 		if (got != expected && check_failures < ENOUGH_FAILURES)
 			fprintf(stderr, "%s(%llx, %llx, %llx): %08x instead of %08x\n", name,
@@ -316,7 +316,7 @@ static void compare_arguments(const struct syscall_request *request, scmp_filter
 
 static void test_netlink_audit(void)
 {
-	const struct syscall_request request = { .capabilities = CAPABILITIES_DEFAULT };
+	const struct syscall_request request = {.capabilities = CAPABILITIES_DEFAULT};
 	scmp_filter_ctx ctx = new_context(SCMP_ACT_ALLOW, false);
 	struct syscall_filter ours = choose(&request);
 
@@ -376,11 +376,10 @@ static void compare_families(enum family_mode mode, const int *families, size_t 
 
 static void test_families(void)
 {
-	static const int some[] = { AF_UNIX, AF_INET, AF_INET6, AF_NETLINK };
+	static const int some[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
 	int many[SYSCALL_FAMILIES_MAX + 1];
-	struct syscall_request request = { .family_mode = FAMILIES_ONLY,
-					   .families = many,
-					   .family_count = ARRAY_LEN(many) };
+	struct syscall_request request = {
+		.family_mode = FAMILIES_ONLY, .families = many, .family_count = ARRAY_LEN(many)};
 	struct syscall_filter filter;
 
 	for (size_t i = 0; i < ARRAY_LEN(many); i++)
@@ -396,12 +395,12 @@ static void test_families(void)
 
 static void test_sync(void)
 {
-	static const char *const by_fd[] = { "fsync", "fdatasync", "sync_file_range", "syncfs" };
-	static const char *const plain[] = { "sync", "msync" };
-	const struct syscall_request request = { .capabilities = CAPABILITIES_DEFAULT,
-						 .sync_suppressed = true };
-	char *denied[] = { (char *)"@sync", (char *)"open", NULL };
-	const struct syscall_request deny = { .sync_suppressed = true, .deny = denied };
+	static const char *const by_fd[] = {"fsync", "fdatasync", "sync_file_range", "syncfs"};
+	static const char *const plain[] = {"sync", "msync"};
+	const struct syscall_request request = {.capabilities = CAPABILITIES_DEFAULT,
+						.sync_suppressed = true};
+	char *denied[] = {(char *)"@sync", (char *)"open", NULL};
+	const struct syscall_request deny = {.sync_suppressed = true, .deny = denied};
 	struct syscall_filter ours = choose(&request), stricter = choose(&deny);
 	scmp_filter_ctx ctx = new_context(SCMP_ACT_ALLOW, false);
 
@@ -447,9 +446,9 @@ static void test_sync(void)
 
 static void test_default_is_embedded(void)
 {
-	const struct syscall_request request = { .capabilities = CAPABILITIES_DEFAULT };
-	const struct syscall_request with_network = { .capabilities = CAPABILITIES_DEFAULT |
-								      CAPABILITY(NET_ADMIN) };
+	const struct syscall_request request = {.capabilities = CAPABILITIES_DEFAULT};
+	const struct syscall_request with_network = {.capabilities = CAPABILITIES_DEFAULT |
+								     CAPABILITY(NET_ADMIN)};
 	auto_free struct sock_filter *program = NULL;
 	struct syscall_filter chosen = choose(&request), wider = choose(&with_network);
 	size_t len = 0;
@@ -463,9 +462,8 @@ static void test_default_is_embedded(void)
 /* Which x86-64 calls change, and how many, when one capability is taken or given. */
 static void check_capability(uint64_t capability, const char *calls)
 {
-	const struct syscall_request without = { .capabilities =
-							 CAPABILITIES_DEFAULT & ~capability };
-	const struct syscall_request with = { .capabilities = CAPABILITIES_DEFAULT | capability };
+	const struct syscall_request without = {.capabilities = CAPABILITIES_DEFAULT & ~capability};
+	const struct syscall_request with = {.capabilities = CAPABILITIES_DEFAULT | capability};
 	struct syscall_filter less = choose(&without), more = choose(&with);
 	const char *word;
 	size_t len, changed = 0, expected = 0;
@@ -508,14 +506,13 @@ static void test_capabilities(void)
 
 static void test_lists(void)
 {
-	char *allow[] = { (char *)"open_by_handle_at", (char *)"@clock", (char *)"read",
-			  (char *)"swapcontext", NULL };
-	char *deny[] = { (char *)"read", (char *)"@keyring", NULL };
-	char *unknown[] = { (char *)"read", (char *)"no_such_call", NULL };
-	char *unknown_group[] = { (char *)"@nothing", NULL };
-	struct syscall_request request = { .capabilities = CAPABILITIES_DEFAULT,
-					   .allow = allow,
-					   .deny = deny };
+	char *allow[] = {(char *)"open_by_handle_at", (char *)"@clock", (char *)"read",
+			 (char *)"swapcontext", NULL};
+	char *deny[] = {(char *)"read", (char *)"@keyring", NULL};
+	char *unknown[] = {(char *)"read", (char *)"no_such_call", NULL};
+	char *unknown_group[] = {(char *)"@nothing", NULL};
+	struct syscall_request request = {
+		.capabilities = CAPABILITIES_DEFAULT, .allow = allow, .deny = deny};
 	struct syscall_filter filter = choose(&request), untouched = filter;
 
 	CHECK(result_of(filter, "open_by_handle_at") == SECCOMP_RET_ALLOW);
@@ -546,12 +543,12 @@ static void test_lists(void)
 
 static void test_explain(void)
 {
-	char *allow[] = { (char *)"@swap", NULL };
-	char *deny[] = { (char *)"mount", NULL };
-	const struct syscall_request request = { .capabilities = CAPABILITIES_DEFAULT,
-						 .allow = allow,
-						 .deny = deny,
-						 .family_mode = FAMILIES_ONLY };
+	char *allow[] = {(char *)"@swap", NULL};
+	char *deny[] = {(char *)"mount", NULL};
+	const struct syscall_request request = {.capabilities = CAPABILITIES_DEFAULT,
+						.allow = allow,
+						.deny = deny,
+						.family_mode = FAMILIES_ONLY};
 	struct syscall_ruling ruling;
 	const char *abi;
 	int number;
@@ -628,7 +625,7 @@ static bool is_of_our_time(const struct syscall_row *row)
 
 static void test_tables(void)
 {
-	const struct syscall_request request = { .capabilities = CAPABILITIES_DEFAULT };
+	const struct syscall_request request = {.capabilities = CAPABILITIES_DEFAULT};
 	auto_free struct syscall_decision *decisions = NULL;
 
 	for (const struct syscall_group *group = syscall_groups; group->name; group++)
@@ -660,14 +657,14 @@ static void test_tables(void)
 /* Reads lines "#define __NR_name 12" or "#define __NR_name (__X32_SYSCALL_BIT + 12)". */
 static void check_header(const char *path, size_t abi)
 {
-	const struct syscall_request request = { .capabilities = CAPABILITIES_DEFAULT };
+	const struct syscall_request request = {.capabilities = CAPABILITIES_DEFAULT};
 	auto_fclose FILE *file = fopen(path, "re");
 	char line[256], name[64];
 	unsigned int number, found = 0;
 
 	CHECK(file != NULL);
 	while (file && fgets(line, sizeof(line), file)) {
-		struct syscall_ruling ruling = { 0 };
+		struct syscall_ruling ruling = {0};
 		const char *abi_name;
 		uint32_t expected;
 		int got = -1;
@@ -703,7 +700,7 @@ static void check_random_ranges(unsigned int seed)
 	struct sock_filter code[6][12];
 	struct filter_leaf leaves[6];
 	struct filter_arch arches[2];
-	struct filter_source source = { arches, 2, leaves, ARRAY_LEN(leaves), 5 };
+	struct filter_source source = {arches, 2, leaves, ARRAY_LEN(leaves), 5};
 	auto_free struct sock_filter *program = NULL;
 	size_t len = 0;
 	int r;
@@ -715,18 +712,18 @@ static void check_random_ranges(unsigned int seed)
 		for (size_t j = 0; j + 1 < n; j++) /* do-nothing instructions */
 			code[i][j] = (struct sock_filter)FILTER_JUMP(BPF_JEQ, 7, 0, 0);
 		code[i][n - 1] = (struct sock_filter)FILTER_RETURN((uint32_t)i + 1);
-		leaves[i] = (struct filter_leaf){ code[i], n };
+		leaves[i] = (struct filter_leaf){code[i], n};
 	}
 	for (size_t a = 0; a < 2; a++) {
 		size_t count = 1 + (size_t)random() % (seed % 3 ? 60 : RANDOM_RANGES_MAX);
 		uint32_t first = 0, leaf = 0;
 
 		for (size_t i = 0; i < count; i++) {
-			ranges[a][i] = (struct filter_range){ first, leaf };
+			ranges[a][i] = (struct filter_range){first, leaf};
 			first += 1 + (random() % 3 ? 0 : (uint32_t)random() % 1000);
 			leaf = (leaf + 1 + (uint32_t)random() % 5) % 6;
 		}
-		arches[a] = (struct filter_arch){ (uint32_t)a + 100, ranges[a], count };
+		arches[a] = (struct filter_arch){(uint32_t)a + 100, ranges[a], count};
 	}
 	r = filter_emit(&source, &program, &len);
 	CHECK(r == 0 || r == -E2BIG);
@@ -739,35 +736,33 @@ static void check_random_ranges(unsigned int seed)
 		for (size_t i = 0; i < arches[a].range_count; i++) {
 			bool is_last = i + 1 == arches[a].range_count;
 			uint32_t last = is_last ? UINT32_MAX : ranges[a][i + 1].first - 1;
-			struct seccomp_data data = { .arch = arches[a].audit_arch,
-						     .nr = (int)ranges[a][i].first };
+			struct seccomp_data data = {.arch = arches[a].audit_arch,
+						    .nr = (int)ranges[a][i].first};
 
-			CHECK(run((struct program){ program, len }, &data) ==
-			      ranges[a][i].leaf + 1);
+			CHECK(run((struct program){program, len}, &data) == ranges[a][i].leaf + 1);
 			data.nr = (int)last;
-			CHECK(run((struct program){ program, len }, &data) ==
-			      ranges[a][i].leaf + 1);
+			CHECK(run((struct program){program, len}, &data) == ranges[a][i].leaf + 1);
 			data.arch = 99;
-			CHECK(run((struct program){ program, len }, &data) == 6);
+			CHECK(run((struct program){program, len}, &data) == 6);
 		}
 }
 
 static void test_emitter(void)
 {
-	static const struct sock_filter allow[] = { FILTER_RETURN(SECCOMP_RET_ALLOW) };
-	static const struct filter_leaf leaf = { allow, 1 };
-	static const struct filter_range unsorted[] = { { 0, 0 }, { 5, 0 } }, late[] = { { 1, 0 } };
-	struct filter_arch arch = { 1, unsorted, 2 };
-	struct filter_source source = { &arch, 1, &leaf, 1, 0 };
+	static const struct sock_filter allow[] = {FILTER_RETURN(SECCOMP_RET_ALLOW)};
+	static const struct filter_leaf leaf = {allow, 1};
+	static const struct filter_range unsorted[] = {{0, 0}, {5, 0}}, late[] = {{1, 0}};
+	struct filter_arch arch = {1, unsorted, 2};
+	struct filter_source source = {&arch, 1, &leaf, 1, 0};
 	auto_free struct sock_filter *program = NULL;
 	size_t len;
 
 	for (unsigned int seed = 1; seed <= 300; seed++)
 		check_random_ranges(seed);
 	CHECK(filter_emit(&source, &program, &len) == -EINVAL); /* neighbours with one leaf */
-	arch = (struct filter_arch){ 1, late, 1 };
+	arch = (struct filter_arch){1, late, 1};
 	CHECK(filter_emit(&source, &program, &len) == -EINVAL); /* does not start at 0 */
-	arch = (struct filter_arch){ 1, unsorted, 1 };
+	arch = (struct filter_arch){1, unsorted, 1};
 	source.other_arch_leaf = 1;
 	CHECK(filter_emit(&source, &program, &len) == -EINVAL); /* no such leaf */
 	source.other_arch_leaf = 0;
@@ -846,8 +841,8 @@ static void confined_child(const struct syscall_filter *filter, bool with_i386)
 
 static void test_in_the_kernel(void)
 {
-	const struct syscall_request request = { .capabilities = CAPABILITIES_DEFAULT,
-						 .sync_suppressed = true };
+	const struct syscall_request request = {.capabilities = CAPABILITIES_DEFAULT,
+						.sync_suppressed = true};
 	struct syscall_filter filter = choose(&request);
 	bool with_i386 = has_i386_calls();
 	pid_t pid = fork();

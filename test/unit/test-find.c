@@ -58,7 +58,8 @@ static void test_found(void)
 	CHECK(unlink("first/debian") == 0 && symlink("nowhere", "first/debian") == 0);
 	CHECK(find(&arena, "debian", &image) == 0);
 	CHECK_TEXT(image.path, path_in(second, "debian"));
-	CHECK(unlink("first/debian") == 0 && rmdir("second/debian") == 0 && rmdir("elsewhere") == 0);
+	CHECK(unlink("first/debian") == 0 && rmdir("second/debian") == 0 &&
+	      rmdir("elsewhere") == 0);
 }
 
 static void test_not_found(void)
@@ -67,7 +68,8 @@ static void test_not_found(void)
 	struct found_image image = {.path = "untouched"};
 
 	CHECK(find(&arena, "debian", &image) == -ENOENT);
-	CHECK(strstr(complaint, "'debian'") && strstr(complaint, missing) && strstr(complaint, second));
+	CHECK(strstr(complaint, "'debian'") && strstr(complaint, missing) &&
+	      strstr(complaint, second));
 	CHECK(mkdir("second/disk.raw", 0755) == 0 && mkdir("first/tree.v", 0755) == 0);
 	CHECK(find(&arena, "disk", &image) == -EOPNOTSUPP);
 	CHECK(strstr(complaint, "disk image") && strstr(complaint, "available yet"));
@@ -91,6 +93,7 @@ int main(void)
 	log_set_sink(remember, NULL);
 	test_found();
 	test_not_found();
-	CHECK(rmdir("first") == 0 && rmdir("second") == 0 && chdir("/") == 0 && rmdir(directory) == 0);
+	CHECK(rmdir("first") == 0 && rmdir("second") == 0 && chdir("/") == 0 &&
+	      rmdir(directory) == 0);
 	return check_result();
 }

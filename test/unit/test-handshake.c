@@ -27,7 +27,8 @@ static bool is_same_file(int left, int right)
 {
 	struct stat a, b;
 
-	return fstat(left, &a) == 0 && fstat(right, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+	return fstat(left, &a) == 0 && fstat(right, &b) == 0 && a.st_dev == b.st_dev &&
+	       a.st_ino == b.st_ino;
 }
 
 static void test_passengers(struct handshake *parent, struct handshake *container)
@@ -91,7 +92,8 @@ int main(void)
 		(void)dup2(saved, STDERR_FILENO);
 		length = read(ends[0], printed, sizeof(printed) - 1);
 		printed[length > 0 ? length : 0] = '\0';
-		CHECK_TEXT(printed, "nspawn: Cannot do it with '\\x1b[31m': No such file or directory\n");
+		CHECK_TEXT(printed,
+			   "nspawn: Cannot do it with '\\x1b[31m': No such file or directory\n");
 	}
 	log_set_sink(remember, NULL);
 	(void)refuse(EINVAL, "tab\there");

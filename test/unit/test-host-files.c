@@ -31,7 +31,8 @@ struct plan_case {
 	const char *source;
 };
 
-static const struct host_file_action *find_action(const struct host_file_plan *plan, const char *target)
+static const struct host_file_action *find_action(const struct host_file_plan *plan,
+						  const char *target)
 {
 	for (size_t i = 0; i < plan->count; i++)
 		if (strcmp(plan->actions[i].target, target) == 0)
@@ -39,12 +40,12 @@ static const struct host_file_action *find_action(const struct host_file_plan *p
 	return NULL;
 }
 
-static void check_action(const char *name, const struct host_file_action *action, enum host_file_how how,
-			 const char *source)
+static void check_action(const char *name, const struct host_file_action *action,
+			 enum host_file_how how, const char *source)
 {
 	bool holds = action ? action->how == how && !action->source == !source &&
-				      (!source || strcmp(action->source, source) == 0) :
-			      how == HOW_OFF;
+				      (!source || strcmp(action->source, source) == 0)
+			    : how == HOW_OFF;
 
 	if (!holds)
 		fprintf(stderr, "%s: planned %d from '%s'\n", name, action ? (int)action->how : -1,
@@ -59,11 +60,13 @@ static void test_resolv_conf_plan(void)
 		{"stub", HOW_AUTO, true, false, true, true, HOW_COPY, STUB},
 		{"stub, read-only", HOW_AUTO, false, false, true, true, HOW_BIND, STUB},
 		{"host", HOW_AUTO, true, false, true, false, HOW_COPY, "/etc/resolv.conf"},
-		{"host, read-only", HOW_AUTO, false, false, true, false, HOW_BIND, "/etc/resolv.conf"},
+		{"host, read-only", HOW_AUTO, false, false, true, false, HOW_BIND,
+		 "/etc/resolv.conf"},
 		{"none", HOW_AUTO, true, false, false, false, HOW_DELETE, NULL},
 		{"none, read-only", HOW_AUTO, false, false, false, false, HOW_OFF, NULL},
 		{"off", HOW_OFF, true, false, true, true, HOW_OFF, NULL},
-		{"asked in spite of a private network", HOW_BIND, true, true, true, true, HOW_BIND, UPLINK},
+		{"asked in spite of a private network", HOW_BIND, true, true, true, true, HOW_BIND,
+		 UPLINK},
 		{"copy", HOW_COPY, false, false, true, true, HOW_COPY, UPLINK},
 		{"replace", HOW_REPLACE, true, false, true, true, HOW_REPLACE, UPLINK},
 		{"delete", HOW_DELETE, true, false, true, true, HOW_DELETE, NULL},
@@ -84,7 +87,8 @@ static void test_resolv_conf_plan(void)
 		struct host_file_plan plan;
 
 		host_files_plan(&config, &facts, &plan);
-		check_action(cases[i].name, find_action(&plan, "/etc/resolv.conf"), cases[i].how, cases[i].source);
+		check_action(cases[i].name, find_action(&plan, "/etc/resolv.conf"), cases[i].how,
+			     cases[i].source);
 		CHECK(!find_action(&plan, "/etc/localtime"));
 	}
 }
@@ -99,7 +103,8 @@ static void test_timezone_plan(void)
 		enum host_file_how how;
 		const char *zone;
 	} cases[] = {
-		{"link", HOW_AUTO, true, "/usr/share/zoneinfo/Europe/Berlin", HOW_SYMLINK, "Europe/Berlin"},
+		{"link", HOW_AUTO, true, "/usr/share/zoneinfo/Europe/Berlin", HOW_SYMLINK,
+		 "Europe/Berlin"},
 		{"relative link", HOW_AUTO, true, "../usr/share/zoneinfo/UTC", HOW_SYMLINK, "UTC"},
 		{"link, read-only", HOW_AUTO, false, "/usr/share/zoneinfo/UTC", HOW_BIND, NULL},
 		{"file", HOW_AUTO, true, "", HOW_COPY, NULL},
@@ -107,7 +112,8 @@ static void test_timezone_plan(void)
 		{"missing", HOW_AUTO, true, NULL, HOW_DELETE, NULL},
 		{"missing, read-only", HOW_AUTO, false, NULL, HOW_OFF, NULL},
 		{"link elsewhere", HOW_AUTO, true, "/opt/zone", HOW_BIND, NULL},
-		{"link out of the zones", HOW_SYMLINK, true, "/usr/share/zoneinfo/../../../etc/passwd", HOW_BIND, NULL},
+		{"link out of the zones", HOW_SYMLINK, true,
+		 "/usr/share/zoneinfo/../../../etc/passwd", HOW_BIND, NULL},
 		{"link to nothing", HOW_SYMLINK, true, "/usr/share/zoneinfo/", HOW_BIND, NULL},
 		{"off", HOW_OFF, true, "", HOW_OFF, NULL},
 		{"replace", HOW_REPLACE, true, "", HOW_REPLACE, NULL},
@@ -117,7 +123,9 @@ static void test_timezone_plan(void)
 		const struct config config = {.timezone = cases[i].asked, .resolv_conf = HOW_OFF};
 		const char *link = cases[i].link;
 		const struct host_file_facts facts = {
-			.localtime = !link ? HOST_FILE_MISSING : *link ? HOST_FILE_LINK : HOST_FILE_REGULAR,
+			.localtime = !link   ? HOST_FILE_MISSING
+				     : *link ? HOST_FILE_LINK
+					     : HOST_FILE_REGULAR,
 			.localtime_link = link && *link ? link : NULL,
 			.etc_is_writable = cases[i].etc_is_writable,
 		};
@@ -127,7 +135,9 @@ static void test_timezone_plan(void)
 		host_files_plan(&config, &facts, &plan);
 		action = find_action(&plan, "/etc/localtime");
 		check_action(cases[i].name, action, cases[i].how,
-			     cases[i].how == HOW_OFF || cases[i].how == HOW_DELETE ? NULL : "/etc/localtime");
+			     cases[i].how == HOW_OFF || cases[i].how == HOW_DELETE
+				     ? NULL
+				     : "/etc/localtime");
 		if (cases[i].zone)
 			CHECK_TEXT(action ? action->zone : NULL, cases[i].zone);
 		else
@@ -212,7 +222,8 @@ static void test_copy_is_not_led_astray(void)
 		CHECK(warnings == 0 && S_ISLNK(status_of("root/etc/file").st_mode));
 		CHECK(access("root/etc/missing", F_OK) < 0);
 		apply(HOW_REPLACE, NULL);
-		CHECK(S_ISREG(status_of("root/etc/file").st_mode) && has_text("root/etc/file", "new"));
+		CHECK(S_ISREG(status_of("root/etc/file").st_mode) &&
+		      has_text("root/etc/file", "new"));
 		CHECK(unlink("root/etc/file") == 0);
 	}
 	CHECK(has_text("victim", "victim"));
@@ -262,7 +273,8 @@ static void test_symlink(void)
 	inode = status_of("root/etc/file").st_ino;
 	apply(HOW_SYMLINK, "Here");
 	CHECK(status_of("root/etc/file").st_ino == inode);
-	CHECK(unlink("root/etc/file") == 0 && symlink("/usr/share/zoneinfo/Here", "root/etc/file") == 0);
+	CHECK(unlink("root/etc/file") == 0 &&
+	      symlink("/usr/share/zoneinfo/Here", "root/etc/file") == 0);
 	inode = status_of("root/etc/file").st_ino;
 	apply(HOW_SYMLINK, "Here");
 	CHECK(status_of("root/etc/file").st_ino == inode);
@@ -296,21 +308,24 @@ static int bind_in_child(void)
 	const struct mount_attr private = {.propagation = MS_PRIVATE};
 
 	if (can_mount)
-		CHECK(mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, (struct mount_attr *)&private, sizeof(private)) == 0);
+		CHECK(mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, (struct mount_attr *)&private,
+				    sizeof(private)) == 0);
 	(void)close(root_fd);
 	root_fd = open("root", O_PATH | O_DIRECTORY | O_CLOEXEC); /* as this namespace sees it */
 	apply(HOW_BIND, NULL);
 	CHECK(warnings == 0 && has_text("root/etc/file", "new"));
 	if (can_mount) {
 		CHECK(statvfs("root/etc/file", &file_system) == 0);
-		CHECK((file_system.f_flag & (ST_RDONLY | ST_NOSUID | ST_NODEV)) == (ST_RDONLY | ST_NOSUID | ST_NODEV));
+		CHECK((file_system.f_flag & (ST_RDONLY | ST_NOSUID | ST_NODEV)) ==
+		      (ST_RDONLY | ST_NOSUID | ST_NODEV));
 		CHECK(access("root/etc/file", W_OK) < 0 && errno == EROFS);
 	}
 	/* A link is not followed, neither by the bind nor by the copy that comes instead. */
 	CHECK(rename("root/etc", "root/kept") == 0 && mkdir("root/etc", 0755) == 0);
 	CHECK(symlink("../../victim", "root/etc/file") == 0);
 	apply(HOW_BIND, NULL);
-	CHECK(warnings == 0 && has_text("victim", "victim") && S_ISLNK(status_of("root/etc/file").st_mode));
+	CHECK(warnings == 0 && has_text("victim", "victim") &&
+	      S_ISLNK(status_of("root/etc/file").st_mode));
 	/* A zone that the guest does not have falls through to the bind, whose target is made. */
 	CHECK(unlink("root/etc/file") == 0);
 	apply(HOW_SYMLINK, "Nowhere");

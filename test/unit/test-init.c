@@ -45,9 +45,11 @@ static void report(int error, const char *sentence, void *userdata)
 /* Starts the stub; standard input is 'input_fd'. Its pid, or negative. Its handshake is the pipe behind 'say_fd'. */
 static pid_t start(const char *script, int input_fd, int say_fd)
 {
-	struct clone_args arguments = {.flags = CLONE_NEWPID | (in_user_namespace ? CLONE_NEWUSER : 0),
+	struct clone_args arguments = {.flags = CLONE_NEWPID |
+						(in_user_namespace ? CLONE_NEWUSER : 0),
 				       .exit_signal = SIGCHLD};
-	char *environment[] = {(char *)"PATH=/usr/bin:/bin", (char *)"LISTEN_FDS=1", (char *)"LISTEN_PID=1", NULL};
+	char *environment[] = {(char *)"PATH=/usr/bin:/bin", (char *)"LISTEN_FDS=1",
+			       (char *)"LISTEN_PID=1", NULL};
 	struct init_request request = {
 		.service = "systemd-nspawn",
 		.uuid = "0123456789abcdef0123456789abcdef",
@@ -163,7 +165,8 @@ static void test_failure_is_reported(void)
 
 static void test_appearance(void)
 {
-	static const char expected[] = "container=systemd-nspawn\0container_uuid=0123456789abcdef0123456789abcdef";
+	static const char expected[] =
+		"container=systemd-nspawn\0container_uuid=0123456789abcdef0123456789abcdef";
 	pid_t pid = start_and_wait("sleep 10");
 	char text[8192];
 	size_t length;
@@ -206,7 +209,8 @@ static void test_stop(void)
 	CHECK(end_after(stubborn, SIGRTMIN + 4) == SIGINT);
 	CHECK(end_after("kill -STOP $$", SIGRTMIN + 4) == SIGINT);
 	/* The status of a payload that obeys does not matter. */
-	CHECK(end_after("trap 'exit 9' TERM; while :; do sleep 0.02; done", SIGRTMIN + 5) == SIGHUP);
+	CHECK(end_after("trap 'exit 9' TERM; while :; do sleep 0.02; done", SIGRTMIN + 5) ==
+	      SIGHUP);
 	/* From inside, 38 is SIGRTMIN+4. */
 	CHECK(end_after("kill -38 1; sleep 1000", SIGWINCH) == SIGINT);
 	/* Nothing else concerns it. */
@@ -233,7 +237,8 @@ static void test_orphans(void)
 
 static void test_terminal(void)
 {
-	int master_fd = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), terminal_fd, unlocked = 0, status;
+	int master_fd = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), terminal_fd, unlocked = 0,
+	    status;
 
 	CHECK(master_fd >= 0 && ioctl(master_fd, TIOCSPTLCK, &unlocked) == 0);
 	terminal_fd = ioctl(master_fd, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
@@ -256,7 +261,8 @@ static void test_stub(void)
 
 static bool has_user_namespaces(void)
 {
-	struct clone_args arguments = {.flags = CLONE_NEWPID | CLONE_NEWUSER, .exit_signal = SIGCHLD};
+	struct clone_args arguments = {.flags = CLONE_NEWPID | CLONE_NEWUSER,
+				       .exit_signal = SIGCHLD};
 	pid_t pid = (pid_t)syscall(SYS_clone3, &arguments, sizeof(arguments));
 
 	if (pid == 0)

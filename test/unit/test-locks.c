@@ -157,8 +157,8 @@ static void test_inode_file_name(void)
 	char path[256];
 
 	CHECK(stat(tree, &status) == 0);
-	(void)snprintf(path, sizeof(path), "%s/inode-%ju:%ju", inode_directory, (uintmax_t)status.st_dev,
-		       (uintmax_t)status.st_ino);
+	(void)snprintf(path, sizeof(path), "%s/inode-%ju:%ju", inode_directory,
+		       (uintmax_t)status.st_dev, (uintmax_t)status.st_ino);
 	CHECK(start(&machine, tree, false, NULL) == 0);
 	CHECK(exists(path));
 	undo_all(&machine.undo);

@@ -10,7 +10,8 @@
 
 static struct mount_plan plan_of(struct config *config, bool network_is_private)
 {
-	struct mount_facts facts = {.network_is_private = network_is_private, .host_os_release = "/etc/os-release"};
+	struct mount_facts facts = {.network_is_private = network_is_private,
+				    .host_os_release = "/etc/os-release"};
 	struct mount_plan plan = {0};
 
 	mount_plan_make(&config->arena, config, &facts, &plan);
@@ -84,13 +85,20 @@ static void test_requests(struct config *config)
 	struct mount_plan plan;
 	int outer, inner, covered, files;
 
-	request(config, (struct mount_request){.kind = MOUNT_TMPFS, .destination = "/srv/inner",
+	request(config, (struct mount_request){.kind = MOUNT_TMPFS,
+					       .destination = "/srv/inner",
 					       .options = "size=1m,noexec,mode=0700,dev,ro"});
-	request(config, (struct mount_request){.kind = MOUNT_BIND, .destination = "/srv", .source = "/opt",
-					       .recursive = true, .read_only = true});
-	request(config, (struct mount_request){.kind = MOUNT_INACCESSIBLE, .destination = "/srv/secret"});
+	request(config, (struct mount_request){.kind = MOUNT_BIND,
+					       .destination = "/srv",
+					       .source = "/opt",
+					       .recursive = true,
+					       .read_only = true});
+	request(config,
+		(struct mount_request){.kind = MOUNT_INACCESSIBLE, .destination = "/srv/secret"});
 	request(config, (struct mount_request){.kind = MOUNT_BIND, .destination = "/empty"});
-	request(config, (struct mount_request){.kind = MOUNT_BIND, .destination = "/in", .source = "/usr",
+	request(config, (struct mount_request){.kind = MOUNT_BIND,
+					       .destination = "/in",
+					       .source = "/usr",
 					       .source_is_in_tree = true});
 	plan = plan_of(config, false);
 	files = find(&plan, "/etc", 0);
@@ -101,8 +109,8 @@ static void test_requests(struct config *config)
 	CHECK(plan.items[outer].place == SOURCE_HOST && plan.items[outer].recursive);
 	CHECK((plan.items[outer].flags & MOUNT_FLAG_READ_ONLY) != 0);
 	CHECK_TEXT(plan.items[inner].options, "size=1m,mode=0700");
-	CHECK(plan.items[inner].flags == (MOUNT_FLAG_NOEXEC | MOUNT_FLAG_NODEV | MOUNT_FLAG_STRICTATIME |
-					  MOUNT_FLAG_READ_ONLY));
+	CHECK(plan.items[inner].flags == (MOUNT_FLAG_NOEXEC | MOUNT_FLAG_NODEV |
+					  MOUNT_FLAG_STRICTATIME | MOUNT_FLAG_READ_ONLY));
 	CHECK(plan.items[covered].kind == OPERATION_COVER && !plan.items[covered].makes_target);
 	CHECK(plan.items[find(&plan, "/empty", 0)].place == SOURCE_EMPTY);
 	CHECK(plan.items[find(&plan, "/in", 0)].place == SOURCE_TREE);
@@ -114,7 +122,8 @@ static void test_root(void)
 	struct mount_plan plan;
 
 	config_defaults(&config);
-	request(&config, (struct mount_request){.kind = MOUNT_BIND, .destination = "/", .source = "/opt"});
+	request(&config,
+		(struct mount_request){.kind = MOUNT_BIND, .destination = "/", .source = "/opt"});
 	config.read_only = true; /* implied by a mount on the root */
 	plan = plan_of(&config, false);
 	CHECK_TEXT(plan.items[0].source, "/opt");

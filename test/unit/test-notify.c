@@ -61,7 +61,9 @@ static int say(const char *text, int attached)
 		char bytes[CMSG_SPACE(sizeof(int))];
 	} control = {};
 	struct iovec content = {.iov_base = (void *)(uintptr_t)text, .iov_len = strlen(text)};
-	struct msghdr message = {.msg_name = &address, .msg_namelen = sizeof(address), .msg_iov = &content,
+	struct msghdr message = {.msg_name = &address,
+				 .msg_namelen = sizeof(address),
+				 .msg_iov = &content,
 				 .msg_iovlen = 1};
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), r;
 
@@ -69,7 +71,8 @@ static int say(const char *text, int attached)
 	if (attached >= 0) {
 		message.msg_control = &control;
 		message.msg_controllen = sizeof(control);
-		control.header = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET,
+		control.header = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(int)),
+						  .cmsg_level = SOL_SOCKET,
 						  .cmsg_type = SCM_RIGHTS};
 		memcpy(CMSG_DATA(&control.header), &attached, sizeof(int));
 	}
@@ -129,8 +132,10 @@ static void test_addresses(void)
 	long_path[sizeof(long_path) - 1] = '\0';
 	CHECK(setenv("NOTIFY_SOCKET", long_path, 1) == 0 && notify_send("READY=1") == -EINVAL);
 	CHECK(setenv("NOTIFY_SOCKET", "/", 1) == 0 && notify_send("READY=1") == -EINVAL);
-	CHECK(setenv("NOTIFY_SOCKET", "vsock:2:1", 1) == 0 && notify_send("READY=1") == -EPROTONOSUPPORT);
-	CHECK(setenv("NOTIFY_SOCKET", "/nonexistent/socket", 1) == 0 && notify_send("READY=1") == -ENOENT);
+	CHECK(setenv("NOTIFY_SOCKET", "vsock:2:1", 1) == 0 &&
+	      notify_send("READY=1") == -EPROTONOSUPPORT);
+	CHECK(setenv("NOTIFY_SOCKET", "/nonexistent/socket", 1) == 0 &&
+	      notify_send("READY=1") == -ENOENT);
 	CHECK(unsetenv("NOTIFY_SOCKET") == 0 && notify_send("READY=1") == 0);
 	(void)close(manager_fd);
 	CHECK(unlink(path) == 0);

@@ -29,8 +29,8 @@ static void write_file(const char *path, const char *text, mode_t mode)
 
 static void start_tree(void)
 {
-	static const char *const directories[] = {"usr",     "usr/lib", "usr/lib/systemd", "usr/bin",
-						  "usr/sbin", "etc",     "bin",             "sbin"};
+	static const char *const directories[] = {
+		"usr", "usr/lib", "usr/lib/systemd", "usr/bin", "usr/sbin", "etc", "bin", "sbin"};
 
 	CHECK(chdir("/") == 0);
 	strcpy(directory, "/tmp/test-os-tree-XXXXXX");
@@ -80,8 +80,10 @@ static void test_os_release(void)
 	char *long_text;
 
 	start_tree();
-	write_file("usr/lib/os-release",
-		   "# comment\nPRETTY_NAME=\"Debian \\\"GNU\\\"/Linux\"\nID=debian\nXID=no\nVERSION_ID='12'", 0644);
+	write_file(
+		"usr/lib/os-release",
+		"# comment\nPRETTY_NAME=\"Debian \\\"GNU\\\"/Linux\"\nID=debian\nXID=no\nVERSION_ID='12'",
+		0644);
 	CHECK(symlink("../usr/lib/os-release", "etc/os-release") == 0);
 	tree = probe(&arena, OS_TREE_BOOT);
 	CHECK(tree.has_os_release);
@@ -163,9 +165,12 @@ static void test_init_kinds(void)
 		const char *program;
 		enum init_kind kind;
 	} cases[] = {
-		{"/usr/lib/systemd/systemd-other", INIT_UNKNOWN}, {"/usr/bin/busybox", INIT_BUSYBOX},
-		{"/sbin/openrc-init", INIT_OPENRC},               {"/usr/sbin/runit-init", INIT_RUNIT},
-		{"/usr/bin/s6-linux-init", INIT_S6},              {"/usr/sbin/dinit", INIT_DINIT},
+		{"/usr/lib/systemd/systemd-other", INIT_UNKNOWN},
+		{"/usr/bin/busybox", INIT_BUSYBOX},
+		{"/sbin/openrc-init", INIT_OPENRC},
+		{"/usr/sbin/runit-init", INIT_RUNIT},
+		{"/usr/bin/s6-linux-init", INIT_S6},
+		{"/usr/sbin/dinit", INIT_DINIT},
 		{"/sbin/init.sysvinit", INIT_SYSVINIT},
 	};
 	auto_arena struct arena arena = {0};
@@ -215,7 +220,8 @@ static void test_links_stay_inside(void)
 	CHECK(symlink("../../../../../../etc/passwd", "etc/os-release") == 0);
 	CHECK(symlink("/etc/hostname", "etc/machine-id") == 0);
 	tree = probe(&arena, OS_TREE_BOOT);
-	CHECK(!tree.init_path && !tree.has_os_release && tree.machine_id_state == MACHINE_ID_MISSING);
+	CHECK(!tree.init_path && !tree.has_os_release &&
+	      tree.machine_id_state == MACHINE_ID_MISSING);
 	remove_tree();
 }
 

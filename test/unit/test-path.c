@@ -29,7 +29,8 @@ static void test_lexical(struct arena *arena)
 	CHECK(path_is_below("/proc", "/proc/"));
 	CHECK(!path_is_below("/process", "/proc"));
 	CHECK(path_is_normalized("/a/b") && path_is_normalized("/"));
-	CHECK(!path_is_normalized("/a/../b") && !path_is_normalized("/a/") && !path_is_normalized("a"));
+	CHECK(!path_is_normalized("/a/../b") && !path_is_normalized("/a/") &&
+	      !path_is_normalized("a"));
 	CHECK(!path_is_normalized("/a//b") && !path_is_normalized("/./a"));
 }
 

@@ -25,7 +25,8 @@ static void test_table(void)
 {
 	for (int kind = 0; kind < _INIT_KIND_COUNT; kind++)
 		if (kind != INIT_UNKNOWN && kind != INIT_SYSVINIT)
-			CHECK(power_signal(kind, POWER_OFF) > 0 && power_signal(kind, POWER_REBOOT) > 0);
+			CHECK(power_signal(kind, POWER_OFF) > 0 &&
+			      power_signal(kind, POWER_REBOOT) > 0);
 	CHECK(power_signal(INIT_SYSTEMD, POWER_OFF) == SIGRTMIN + 4);
 	CHECK(power_signal(INIT_SYSTEMD, POWER_REBOOT) == SIGRTMIN + 5);
 	CHECK(power_signal(INIT_BUSYBOX, POWER_OFF) == SIGUSR2);
@@ -63,13 +64,16 @@ static void test_fifo(void)
 	reader = open("run/initctl", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	CHECK(power_ask(INIT_SYSVINIT, POWER_REBOOT, -EBADF, root_fd) == 0);
 	power_sysvinit_record(POWER_REBOOT, expected);
-	CHECK(read(reader, got, sizeof(got)) == POWER_RECORD_BYTES && memcmp(got, expected, sizeof(expected)) == 0);
+	CHECK(read(reader, got, sizeof(got)) == POWER_RECORD_BYTES &&
+	      memcmp(got, expected, sizeof(expected)) == 0);
 
 	/* Reached through the old name, absolute link and all. */
-	CHECK(rename("run/initctl", "run/elsewhere") == 0 && symlink("/run/elsewhere", "dev/initctl") == 0);
+	CHECK(rename("run/initctl", "run/elsewhere") == 0 &&
+	      symlink("/run/elsewhere", "dev/initctl") == 0);
 	CHECK(power_ask(INIT_SYSVINIT, POWER_OFF, -EBADF, root_fd) == 0);
 	power_sysvinit_record(POWER_OFF, expected);
-	CHECK(read(reader, got, sizeof(got)) == POWER_RECORD_BYTES && memcmp(got, expected, sizeof(expected)) == 0);
+	CHECK(read(reader, got, sizeof(got)) == POWER_RECORD_BYTES &&
+	      memcmp(got, expected, sizeof(expected)) == 0);
 	(void)close(reader);
 	CHECK(unlink("dev/initctl") == 0 && unlink("run/elsewhere") == 0);
 
@@ -113,13 +117,16 @@ static void test_runit(int pidfd)
 	CHECK(mode_of("run/runit.stopit") == 0100 && mode_of("run/runit.reboot") == 0);
 
 	/* The other place, by links such as distributions make. */
-	CHECK(rename("run/runit.stopit", "run/stopit") == 0 && rename("run/runit.reboot", "run/reboot") == 0);
-	CHECK(symlink("/run/stopit", "etc/runit/stopit") == 0 && symlink("/run/reboot", "etc/runit/reboot") == 0);
+	CHECK(rename("run/runit.stopit", "run/stopit") == 0 &&
+	      rename("run/runit.reboot", "run/reboot") == 0);
+	CHECK(symlink("/run/stopit", "etc/runit/stopit") == 0 &&
+	      symlink("/run/reboot", "etc/runit/reboot") == 0);
 	CHECK(power_ask(INIT_RUNIT, POWER_REBOOT, pidfd, root_fd) == 0);
 	CHECK(mode_of("run/reboot") == 0100);
 
 	/* Links out of the tree, and things that are no files. */
-	CHECK(unlink("etc/runit/reboot") == 0 && symlink("../../../outside", "etc/runit/reboot") == 0);
+	CHECK(unlink("etc/runit/reboot") == 0 &&
+	      symlink("../../../outside", "etc/runit/reboot") == 0);
 	make_file("../outside");
 	CHECK(power_ask(INIT_RUNIT, POWER_REBOOT, pidfd, root_fd) < 0);
 	CHECK(mode_of("../outside") == 0);

@@ -36,7 +36,8 @@ static int run(const char *first, const char *second)
 
 static void test_well_formed(void)
 {
-	ROWS (i) {
+	ROWS(i)
+	{
 		const struct setting_row *row = &setting_rows[i];
 
 		CHECK(row->option || row->letter || row->key);
@@ -60,7 +61,8 @@ static void test_names(void)
 {
 	char name[SETTING_NAME_MAX];
 
-	ROWS (i) {
+	ROWS(i)
+	{
 		const struct setting_row *row = &setting_rows[i];
 
 		CHECK(strlen(setting_name((enum setting)i, name)) > 1);
@@ -135,8 +137,8 @@ static void test_keys(void)
 
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
 		CHECK(setting_from_key(keys[i]) >= 0);
-	ROWS (i)
-		count += setting_rows[i].key != NULL;
+	ROWS(i)
+	count += setting_rows[i].key != NULL;
 	CHECK(count == ARRAY_LEN(keys) + 14); /* of the sixteen limits, two are listed */
 }
 
@@ -155,7 +157,8 @@ static void check_refused(const char *option, int r)
 
 static void test_missing(void)
 {
-	ROWS (i) {
+	ROWS(i)
+	{
 		const struct setting_row *row = &setting_rows[i];
 		char word[96], letter[] = {'-', row->letter, '\0'};
 
@@ -181,10 +184,11 @@ static void test_empty_and_junk(void)
 {
 	static const char *const junk[] = {"\001 junk\\", "=:~,", "/../..:..:x", "junk\033"};
 
-	ROWS (i) {
+	ROWS(i)
+	{
 		const struct setting_row *row = &setting_rows[i];
-		bool may_be_empty = row->flags & SETTING_MAY_BE_EMPTY &&
-				    !(row->flags & SETTING_IS_LATER);
+		bool may_be_empty =
+			row->flags & SETTING_MAY_BE_EMPTY && !(row->flags & SETTING_IS_LATER);
 		char word[128], option[96];
 
 		if (!row->option || row->argument == ARGUMENT_NONE)
@@ -206,7 +210,8 @@ static void test_empty_and_junk(void)
 
 static void test_later(void)
 {
-	ROWS (i) {
+	ROWS(i)
+	{
 		const struct setting_row *row = &setting_rows[i];
 		char word[96], letter[] = {'-', row->letter, '\0'};
 
@@ -231,7 +236,8 @@ static void test_later(void)
 /* Each word of a table is taken by its option, or said to come later, and leads back to itself. */
 static void test_choices(void)
 {
-	ROWS (i) {
+	ROWS(i)
+	{
 		const struct setting_row *row = &setting_rows[i];
 
 		for (size_t j = 0; row->choices && j < row->choices->count; j++) {
@@ -266,7 +272,8 @@ static void test_help(void)
 
 	help_print(file, "nspawn");
 	CHECK(fclose(file) == 0);
-	ROWS (i) {
+	ROWS(i)
+	{
 		const struct setting_row *row = &setting_rows[i];
 		bool is_shown = !(row->flags & (SETTING_IS_LATER | SETTING_IS_HIDDEN));
 		char option[96];

@@ -92,17 +92,36 @@ static void test_refused(void)
 		const char *text;
 		int result;
 	} cases[] = {
-		{"", -EINVAL},           {"01", -EINVAL},          {"00", -EINVAL},
-		{"1:", -EINVAL},         {":1", -EINVAL},          {" 1", -EINVAL},
-		{"1 ", -EINVAL},         {"1\n", -EINVAL},         {"-1", -EINVAL},
-		{"+1", -EINVAL},         {"4294967295", -EINVAL},  {"4294967296", -EINVAL},
-		{"65535", -EINVAL},      {"0x1", -ESRCH},          {"1e3", -ESRCH},
-		{"alice\n", -EINVAL},    {"alice:x", -EINVAL},     {"../alice", -EINVAL},
-		{"nobodyhere", -ESRCH},  {"Alice", -ESRCH},        {"-alice", -EINVAL},
-		{"18446744073709551616", -EINVAL},                 {"+", -EINVAL},
+		{"", -EINVAL},
+		{"01", -EINVAL},
+		{"00", -EINVAL},
+		{"1:", -EINVAL},
+		{":1", -EINVAL},
+		{" 1", -EINVAL},
+		{"1 ", -EINVAL},
+		{"1\n", -EINVAL},
+		{"-1", -EINVAL},
+		{"+1", -EINVAL},
+		{"4294967295", -EINVAL},
+		{"4294967296", -EINVAL},
+		{"65535", -EINVAL},
+		{"0x1", -ESRCH},
+		{"1e3", -ESRCH},
+		{"alice\n", -EINVAL},
+		{"alice:x", -EINVAL},
+		{"../alice", -EINVAL},
+		{"nobodyhere", -ESRCH},
+		{"Alice", -ESRCH},
+		{"-alice", -EINVAL},
+		{"18446744073709551616", -EINVAL},
+		{"+", -EINVAL},
 		/* Named in lines that are malformed. */
-		{"short", -ESRCH},       {"long", -ESRCH},         {"hex", -ESRCH},
-		{"negative", -ESRCH},    {"highest", -ESRCH},      {"octal", -ESRCH},
+		{"short", -ESRCH},
+		{"long", -ESRCH},
+		{"hex", -ESRCH},
+		{"negative", -ESRCH},
+		{"highest", -ESRCH},
+		{"octal", -ESRCH},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -138,12 +157,14 @@ static void test_hostile_files(void)
 
 static void test_home(void)
 {
-	struct user_identity identity = {.uid = getuid(), .gid = getgid(), .home = (char *)"/home/alice"};
+	struct user_identity identity = {
+		.uid = getuid(), .gid = getgid(), .home = (char *)"/home/alice"};
 	struct stat status;
 
 	CHECK(mkdir("home", 0755) == 0);
 	CHECK(users_make_home(root_fd, &identity) == 0);
-	CHECK(stat("home/alice", &status) == 0 && S_ISDIR(status.st_mode) && (status.st_mode & 07777) == 0755);
+	CHECK(stat("home/alice", &status) == 0 && S_ISDIR(status.st_mode) &&
+	      (status.st_mode & 07777) == 0755);
 	CHECK(status.st_uid == getuid() && status.st_gid == getgid());
 	CHECK(users_make_home(root_fd, &identity) == 0);
 	/* Parents are root's, which only root can make them. */

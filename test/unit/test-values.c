@@ -55,11 +55,11 @@ static void refuses(enum setting setting, const char *value)
 	}
 }
 
-#define REFUSES(setting, ...)                                                                      \
-	do {                                                                                       \
-		const char *const values[] = {__VA_ARGS__};                                        \
-		for (size_t each = 0; each < ARRAY_LEN(values); each++)                            \
-			refuses(setting, values[each]);                                            \
+#define REFUSES(setting, ...) \
+	do { \
+		const char *const values[] = {__VA_ARGS__}; \
+		for (size_t each = 0; each < ARRAY_LEN(values); each++) \
+			refuses(setting, values[each]); \
 	} while (0)
 
 static void test_bind(void)
