@@ -397,8 +397,8 @@ void payload_run(struct payload_request *request)
 	if (be_born(&payload) < 0 || take_root(&payload, passengers) < 0)
 		give_up(&payload);
 
-	if (handshake_say(&request->handshake, HANDSHAKE_ROOTED, passengers) < 0 ||
-	    handshake_hear(&request->handshake, HANDSHAKE_PLACED, NULL) < 0)
+	if (handshake_hear(&request->handshake, HANDSHAKE_PLACED, NULL) < 0 ||
+	    handshake_say(&request->handshake, HANDSHAKE_ROOTED, passengers) < 0)
 		_exit(EXIT_FAILURE);
 
 	if (settle_in_place(&payload) < 0 || confine(&payload) < 0 ||

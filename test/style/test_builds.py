@@ -19,6 +19,7 @@ def known_tests():
         listing = subprocess.run(["meson", "introspect", "--tests", build], capture_output=True, text=True, check=True).stdout
         for test in json.loads(listing):
             suites = [suite.split(":")[-1] for suite in test["suite"]]
+            test["workdir"] = test["workdir"] or build  # as meson does
             found.append(pytest.param(test, id=f"{build.name}:{'+'.join(suites)}:{test['name']}"))
     return found
 
@@ -31,7 +32,7 @@ def test_there_is_a_build():
 def test_meson(test):
     environment = {**os.environ, **test["env"], "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:exitcode=99",
                    "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"}
-    result = subprocess.run(test["cmd"], cwd=test["workdir"] or TOP, env=environment, stdin=subprocess.DEVNULL, capture_output=True,
+    result = subprocess.run(test["cmd"], cwd=test["workdir"], env=environment, stdin=subprocess.DEVNULL, capture_output=True,
                             text=True, errors="replace", timeout=test["timeout"] or 120, check=False)
     if result.returncode == 77:
         pytest.skip(result.stdout.strip()[-300:] or "skipped")
