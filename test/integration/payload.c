@@ -104,7 +104,8 @@ static void put_key_number(const char *key, long long number)
 /* --- files --- */
 
 /* The whole file as an allocated string, or NULL with errno set. */
-static char *read_whole(const char *path)
+/* ret_size may be NULL; a NUL follows the text, which may hold others. */
+static char *read_whole(const char *path, size_t *ret_size)
 {
 	FILE *file = fopen(path, "re");
 	size_t size = 0, used = 0;
@@ -121,6 +122,8 @@ static char *read_whole(const char *path)
 		used += n;
 	}
 	text[used] = 0;
+	if (ret_size)
+		*ret_size = used;
 	if (ferror(file)) {
 		int error = errno;
 		fclose(file);
@@ -134,7 +137,7 @@ static char *read_whole(const char *path)
 
 static void put_key_file(const char *key, const char *path)
 {
-	char *text = read_whole(path);
+	char *text = read_whole(path, NULL);
 
 	if (text)
 		put_key_string(key, text);
@@ -247,7 +250,7 @@ static void put_mount(char *line)
 
 static void ask_mounts(void)
 {
-	char *text = read_whole("/proc/self/mountinfo"), *rest = NULL;
+	char *text = read_whole("/proc/self/mountinfo", NULL), *rest = NULL;
 
 	open_value('[');
 	if (text)
@@ -271,7 +274,7 @@ static void put_status_line(const char *text, const char *name, const char *key,
 
 static void ask_caps(void)
 {
-	char *text = read_whole("/proc/self/status");
+	char *text = read_whole("/proc/self/status", NULL);
 
 	open_value('{');
 	if (text) {
@@ -298,7 +301,7 @@ static void ask_caps(void)
 
 static void ask_signals(void)
 {
-	char *text = read_whole("/proc/self/status");
+	char *text = read_whole("/proc/self/status", NULL);
 
 	open_value('{');
 	if (text) {
@@ -692,11 +695,12 @@ static int do_pour(char **words)
 
 static int do_read(char **words)
 {
-	char *text = read_whole(words[0]);
+	size_t size;
+	char *text = read_whole(words[0], &size);
 
 	if (!text)
 		return answer_errno(-1);
-	fputs(text, stdout);
+	(void)fwrite(text, 1, size, stdout);
 	free(text);
 	return 0;
 }
@@ -886,7 +890,7 @@ static int do_orphan(char **words)
 			char path[PATH_MAX], *text;
 
 			snprintf(path, sizeof path, "/proc/%s/stat", entry->d_name);
-			text = read_whole(path);
+			text = read_whole(path, NULL);
 			zombies += text && strstr(text, ") Z ") != NULL;
 			free(text);
 		}

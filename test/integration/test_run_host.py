@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """/run/host: what the machine is told about the place it runs in."""
+import errno
 import os
+import pathlib
 import re
 
 import pytest
+
+from lab.run import leader_of
 
 pytestmark = pytest.mark.requires("root")
 
@@ -15,7 +19,7 @@ def listing(tree, do):
 
 @pytest.mark.parametrize("name, kind, mode", [
     ("container-manager", "file", 0o444), ("container-uuid", "file", 0o444), ("notify", "socket", None),
-    ("os-release", "file", None), ("incoming", "directory", 0o600), ("unix-export", "directory", 0o755),
+    ("os-release", "file", None),
     ("inaccessible", "directory", 0o555), ("proc-kmsg", "fifo", 0o600),
     ("inaccessible/reg", "file", 0), ("inaccessible/dir", "directory", 0), ("inaccessible/fifo", "fifo", 0),
     ("inaccessible/sock", "socket", 0), ("inaccessible/chr", "char", 0), ("inaccessible/blk", "block", 0),
@@ -57,12 +61,33 @@ def test_nothing_in_it_can_be_changed(tree, do, path):
     assert do(tree(), "write", path, "x").json["errno"] in (30, 13)
 
 
-def test_the_machine_may_leave_sockets_in_unix_export(tree, do):
-    assert do(tree(), "write", "/run/host/unix-export/ssh", "x").json["errno"] == 0
+@pytest.fixture
+def bootable(tree):
+    return tree({"sbin/init=": "/payload", "etc/os-release": "ID=test\n"})
 
 
-def test_nothing_comes_in_through_incoming_by_itself(tree, ask, do):
-    root = tree()
-    mounts = {mount["target"]: mount for mount in ask(root, "mounts")["mounts"]}
+def test_a_command_shares_no_directory_with_the_host(listing):
+    assert "/run/host/incoming" not in listing and "/run/host/unix-export" not in listing
+
+
+def test_a_booted_machine_leaves_sockets_in_unix_export(bootable, Running):
+    """Writable inside, read-only outside, and gone with the machine."""
+    with Running("-P", "-b", "-D", bootable, "-M", "exporter", "wait-signal") as machine:
+        outside = pathlib.Path("/run/systemd/nspawn/unix-export/exporter")
+        machine.expect("waiting")
+        inside = pathlib.Path(f"/proc/{leader_of(machine.pid)}/root/run/host/unix-export")
+        (inside / "ssh").write_text("x")
+        assert (outside / "ssh").read_text() == "x"
+        with pytest.raises(OSError) as error:
+            (outside / "y").write_text("x")
+        assert error.value.errno == errno.EROFS
+    assert not outside.exists()
+
+
+def test_incoming_is_the_hosts_to_fill(bootable, run):
+    result = run("-P", "-b", "-D", bootable, "mounts").json
+    mounts = {mount["target"]: mount for mount in result["mounts"]}
     assert "ro" in mounts["/run/host/incoming"]["options"].split(",")
-    assert do(root, "write", "/run/host/incoming/x", "x").json["errno"] == 30
+    assert {"nosuid", "nodev", "noexec"} <= set(mounts["/run/host/unix-export"]["options"].split(","))
+    assert run("-P", "-b", "-D", bootable, "write", "/run/host/incoming/x", "x").json["errno"] == errno.EROFS
+
