@@ -89,11 +89,15 @@ static int receive_message(int fd, struct message *ret_message, int fds[_PASSENG
 
 	for (size_t i = 0; i < _PASSENGER_COUNT; i++)
 		fds[i] = -EBADF;
+	/*
+	 * ECONNRESET comes once, before what the peer had said, when it went away without hearing
+	 * everything that we said.
+	 */
 	do
 		length = recvmsg(fd, &packet, MSG_CMSG_CLOEXEC);
-	while (length < 0 && errno == EINTR);
+	while (length < 0 && (errno == EINTR || errno == ECONNRESET));
 	if (length < 0)
-		return errno == ECONNRESET ? 0 : -errno;
+		return -errno;
 	if (length == 0)
 		return 0;
 	if (packet.msg_controllen >= sizeof(struct cmsghdr) &&
@@ -137,7 +141,8 @@ int handshake_hear(struct handshake *handshake, enum handshake_step step, int *r
 		TRY(pass_on(&message));
 	} while (message.step == HANDSHAKE_SPOKEN);
 	if (message.step != (int32_t)step)
-		return -EPROTO;
+		return refuse(EPROTO,
+			      "The payload and its supervisor disagree about the next step");
 	if (ret_passengers)
 		seat_passengers(message.passengers_mask, fds, ret_passengers);
 	return 0;

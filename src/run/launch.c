@@ -114,13 +114,22 @@ static int take_passengers(struct machine *machine, const int passengers[_PASSEN
 
 /* --- The story --- */
 
-/* The peer is gone without a word: only its own signal or an out-of-memory kill does that. */
+/*
+ * The container is gone. Its last words may still wait for us, as we noticed while we spoke ourselves;
+ * without any, only its own signal or an out-of-memory kill did it.
+ */
 static int explain_silence(struct machine *machine, int r)
 {
 	siginfo_t info = {0};
+	int heard;
 
-	if (r != -EPIPE && r != -EPROTO)
+	if (r != -EPIPE)
 		return r;
+	do
+		heard = handshake_overhear(&machine->handshake);
+	while (heard == 0);
+	if (heard < 0)
+		return heard;
 	if (waitid(P_PIDFD, (id_t)machine->pidfd, &info, WEXITED | WNOWAIT) == 0 &&
 	    info.si_code != CLD_EXITED)
 		return refuse(EIO, "The payload was killed by signal %s while it was set up",

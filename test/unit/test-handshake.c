@@ -74,6 +74,22 @@ static void test_silence(struct handshake *parent, struct handshake *container)
 	CHECK(handshake_say(parent, HANDSHAKE_GO, NULL) == -EPIPE); /* and no SIGPIPE */
 }
 
+/* A container that fails while our words still wait for it: its own must reach us all the same. */
+static void test_last_words(void)
+{
+	struct handshake parent, container;
+
+	CHECK(handshake_open(&parent, &container) == 0);
+	CHECK(handshake_say(&parent, HANDSHAKE_PLACED, NULL) == 0);
+	CHECK(handshake_say(&container, HANDSHAKE_ROOTED, NULL) == 0);
+	CHECK(handshake_say(&container, HANDSHAKE_FAILED, NULL) == 0);
+	scope_close(&container.fd);
+	CHECK(handshake_hear(&parent, HANDSHAKE_ROOTED, NULL) == 0);
+	CHECK(handshake_hear(&parent, HANDSHAKE_GO, NULL) == -EINVAL);
+	CHECK(handshake_hear(&parent, HANDSHAKE_GO, NULL) == -EPIPE);
+	scope_close(&parent.fd);
+}
+
 int main(void)
 {
 	struct handshake parent, container;
@@ -100,5 +116,6 @@ int main(void)
 	CHECK_TEXT(printed, "tab\there"); /* escaped when it is printed, not before */
 	log_set_sink(NULL, NULL);
 	test_silence(&parent, &container);
+	test_last_words();
 	return check_result();
 }
