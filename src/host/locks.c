@@ -34,6 +34,9 @@ enum lock_flags {
 	LOCK_OWN_DIRECTORY = 1 << 2, /* nobody else uses it: removed when empty, whoever made it */
 };
 
+/* More machines of one name than anybody starts by accident. */
+#define NUMBERED_NAMES_MAX 999
+
 #define auto_lock __attribute__((cleanup(free_lock)))
 
 /* Makes the missing directories above lock->path and remembers which they were. */
@@ -222,21 +225,37 @@ static int take_tree_locks(struct locks *locks, const struct lock_request *reque
 	return 0;
 }
 
+/* "web" is followed by "web-2"; what gets too long for a host name loses its end first. */
+static void number_name(const char *name, unsigned int number, char ret[LOCKS_NAME_MAX + 1])
+{
+	char suffix[16] = "";
+	int room;
+
+	if (number > 1)
+		(void)snprintf(suffix, sizeof(suffix), "-%u", number);
+	room = (int)(LOCKS_NAME_MAX - strlen(suffix));
+	(void)snprintf(ret, LOCKS_NAME_MAX + 1, "%.*s%s", room, name, suffix);
+}
+
 static int take_name_lock(struct locks *locks, const struct lock_request *request,
 			  struct undo *undo)
 {
 	const char *directory = request->name_directory ?: LOCKS_NAME_DIRECTORY;
-	int r;
+	unsigned int last = request->machine_may_be_numbered ? NUMBERED_NAMES_MAX : 1;
+	int r = -EBUSY;
 
 	assert(!strchr(request->machine, '/'));
-	r = take_lock(locks, make_path("%s/name-%s", directory, request->machine),
-		      LOCK_MAKE_DIRECTORIES | LOCK_OWN_DIRECTORY, undo);
+	for (unsigned int number = 1; number <= last && r == -EBUSY; number++) {
+		number_name(request->machine, number, locks->machine);
+		r = take_lock(locks, make_path("%s/name-%s", directory, locks->machine),
+			      LOCK_MAKE_DIRECTORIES | LOCK_OWN_DIRECTORY, undo);
+	}
 	if (r == -EBUSY) {
 		(void)refuse(EBUSY, "A machine named '%s' is running already", request->machine);
 		hint("Give this one another name with --machine=");
 		return -EBUSY;
 	}
-	return r < 0 ? fail(r, "Cannot lock the machine name '%s'", request->machine) : 0;
+	return r < 0 ? fail(r, "Cannot lock the machine name '%s'", locks->machine) : 0;
 }
 
 int locks_take(struct locks *locks, const struct lock_request *request, struct undo *undo)

@@ -17,11 +17,12 @@ struct undo;
 #define LOCKS_NAME_DIRECTORY "/run/nspawn/locks"
 
 struct lock_request {
-	const char *tree;            /* absolute path of the directory, NULL: no tree locks */
-	bool tree_is_shared;         /* read-only: any number of readers, no writer */
-	const char *machine;         /* valid machine name, NULL: no name lock */
-	const char *inode_directory; /* NULL: LOCKS_INODE_DIRECTORY */
-	const char *name_directory;  /* NULL: LOCKS_NAME_DIRECTORY */
+	const char *tree;             /* absolute path of the directory, NULL: no tree locks */
+	bool tree_is_shared;          /* read-only: any number of readers, no writer */
+	const char *machine;          /* valid machine name, NULL: no name lock */
+	bool machine_may_be_numbered; /* nobody asked for this very name: "web-2" will do */
+	const char *inode_directory;  /* NULL: LOCKS_INODE_DIRECTORY */
+	const char *name_directory;   /* NULL: LOCKS_NAME_DIRECTORY */
 };
 
 #define LOCK_DIRECTORIES_MAX 4
@@ -40,7 +41,10 @@ struct lock {
 
 #define LOCKS_MAX 3
 
+#define LOCKS_NAME_MAX 64
+
 struct locks {
+	char machine[LOCKS_NAME_MAX + 1]; /* the name that was locked */
 	struct lock items[LOCKS_MAX];
 	size_t count;
 };

@@ -1,24 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Finds our own group, divides it for one machine, and takes everything back.
- * Zone: free for probing, owing from cgroup_create() on.
+ * Divides our own group for one machine, and takes everything back.
+ * Zone: owing.
  *
  * Only the payload group is ever the guest's. Limits belong on the group above it, which its cgroup namespace hides.
- * Below the payload group names are the guest's choice, so nothing there is reached by a path: we walk by descriptor,
- * and only into directories.
  */
 #include "manager/cgroup.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -27,11 +20,7 @@
 #include "base/path.h"
 #include "base/scope.h"
 #include "base/undo.h"
-
-#define TABLE_MAX_BYTES (16u << 20) /* of a mount table; a host with 100 000 mounts still fits */
-#define DRAIN_MS 1000
-
-#define GROUP_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+#include "manager/cgroup-tree.h"
 
 /* What the container's root must own to manage its groups, and nothing that limits it (cgroup-v2.rst, Delegation). */
 /* clang-format off */
@@ -46,288 +35,6 @@ static const char *const delegated_files[] = {
 	"memory.reclaim",
 };
 /* clang-format on */
-
-/* FINDING ------------------------------------------------------------------------------------------------------- */
-
-int cgroup_own_from_text(struct arena *arena, const char *text, char **ret_own)
-{
-	while (*text) {
-		size_t length = strcspn(text, "\n");
-
-		if (length > 3 && strncmp(text, "0::", 3) == 0) {
-			char *own = arena_copy_n(arena, text + 3, length - 3);
-
-			/* "/../x": outside of our cgroup namespace, out of reach. */
-			if (!path_is_normalized(own))
-				return -ENOENT;
-			*ret_own = own;
-			return 0;
-		}
-		text += length + (text[length] == '\n');
-	}
-	return -ENOENT;
-}
-
-/* The kernel writes blanks and backslashes in paths as three octal digits (proc_pid_mountinfo(5)). */
-static void unescape_octal(char *text)
-{
-	char *to = text;
-
-	while (*text) {
-		bool is_escape = text[0] == '\\' && text[1] >= '0' && text[1] <= '3' &&
-				 text[2] >= '0' && text[2] <= '7' && text[3] >= '0' &&
-				 text[3] <= '7';
-
-		if (is_escape) {
-			*to++ = (char)((text[1] - '0') << 6 | (text[2] - '0') << 3 |
-				       (text[3] - '0'));
-			text += 4;
-		} else {
-			*to++ = *text++;
-		}
-	}
-	*to = '\0';
-}
-
-/* Splits off the next field; NULL at the end of the line. */
-static char *next_field(char **rest)
-{
-	char *field = strsep(rest, " ");
-
-	return field && *field ? field : NULL;
-}
-
-/* "36 35 98:0 ROOT MOUNTPOINT OPTIONS optional… - TYPE SOURCE OPTIONS": true for cgroup2. */
-static bool line_is_cgroup2(char *line, char **ret_root, char **ret_mount_point)
-{
-	char *fields[6], *field, *type;
-
-	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
-		fields[i] = next_field(&line);
-		if (!fields[i])
-			return false;
-	}
-	do
-		field = next_field(&line);
-	while (field && strcmp(field, "-") != 0);
-	type = next_field(&line);
-	if (!type || strcmp(type, "cgroup2") != 0)
-		return false;
-	unescape_octal(fields[3]);
-	unescape_octal(fields[4]);
-	*ret_root = fields[3];
-	*ret_mount_point = fields[4];
-	return true;
-}
-
-int cgroup_directory_from_text(struct arena *arena, const char **cursor, const char *own,
-			       char **ret_directory)
-{
-	while (**cursor) {
-		size_t length = strcspn(*cursor, "\n");
-		char *line = arena_copy_n(arena, *cursor, length), *root, *mount_point;
-
-		*cursor += length + ((*cursor)[length] == '\n');
-		if (!line_is_cgroup2(line, &root, &mount_point))
-			continue;
-		/* A mount can begin below the root of the hierarchy: of our path only the rest counts then. */
-		if (!path_is_normalized(root) || !path_is_below(own, root))
-			continue;
-		*ret_directory =
-			path_simplify(arena, arena_format(arena, "%s/%s", mount_point,
-							  own + (root[1] ? strlen(root) : 0)));
-		return 0;
-	}
-	return -ENOENT;
-}
-
-/* Opens a group and makes sure that it is one: another mount may lie on top of the place. */
-static int open_group(int dir_fd, const char *path)
-{
-	auto_close int fd = openat(dir_fd, path, GROUP_FLAGS);
-	struct statfs status;
-
-	if (fd < 0)
-		return -errno;
-	if (fstatfs(fd, &status) < 0)
-		return -errno;
-	return status.f_type == CGROUP2_SUPER_MAGIC ? steal_fd(fd) : -ENOTTY;
-}
-
-/*
- * The directory alone is not enough: a process may only be moved, or born, into a group by someone who may also write
- * the cgroup.procs of the nearest common ancestor, which is our own group.
- */
-static bool group_is_divisible(int fd)
-{
-	return faccessat(fd, ".", W_OK, AT_EACCESS) == 0 &&
-	       faccessat(fd, "cgroup.procs", W_OK, AT_EACCESS) == 0;
-}
-
-int cgroup_probe(struct arena *arena, struct cgroup_place *ret_place)
-{
-	auto_free char *groups = NULL, *mounts = NULL;
-	int result = CGROUP_NO_HIERARCHY;
-	const char *cursor;
-	char *own, *directory;
-
-	TRY(file_read(AT_FDCWD, "/proc/self/cgroup", TABLE_MAX_BYTES, &groups,
-		      /* ret_length= */ NULL));
-	if (cgroup_own_from_text(arena, groups, &own) < 0)
-		return CGROUP_NO_HIERARCHY;
-	TRY(file_read(AT_FDCWD, "/proc/self/mountinfo", TABLE_MAX_BYTES, &mounts,
-		      /* ret_length= */ NULL));
-	cursor = mounts;
-	while (cgroup_directory_from_text(arena, &cursor, own, &directory) == 0) {
-		auto_close int fd = open_group(AT_FDCWD, directory);
-
-		if (fd < 0)
-			continue;
-		if (group_is_divisible(fd)) {
-			ret_place->own_fd = steal_fd(fd);
-			ret_place->directory = directory;
-			return 0;
-		}
-		result = CGROUP_NOT_WRITABLE;
-	}
-	return result;
-}
-
-void cgroup_place_done(struct cgroup_place *place)
-{
-	if (place->own_fd >= 0)
-		(void)close(place->own_fd); /* a directory: nothing to lose */
-	place->own_fd = -EBADF;
-}
-
-/* REMOVING ------------------------------------------------------------------------------------------------------ */
-
-static int64_t now_ms(void)
-{
-	struct timespec now = {};
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail for this clock */
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-/* Waits until no process lives in the group or below. A dying one keeps it populated for a moment after SIGKILL. */
-static int wait_unpopulated(int group_fd, int timeout_ms)
-{
-	auto_close int fd = openat(group_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
-	int64_t end_ms = now_ms() + timeout_ms;
-
-	if (fd < 0)
-		return -errno;
-	for (;;) {
-		struct pollfd event = {.fd = fd, .events = POLLPRI};
-		char text[256];
-		ssize_t length = pread(fd, text, sizeof(text) - 1, 0);
-		int64_t left_ms = end_ms - now_ms();
-
-		if (length < 0)
-			return errno == ENODEV ? 0 : -errno; /* ENODEV: the group is gone already */
-		text[length] = '\0';
-		if (strstr(text, "populated 0"))
-			return 0;
-		if (left_ms <= 0)
-			return -EBUSY;
-		if (poll(&event, 1, (int)left_ms) < 0 && errno != EINTR)
-			return -errno;
-	}
-}
-
-/*
- * Removes the groups in 'group_fd' that have none below. Returns how many went; *ret_name is one that did not, or
- * empty.
- */
-static int remove_leaves(int group_fd, char *ret_name)
-{
-	_Alignas(struct dirent64) char buffer[4096];
-	int removed = 0;
-	ssize_t length;
-
-	*ret_name = '\0';
-	while ((length = getdents64(group_fd, buffer, sizeof(buffer))) > 0) {
-		for (ssize_t at = 0; at < length;) {
-			const struct dirent64 *entry = (const void *)(buffer + at);
-
-			at += entry->d_reclen;
-			if (entry->d_type != DT_DIR || strcmp(entry->d_name, ".") == 0 ||
-			    strcmp(entry->d_name, "..") == 0)
-				continue;
-			if (unlinkat(group_fd, entry->d_name, AT_REMOVEDIR) == 0)
-				removed++;
-			else if (errno == EBUSY)
-				strcpy(ret_name, entry->d_name);
-			else if (errno != ENOENT)
-				return -errno;
-		}
-	}
-	return length < 0 ? -errno : removed;
-}
-
-/*
- * Empties a group of groups without recursion, since the guest decides how deep they are: go down into one that is
- * not empty, and up once nothing is left in it. Coming up must let us remove at least the one that we came from;
- * otherwise processes live there.
- */
-static int remove_below(int top_fd)
-{
-	auto_close int current_fd = openat(top_fd, ".", GROUP_FLAGS);
-	bool came_up = false;
-	size_t depth = 0;
-
-	for (;;) {
-		char name[NAME_MAX + 1];
-		int removed, next_fd;
-
-		if (current_fd < 0)
-			return -errno;
-		removed = remove_leaves(current_fd, name);
-		if (removed < 0)
-			return removed;
-		if (removed == 0 && came_up)
-			return -EBUSY;
-		if (!*name && depth == 0)
-			return 0;
-		came_up = !*name;
-		next_fd = openat(current_fd, came_up ? ".." : name, GROUP_FLAGS);
-		if (next_fd < 0)
-			return -errno;
-		(void)close(current_fd); /* a directory: nothing to lose */
-		current_fd = next_fd;
-		depth = came_up ? depth - 1 : depth + 1;
-	}
-}
-
-int cgroup_remove_tree(int parent_fd, const char *name)
-{
-	auto_close int fd = -EBADF;
-
-	if (unlinkat(parent_fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
-		return 0;
-	if (errno != EBUSY)
-		return -errno;
-	fd = open_group(parent_fd, name);
-	if (fd < 0)
-		return fd;
-	TRY(wait_unpopulated(fd, DRAIN_MS));
-	TRY(remove_below(fd));
-	return unlinkat(parent_fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT ? 0 : -errno;
-}
-
-/* A group of our name from an earlier run. Its processes may only be killed if nobody can be supervising them. */
-static int remove_stale(int parent_fd, const char *name, bool may_kill)
-{
-	if (may_kill) {
-		auto_close int fd = open_group(parent_fd, name);
-
-		if (fd < 0)
-			return fd == -ENOENT ? 0 : fd;
-		TRY(file_write(fd, "cgroup.kill", "1"));
-	}
-	return cgroup_remove_tree(parent_fd, name);
-}
 
 /* CONTROLLERS --------------------------------------------------------------------------------------------------- */
 
@@ -450,6 +157,19 @@ static void undo_base(void *argument)
 		warn(r, "Cannot remove the cgroup '%s', leaving it behind", cgroup->directory);
 }
 
+/* A group of our name from an earlier run. Its processes may only be killed if nobody can be supervising them. */
+static int remove_stale(int parent_fd, const char *name, bool may_kill)
+{
+	if (may_kill) {
+		auto_close int fd = cgroup_open(parent_fd, name);
+
+		if (fd < 0)
+			return fd == -ENOENT ? 0 : fd;
+		TRY(file_write(fd, "cgroup.kill", "1"));
+	}
+	return cgroup_remove_tree(parent_fd, name);
+}
+
 /* Makes 'name' below 'parent_fd' and opens it, after what may be there from an earlier run is gone. */
 static int make_group(int parent_fd, const char *name, bool may_kill)
 {
@@ -464,7 +184,7 @@ static int make_group(int parent_fd, const char *name, bool may_kill)
 		if (mkdirat(parent_fd, name, 0755) < 0)
 			return -errno;
 	}
-	r = open_group(parent_fd, name);
+	r = cgroup_open(parent_fd, name);
 	if (r < 0)
 		(void)unlinkat(parent_fd, name,
 			       AT_REMOVEDIR); /* the first failure is the one to tell */
@@ -499,7 +219,7 @@ static int open_unit_base(struct arena *arena, struct cgroup *cgroup)
 	size_t length = strlen(place->directory) - strlen(path_last(place->directory));
 
 	if (strcmp(path_last(place->directory), "supervisor") == 0) {
-		auto_close int above_fd = open_group(place->own_fd, "..");
+		auto_close int above_fd = cgroup_open(place->own_fd, "..");
 
 		if (above_fd >= 0 && is_parent_group(above_fd, place->own_fd)) {
 			cgroup->directory = arena_copy_n(arena, place->directory,
@@ -508,7 +228,7 @@ static int open_unit_base(struct arena *arena, struct cgroup *cgroup)
 		}
 	}
 	cgroup->directory = place->directory;
-	return open_group(place->own_fd, ".");
+	return cgroup_open(place->own_fd, ".");
 }
 
 static int make_base(struct arena *arena, const struct cgroup_request *request,

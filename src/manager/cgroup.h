@@ -3,46 +3,18 @@
  * Cgroups without a manager: the machine's own subtree, made by ourselves below the group that we were started in.
  * Only the cgroup2 hierarchy is used, wherever it is mounted; version 1 hierarchies beside it are left alone. Rules
  * of that file system are those of the kernel's Documentation/admin-guide/cgroup-v2.rst.
- * Zone: free for cgroup_probe() and the parsers, owing for the rest.
+ * Zone: owing.
  */
 #pragma once
 
 #include <limits.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <sys/types.h>
+
+#include "manager/cgroup-find.h"
 
 struct arena;
 struct undo;
-
-/* Positive results of cgroup_probe() and cgroup_create(): a machine can run without groups of its own. */
-enum cgroup_obstacle {
-	CGROUP_NO_HIERARCHY = 1, /* no cgroup2 mount shows our own group */
-	CGROUP_NOT_WRITABLE = 2, /* our own group is there, but is not ours to divide */
-};
-
-/* Where we are in the hierarchy; found once, constant afterwards. */
-struct cgroup_place {
-	int own_fd;            /* the directory of our own group, -EBADF if there is none */
-	const char *directory; /* its path on the host, for messages; in the arena */
-};
-
-/*
- * Finds our own group. Returns 0, an enum cgroup_obstacle, or a negative errno where /proc cannot be read; says
- * nothing. *ret_place is filled for 0 only; close it with cgroup_place_done().
- */
-int cgroup_probe(struct arena *arena, struct cgroup_place *ret_place);
-void cgroup_place_done(struct cgroup_place *place);
-
-/* The path of the "0::" line of a /proc/PID/cgroup text; -ENOENT if there is none that we could use. */
-int cgroup_own_from_text(struct arena *arena, const char *text, char **ret_own);
-
-/*
- * Reads lines of a /proc/PID/mountinfo text from '*cursor' up to and with the next cgroup2 mount under which the group
- * 'own' is visible, and gives that group's directory. Moves the cursor behind the line; -ENOENT after the last one.
- */
-int cgroup_directory_from_text(struct arena *arena, const char **cursor, const char *own,
-			       char **ret_directory);
 
 struct cgroup_request {
 	const char *machine; /* a valid machine name */
@@ -94,9 +66,3 @@ int cgroup_move(const struct cgroup *cgroup, pid_t pid);
 
 /* SIGKILL to every process in the payload group, frozen ones and forking ones included. Says nothing. */
 int cgroup_kill(const struct cgroup *cgroup);
-
-/*
- * Removes the group 'name' below 'parent_fd' with all groups in it, waiting up to a second for processes that are
- * dying. -EBUSY if some live on. An absent group is fine.
- */
-int cgroup_remove_tree(int parent_fd, const char *name);

@@ -78,6 +78,7 @@ static int bear(struct machine *machine, struct handshake *container)
 	struct payload_request request = {
 		.plan = machine->plan,
 		.sources = &machine->sources,
+		.locks = machine->locks,
 		.handshake = *container,
 		.has_cgroup = machine->has_cgroup,
 	};

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/undo.h"
+#include "host/locks.h"
 #include "manager/cgroup.h"
 #include "mount/mount-apply.h"
 #include "run/console.h"
@@ -15,8 +16,8 @@
 /* MADE: what exists now. */
 struct machine {
 	const struct plan *plan;
+	const struct locks *locks;
 	struct undo *undo;
-	int directory_fd;
 	struct exchange exchange;
 	struct mount_sources sources;
 	struct cgroup cgroup;

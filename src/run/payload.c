@@ -66,6 +66,12 @@ static int be_born(struct payload *payload)
 {
 	sigset_t none;
 
+	/*
+	 * First of all: a lock lives as long as any descriptor of it, and must not outlive a
+	 * supervisor that is killed by the time it takes us to follow.
+	 */
+	for (size_t i = 0; i < payload->request->locks->count; i++)
+		(void)close(payload->request->locks->items[i].fd);
 	/* What the caller ignored, under nohup(1) say, is not the payload's affair. */
 	for (int number = 1; number < _NSIG; number++)
 		(void)signal(number, SIG_DFL);

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "host/locks.h"
 #include "mount/mount-apply.h"
 #include "run/handshake.h"
 #include "run/plan.h"
@@ -12,6 +13,7 @@
 struct payload_request {
 	const struct plan *plan;
 	const struct mount_sources *sources;
+	const struct locks *locks; /* the supervisor's, not to be held by its child */
 	struct handshake handshake;
 	bool has_cgroup; /* we were born in, or get moved to, a group of our own */
 };

@@ -16,7 +16,7 @@
 #include "mount/host-files.h"
 #include "mount/mount-plan.h"
 #include "mount/run-host.h"
-#include "run/console.h"
+#include "run/console-plan.h"
 
 /* FOUND: what the plan depends on besides the configuration. */
 struct facts {

@@ -8,7 +8,6 @@
  */
 #include "run/program.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -20,110 +19,78 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "base/scope.h"
+#include "run/interpreter.h"
 
-/* Scripts may name scripts as interpreters; the kernel follows four (fs/exec.c, "This allows 4 levels"). */
-#define INTERPRETER_DEPTH_MAX 5
-#define HEAD_BYTES 256 /* what the kernel looks at, BINPRM_BUF_SIZE; an ELF header is shorter */
+/*
+ * A program, the five interpreters that the kernel follows when scripts name scripts (fs/exec.c, exec_binprm()), and the
+ * loader of the last one.
+ */
+#define FILES_MAX 7
 #define ARGUMENTS_MAX 1024
 
-/* The word behind "#!", up to a blank or the end of the line. */
-static bool find_script_interpreter(const char *head, size_t length, char ret[PATH_MAX])
-{
-	const char *start = head + 2, *end = memchr(head, '\n', length);
-
-	if (length < 3 || head[0] != '#' || head[1] != '!')
-		return false;
-	end = end ? end : head + length;
-	while (start < end && (*start == ' ' || *start == '\t'))
-		start++;
-	length = 0;
-	while (start + length < end && start[length] != ' ' && start[length] != '\t' &&
-	       start[length] != '\0')
-		length++;
-	if (length == 0 || length >= PATH_MAX)
-		return false;
-	memcpy(ret, start, length);
-	ret[length] = '\0';
-	return true;
-}
-
-/* The path in the PT_INTERP header, for both word sizes of this byte order (elf(5)). */
-static bool find_loader(int fd, const char *head, size_t length, char ret[PATH_MAX])
-{
-	const unsigned char *ident = (const unsigned char *)head;
-	Elf64_Ehdr wide;
-	Elf32_Ehdr narrow;
-	size_t count, size;
-	uint64_t offset, path_offset = 0, path_size = 0;
-
-	if (length < sizeof(wide) || memcmp(ident, ELFMAG, SELFMAG) != 0)
-		return false;
-	memcpy(&wide, head, sizeof(wide));
-	memcpy(&narrow, head, sizeof(narrow));
-	count = ident[EI_CLASS] == ELFCLASS64 ? wide.e_phnum : narrow.e_phnum;
-	size = ident[EI_CLASS] == ELFCLASS64 ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr);
-	offset = ident[EI_CLASS] == ELFCLASS64 ? wide.e_phoff : narrow.e_phoff;
-	for (size_t i = 0; i < count && i < 128 && path_size == 0; i++) {
-		union {
-			Elf64_Phdr wide;
-			Elf32_Phdr narrow;
-		} header;
-
-		if (pread(fd, &header, size, (off_t)(offset + i * size)) != (ssize_t)size)
-			return false;
-		if (header.wide.p_type != PT_INTERP) /* the first field in both */
-			continue;
-		path_offset = ident[EI_CLASS] == ELFCLASS64 ? header.wide.p_offset
-							    : header.narrow.p_offset;
-		path_size = ident[EI_CLASS] == ELFCLASS64 ? header.wide.p_filesz
-							  : header.narrow.p_filesz;
-	}
-	if (path_size < 2 || path_size >= PATH_MAX ||
-	    pread(fd, ret, path_size, (off_t)path_offset) != (ssize_t)path_size)
-		return false;
-	ret[path_size] = '\0';
-	return true;
-}
-
-enum verdict {
+enum verdict { /* the graver one counts */
 	VERDICT_RUN,
 	VERDICT_NO_INTERPRETER, /* the named interpreter or loader is not in the tree */
 	VERDICT_MAGIC,          /* it leads out of the tree through procfs */
 };
 
-/* Looks at the chain of interpreters of 'path'; 'ret_interpreter' names the one that the verdict is about. */
-static enum verdict inspect(int root_fd, const char *path, char ret_interpreter[PATH_MAX])
+/* As the kernel will for the exec: a relative path is one of the working directory. */
+static int open_program(int root_fd, const char *path)
 {
-	char head[HEAD_BYTES];
+	char full[2 * PATH_MAX];
+	size_t length;
+	int fd;
 
-	ret_interpreter[0] = '\0';
-	for (int depth = 0; depth < INTERPRETER_DEPTH_MAX; depth++) {
-		auto_close int fd = path_open(root_fd, depth == 0 ? path : ret_interpreter,
-					      O_RDONLY | O_NONBLOCK, 0);
-		ssize_t length;
+	if (*path == '/')
+		return path_open(root_fd, path, O_RDONLY | O_NONBLOCK, 0);
+	if (!getcwd(full, PATH_MAX))
+		return -errno;
+	length = strlen(full);
+	(void)snprintf(full + length, sizeof(full) - length, "/%s", path);
+	fd = path_open(root_fd, full, O_RDONLY | O_NONBLOCK, 0);
+	/* The kernel need not find it too long, and nobody looked at it. */
+	return fd == -ENAMETOOLONG ? -ELOOP : fd;
+}
 
-		if (fd == -ELOOP)
-			return VERDICT_MAGIC;
-		if (fd == -ENOENT && depth > 0)
-			return VERDICT_NO_INTERPRETER;
-		/* May be executable without being readable; then the kernel alone knows. */
-		if (fd < 0)
-			return VERDICT_RUN;
-		length = pread(fd, head, sizeof(head), 0);
-		if (length <= 0 ||
-		    (!find_script_interpreter(head, (size_t)length, ret_interpreter) &&
-		     !find_loader(fd, head, (size_t)length, ret_interpreter)))
-			return VERDICT_RUN;
+/*
+ * Looks at 'path', after 'depth' others that led to it, and at what it leads to; 'ret_interpreter', empty before, names
+ * the interpreter that the verdict is about.
+ */
+static enum verdict inspect(int root_fd, const char *path, int depth,
+			    char ret_interpreter[PATH_MAX])
+{
+	auto_close int fd = open_program(root_fd, path);
+	char head[INTERPRETER_HEAD_BYTES] = {0}, next[PATH_MAX];
+	enum verdict result = VERDICT_RUN;
+
+	if (depth > 0 && (fd == -ELOOP || fd == -ENOENT))
+		(void)snprintf(ret_interpreter, PATH_MAX, "%s", path);
+	if (fd == -ELOOP)
+		return VERDICT_MAGIC;
+	if (fd == -ENOENT && depth > 0)
+		return VERDICT_NO_INTERPRETER;
+	/* May be executable without being readable; then the kernel alone knows. */
+	if (fd < 0 || depth + 1 >= FILES_MAX || pread(fd, head, sizeof(head), 0) <= 0)
+		return VERDICT_RUN;
+	for (int kind = 0; kind < _INTERPRETER_KIND_COUNT && result != VERDICT_MAGIC; kind++) {
+		/* A loader is loaded as it is. */
+		int next_depth = kind == INTERPRETER_OF_SCRIPT ? depth + 1 : FILES_MAX - 1;
+
+		if (interpreter_find(fd, head, (enum interpreter_kind)kind, next)) {
+			enum verdict verdict = inspect(root_fd, next, next_depth, ret_interpreter);
+
+			result = verdict > result ? verdict : result;
+		}
 	}
-	return VERDICT_RUN;
+	return result;
 }
 
 /* Executes 'path'. Returns -ENOENT silently when it does not exist, else a negative errno after one sentence. */
 static int execute_path(const struct program *program, const char *path,
 			const char *const *arguments)
 {
-	char interpreter[PATH_MAX];
-	enum verdict verdict = inspect(program->root_fd, path, interpreter);
+	char interpreter[PATH_MAX] = "";
+	enum verdict verdict = inspect(program->root_fd, path, 0, interpreter);
 	int r;
 
 	if (verdict == VERDICT_MAGIC)

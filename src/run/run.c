@@ -29,6 +29,15 @@
 /* What a service manager takes as "start me again": RestartForceExitStatus= of the unit. */
 #define STATUS_RESTART 133
 
+/* The nouns of one run of the program; the kernel takes back what is not in the undo list. */
+struct run {
+	struct config config;
+	struct facts facts;
+	struct locks locks;
+	struct plan plan;
+	int directory_fd; /* the tree */
+};
+
 /* --- Found --- */
 
 static int find_directory(struct config *config, struct facts *facts)
@@ -122,14 +131,16 @@ static void look_around(const struct config *config, struct facts *facts, struct
 	os_release_of_host(arena, &facts->host, &facts->host_os_release);
 }
 
-static int find(struct config *config, struct facts *facts, int *ret_directory_fd)
+static int find(struct run *run)
 {
+	struct config *config = &run->config;
+	struct facts *facts = &run->facts;
 	int r;
 
 	TRY(find_directory(config, facts));
-	TRY(open_directory(facts, ret_directory_fd));
+	TRY(open_directory(facts, &run->directory_fd));
 	TRY(name_machine(config, facts, &config->arena));
-	TRY(check_tree(config, facts, *ret_directory_fd, &config->arena));
+	TRY(check_tree(config, facts, run->directory_fd, &config->arena));
 	look_around(config, facts, &config->arena);
 	r = host_random(facts->random, sizeof(facts->random));
 	return r < 0 ? fail(r, "Cannot get random bytes for the ids of this start") : 0;
@@ -137,16 +148,19 @@ static int find(struct config *config, struct facts *facts, int *ret_directory_f
 
 /* --- Made --- */
 
-static int take_locks(const struct config *config, const struct facts *facts, struct locks *locks,
-		      struct undo *undo)
+static int take_locks(struct run *run, struct undo *undo)
 {
 	const struct lock_request request = {
-		.tree = config->locks ? facts->directory : NULL,
-		.tree_is_shared = config->read_only,
-		.machine = facts->machine,
+		.tree = run->config.locks ? run->facts.directory : NULL,
+		.tree_is_shared = run->config.read_only,
+		.machine = run->facts.machine,
+		/* A name that only comes from the directory may be another tree's as well. */
+		.machine_may_be_numbered = !run->config.machine,
 	};
 
-	return locks_take(locks, &request, undo);
+	TRY(locks_take(&run->locks, &request, undo));
+	run->facts.machine = run->locks.machine;
+	return 0;
 }
 
 static int make_cgroup(struct machine *machine, struct cgroup_place *place, struct arena *arena)
@@ -176,14 +190,16 @@ static int make_cgroup(struct machine *machine, struct cgroup_place *place, stru
 }
 
 /* One boot: everything made here is taken back before it returns. */
-static int boot(const struct plan *plan, int directory_fd, int signal_fd, struct arena *arena,
-		struct ending *ret)
+static int boot(struct run *run, int signal_fd, struct ending *ret)
 {
+	const struct plan *plan = &run->plan;
+	struct arena *arena = &run->config.arena;
 	/* Declared before what is owed, and so closed after it. */
 	__attribute__((cleanup(cgroup_place_done))) struct cgroup_place place = {.own_fd = -EBADF};
 	auto_undo struct undo undo = {0};
 	struct machine machine = {
 		.plan = plan,
+		.locks = &run->locks,
 		.undo = &undo,
 		.pidfd = -EBADF,
 		.notify_fd = -EBADF,
@@ -194,9 +210,8 @@ static int boot(const struct plan *plan, int directory_fd, int signal_fd, struct
 	TRY(make_cgroup(&machine, &place, arena));
 	machine.exchange = plan->exchange;
 	if (plan->has_exchange)
-		(void)exchange_make(&machine.exchange,
-				    &undo); /* it warned; the machine can do without */
-	TRY(mount_sources_open(arena, &plan->mounts, directory_fd, &machine.sources, &undo));
+		(void)exchange_make(&machine.exchange, &undo); /* it warned; we can do without */
+	TRY(mount_sources_open(arena, &plan->mounts, run->directory_fd, &machine.sources, &undo));
 	TRY(launch(&machine));
 	return supervise(&machine, signal_fd, ret);
 }
@@ -227,15 +242,16 @@ static int status_of_ending(const struct plan *plan, const struct ending *ending
 	}
 }
 
-static int run_until_end(const struct plan *plan, int directory_fd, struct arena *arena)
+static int run_until_end(struct run *run)
 {
 	auto_close int signal_fd = supervise_block_signals();
+	const struct plan *plan = &run->plan;
 	struct ending ending;
 
 	TRY(signal_fd);
 	for (;;) {
-		TRY(boot(plan, directory_fd, signal_fd, arena, &ending));
-		if (ending.outcome != OUTCOME_REBOOT || plan->config->keep_unit)
+		TRY(boot(run, signal_fd, &ending));
+		if (ending.outcome != OUTCOME_REBOOT || run->config.keep_unit)
 			break;
 		note("Machine '%s' is being rebooted", plan->machine);
 	}
@@ -259,23 +275,17 @@ static void announce(const struct plan *plan)
 int run_machine(int argc, char **argv)
 {
 	auto_undo struct undo undo = {0};
-	struct config config = {0};
-	struct facts facts = {0};
-	struct locks locks = {0};
-	struct plan plan = {0};
-	auto_close int directory_fd = -EBADF;
+	struct run run = {.directory_fd = -EBADF};
 	int r;
 
-	r = config_from_command_line(&config, argc, argv);
+	r = config_from_command_line(&run.config, argc, argv);
 	if (r != 0)
 		return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
-	if (host_check() < 0 || find(&config, &facts, &directory_fd) < 0 ||
-	    plan_make(&config.arena, &config, &facts, &plan) < 0)
+	if (host_check() < 0 || find(&run) < 0 || take_locks(&run, &undo) < 0 ||
+	    plan_make(&run.config.arena, &run.config, &run.facts, &run.plan) < 0)
 		return EXIT_FAILURE;
-	if (plan.console.mode != CONSOLE_PIPE)
-		announce(&plan);
-	if (take_locks(&config, &facts, &locks, &undo) < 0)
-		return EXIT_FAILURE;
-	r = run_until_end(&plan, directory_fd, &config.arena);
+	if (run.plan.console.mode != CONSOLE_PIPE)
+		announce(&run.plan);
+	r = run_until_end(&run);
 	return r < 0 ? EXIT_FAILURE : r;
 }

@@ -2,6 +2,7 @@
 """Several machines at once, one machine twice, and what a supervisor that was killed leaves for the next."""
 import os
 import re
+import shutil
 import signal
 import time
 
@@ -62,6 +63,18 @@ def test_a_name_is_used_once_at_a_time(tree, Running, run):
         assert busy(result) or "the-one" in result.complaint, result
         assert result.code == 1
         machine.stop()
+
+
+def test_trees_whose_directories_have_one_name(tree, do, Running):
+    """As in parallel builds: the name was nobody's wish, so the second machine gets one of its own."""
+    first = tree()
+    (first.parent / "twins").mkdir()
+    alike = tree(name=f"twins/{first.name}")
+    with Running("-q", "-D", first, "/payload", "sleep", "30") as machine:
+        machine.expect("sleeping")
+        assert do(alike, "read", "/proc/sys/kernel/hostname").text.strip() == f"{first.name}-2"
+        machine.stop()
+    shutil.rmtree(alike.parent)
 
 
 def test_locks_can_be_turned_off(tree, Running, run):

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -18,6 +19,7 @@
 #include "base/fd.h"
 #include "base/scope.h"
 #include "base/undo.h"
+#include "manager/cgroup-tree.h"
 #include "captured.h"
 #include "check.h"
 
