@@ -72,8 +72,11 @@ static int be_born(struct payload *payload)
 	 */
 	for (size_t i = 0; i < payload->request->locks->count; i++)
 		(void)close(payload->request->locks->items[i].fd);
-	/* What the caller ignored, under nohup(1) say, is not the payload's affair. */
-	for (int number = 1; number < _NSIG; number++)
+	/*
+	 * What the caller ignored, under nohup(1) say, is not the payload's affair. Nobody starts
+	 * programs with real-time signals ignored.
+	 */
+	for (int number = 1; number <= SIGSYS; number++)
 		(void)signal(number, SIG_DFL);
 	log_set_sink(handshake_log_sink, &payload->request->handshake);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
