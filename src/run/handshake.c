@@ -73,8 +73,45 @@ int handshake_say(struct handshake *handshake, enum handshake_step step, const i
 	return send_message(handshake->fd, &message, fds, count);
 }
 
-/* Returns the bytes received, 0 for a closed peer, or a negative errno. Every descriptor received lands in 'fds'. */
-static int receive_message(int fd, struct message *ret_message, int fds[_PASSENGER_COUNT])
+/* What came beside a message, in order; -EBADF where nothing did. */
+struct luggage {
+	int fds[_PASSENGER_COUNT];
+};
+
+static void luggage_done(struct luggage *luggage)
+{
+	for (size_t i = 0; i < _PASSENGER_COUNT; i++)
+		scope_close(&luggage->fds[i]);
+}
+
+#define auto_luggage __attribute__((cleanup(luggage_done)))
+#define NO_LUGGAGE ((struct luggage){.fds = {-EBADF, -EBADF, -EBADF}})
+static_assert(_PASSENGER_COUNT == 3, "NO_LUGGAGE has an entry for each passenger");
+
+/*
+ * CMSG_SPACE() rounds up: there is room for one descriptor too many, and the kernel fills it if the
+ * peer sends one.
+ */
+static void take_luggage(struct cmsghdr *header, struct luggage *ret)
+{
+	size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+	for (size_t i = 0; i < count; i++) {
+		int fd;
+
+		memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof(fd));
+		if (i < _PASSENGER_COUNT)
+			ret->fds[i] = fd;
+		else
+			(void)close(fd); /* the peer's idea: nothing of ours is lost */
+	}
+}
+
+/*
+ * Returns the bytes received, 0 for a closed peer, or a negative errno. *ret_luggage, empty before,
+ * is the caller's to end whatever is returned.
+ */
+static int receive_message(int fd, struct message *ret_message, struct luggage *ret_luggage)
 {
 	union {
 		struct cmsghdr header;
@@ -87,8 +124,6 @@ static int receive_message(int fd, struct message *ret_message, int fds[_PASSENG
 				.msg_controllen = sizeof(control)};
 	ssize_t length;
 
-	for (size_t i = 0; i < _PASSENGER_COUNT; i++)
-		fds[i] = -EBADF;
 	/*
 	 * ECONNRESET comes once, before what the peer had said, when it went away without hearing
 	 * everything that we said.
@@ -98,11 +133,11 @@ static int receive_message(int fd, struct message *ret_message, int fds[_PASSENG
 	while (length < 0 && (errno == EINTR || errno == ECONNRESET));
 	if (length < 0)
 		return -errno;
-	if (length == 0)
-		return 0;
 	if (packet.msg_controllen >= sizeof(struct cmsghdr) &&
 	    control.header.cmsg_type == SCM_RIGHTS)
-		memcpy(fds, CMSG_DATA(&control.header), control.header.cmsg_len - CMSG_LEN(0));
+		take_luggage(&control.header, ret_luggage);
+	if (length == 0)
+		return 0;
 	if ((size_t)length <= MESSAGE_HEAD)
 		return -EPROTO;
 	ret_message->text[(size_t)length - MESSAGE_HEAD - 1] = '\0';
@@ -119,40 +154,41 @@ static int pass_on(const struct message *message)
 	return message->error < 0 ? message->error : -EINVAL;
 }
 
-static void seat_passengers(uint32_t mask, const int *fds, int *ret_passengers)
+static void seat_passengers(uint32_t mask, struct luggage *luggage, int *ret_passengers)
 {
 	size_t next = 0;
 
 	for (size_t i = 0; i < _PASSENGER_COUNT; i++)
-		ret_passengers[i] = mask & (UINT32_C(1) << i) ? fds[next++] : -EBADF;
+		ret_passengers[i] =
+			mask & (UINT32_C(1) << i) ? steal_fd(luggage->fds[next++]) : -EBADF;
 }
 
 int handshake_hear(struct handshake *handshake, enum handshake_step step, int *ret_passengers)
 {
-	int fds[_PASSENGER_COUNT];
-	struct message message;
-	int r;
+	for (;;) {
+		auto_luggage struct luggage luggage = NO_LUGGAGE;
+		struct message message;
+		int r = receive_message(handshake->fd, &message, &luggage);
 
-	do {
-		r = receive_message(handshake->fd, &message, fds);
 		if (r == 0)
 			return -EPIPE;
 		TRY(r);
 		TRY(pass_on(&message));
-	} while (message.step == HANDSHAKE_SPOKEN);
-	if (message.step != (int32_t)step)
-		return refuse(EPROTO,
-			      "The payload and its supervisor disagree about the next step");
-	if (ret_passengers)
-		seat_passengers(message.passengers_mask, fds, ret_passengers);
-	return 0;
+		if (message.step == HANDSHAKE_SPOKEN)
+			continue;
+		if (message.step != (int32_t)step)
+			return -EPROTO;
+		if (ret_passengers)
+			seat_passengers(message.passengers_mask, &luggage, ret_passengers);
+		return 0;
+	}
 }
 
 int handshake_overhear(struct handshake *handshake)
 {
-	int fds[_PASSENGER_COUNT];
+	auto_luggage struct luggage luggage = NO_LUGGAGE;
 	struct message message;
-	int r = receive_message(handshake->fd, &message, fds);
+	int r = receive_message(handshake->fd, &message, &luggage);
 
 	if (r == 0)
 		return 1;

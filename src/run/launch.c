@@ -79,6 +79,7 @@ static int bear(struct machine *machine, struct handshake *container)
 		.plan = machine->plan,
 		.sources = &machine->sources,
 		.locks = machine->locks,
+		.supervisor_fd = machine->handshake.fd,
 		.handshake = *container,
 		.has_cgroup = machine->has_cgroup,
 	};

@@ -67,9 +67,11 @@ static int be_born(struct payload *payload)
 	sigset_t none;
 
 	/*
-	 * First of all: a lock lives as long as any descriptor of it, and must not outlive a
-	 * supervisor that is killed by the time it takes us to follow.
+	 * First of all: a lock and a socket live as long as any descriptor of them. Of a supervisor
+	 * that is killed now the locks must go with it, and its end of the handshake, so that we
+	 * hear of it.
 	 */
+	(void)close(payload->request->supervisor_fd);
 	for (size_t i = 0; i < payload->request->locks->count; i++)
 		(void)close(payload->request->locks->items[i].fd);
 	/*

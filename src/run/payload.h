@@ -13,7 +13,9 @@
 struct payload_request {
 	const struct plan *plan;
 	const struct mount_sources *sources;
-	const struct locks *locks; /* the supervisor's, not to be held by its child */
+	/* Of the supervisor, not to be held by its child. */
+	const struct locks *locks;
+	int supervisor_fd; /* its end of the handshake */
 	struct handshake handshake;
 	bool has_cgroup; /* we were born in, or get moved to, a group of our own */
 };

@@ -4,12 +4,13 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import time
 
 import pytest
 
-from lab.run import leader_of
 from lab.leaks import descendants
+from lab.run import environment, leader_of, program
 
 pytestmark = pytest.mark.requires("root")
 
@@ -126,6 +127,23 @@ def test_killed_at_any_moment_nothing_stays(tree, Running, run, delay):
             time.sleep(delay)
             machine.signal(signo)
             machine.process.wait(timeout=20)
+    assert run("-q", "-D", root, "/payload", "exit", "7").code == 7
+
+
+def test_nobody_outlives_a_killed_supervisor(tree, run):
+    """The set-up takes a few milliseconds; a kill at any of them must reach the machine's first process too."""
+    root = tree()
+    before = set(descendants())
+    for number in range(250):
+        process = subprocess.Popen([*program(), "-q", "-D", str(root), "/payload", "sleep", "30"], env=environment(),
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(number % 50 * 0.0001)
+        process.kill()
+        process.wait()
+        deadline = time.monotonic() + 2
+        while (left := set(descendants()) - before) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert not left, f"killed after {number % 50 * 0.1:.1f} ms: {left} lives on"
     assert run("-q", "-D", root, "/payload", "exit", "7").code == 7
 
 
