@@ -17,10 +17,14 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "base/scope.h"
+#include "mount/detached.h"
+#include "mount/mount-plan.h"
 
 /* The payload fills it: it must not be able to fill the host's memory. */
-#define EXPORT_OPTIONS_SIZE "4m"
-#define EXPORT_OPTIONS_INODES "64"
+#define EXPORT_OPTIONS "mode=0755,size=4m,nr_inodes=64"
+#define EXPORT_FLAGS \
+	(MOUNT_FLAG_READ_ONLY | MOUNT_FLAG_NOSUID | MOUNT_FLAG_NODEV | MOUNT_FLAG_NOEXEC | \
+	 MOUNT_FLAG_NOSYMFOLLOW)
 
 /* A mount over a mount over a mount is no accident any more. */
 #define STALE_MOUNTS_MAX 16
@@ -83,20 +87,11 @@ static void remove_export(void *argument)
 /* Read-only for the host: nobody there puts anything in by mistake, and nobody follows a link that the guest made. */
 static int mount_export(const char *path)
 {
-	auto_close int context_fd = fsopen("tmpfs", FSOPEN_CLOEXEC), mount_fd = -EBADF;
+	auto_close int mount_fd = detached_new("tmpfs", EXPORT_OPTIONS, EXPORT_FLAGS, NULL, 0);
 
-	if (context_fd < 0 || fsconfig(context_fd, FSCONFIG_SET_STRING, "mode", "0755", 0) < 0 ||
-	    fsconfig(context_fd, FSCONFIG_SET_STRING, "size", EXPORT_OPTIONS_SIZE, 0) < 0 ||
-	    fsconfig(context_fd, FSCONFIG_SET_STRING, "nr_inodes", EXPORT_OPTIONS_INODES, 0) < 0 ||
-	    fsconfig(context_fd, FSCONFIG_SET_STRING, "source", "tmpfs", 0) < 0 ||
-	    fsconfig(context_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-		return -errno;
-	mount_fd = fsmount(context_fd, FSMOUNT_CLOEXEC,
-			   MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
-				   MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSYMFOLLOW);
-	if (mount_fd < 0 || move_mount(mount_fd, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) < 0)
-		return -errno;
-	return 0;
+	if (mount_fd < 0)
+		return mount_fd;
+	return move_mount(mount_fd, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) < 0 ? -errno : 0;
 }
 
 int exchange_make(struct exchange *exchange, struct undo *undo)

@@ -18,111 +18,25 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "base/scope.h"
+#include "mount/detached.h"
 #include "mount/devices.h"
 #include "mount/host-files.h"
 #include "mount/run-host.h"
 
-/* clang-format off */
-static const struct {
-	unsigned int flag;
-	uint64_t attribute;
-} attributes[] = {
-	{MOUNT_FLAG_READ_ONLY, MOUNT_ATTR_RDONLY},     {MOUNT_FLAG_NOSUID, MOUNT_ATTR_NOSUID},
-	{MOUNT_FLAG_NODEV, MOUNT_ATTR_NODEV},	       {MOUNT_FLAG_NOEXEC, MOUNT_ATTR_NOEXEC},
-	{MOUNT_FLAG_STRICTATIME, MOUNT_ATTR_STRICTATIME}, {MOUNT_FLAG_NOSYMFOLLOW, MOUNT_ATTR_NOSYMFOLLOW},
-};
-/* clang-format on */
-
-static uint64_t attributes_of(unsigned int flags)
-{
-	uint64_t result = 0;
-
-	for (size_t i = 0; i < ARRAY_LEN(attributes); i++)
-		if (flags & attributes[i].flag)
-			result |= attributes[i].attribute;
-	return result;
-}
-
-/* Sets 'flags' on a mount, and no propagation in either direction unless they ask for it. */
-static int set_flags(int mount_fd, unsigned int flags, bool recursive)
-{
-	struct mount_attr attr = {
-		.attr_set = attributes_of(flags),
-		.attr_clr = flags & MOUNT_FLAG_WRITABLE ? MOUNT_ATTR_RDONLY : 0,
-		.propagation = flags & MOUNT_FLAG_SLAVE ? MS_SLAVE : MS_PRIVATE,
-	};
-
-	return mount_setattr(mount_fd, "",
-			     AT_EMPTY_PATH | (unsigned int)(recursive ? AT_RECURSIVE : 0), &attr,
-			     sizeof(attr)) < 0
-		       ? -errno
-		       : 0;
-}
-
-static int attach(int mount_fd, int target_fd)
-{
-	return move_mount(mount_fd, "", target_fd, "",
-			  MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0
-		       ? -errno
-		       : 0;
-}
-
-/* Feeds "key=value,flag,…" to a file system context; 'options' is the plan's and stays as it is. */
-static int configure(int context_fd, const char *options)
-{
-	while (options && *options) {
-		size_t length = strcspn(options, ",");
-		char option[256], *value;
-
-		if (length >= sizeof(option))
-			return -E2BIG;
-		memcpy(option, options, length);
-		option[length] = '\0';
-		value = strchr(option, '=');
-		if (value)
-			*value++ = '\0';
-		if (fsconfig(context_fd, value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, option,
-			     value, 0) < 0)
-			return -errno;
-		options += length + (options[length] == ',');
-	}
-	return fsconfig(context_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0 ? -errno : 0;
-}
-
-/* The kernel knows better than an errno what it disliked: "e tmpfs: Unknown parameter 'x'". */
-static void hint_from_context(int context_fd)
-{
-	char text[256];
-	ssize_t length = read(context_fd, text, sizeof(text) - 1);
-
-	if (length <= 2)
-		return;
-	text[length] = '\0';
-	text[strcspn(text, "\n")] = '\0';
-	hint("The kernel says: %s", text + 2);
-}
-
 static int make_instance(const struct mount_operation *operation)
 {
-	auto_close int context_fd = fsopen(operation->source, FSOPEN_CLOEXEC);
-	int fd, r;
+	char complaint[256];
+	int fd = detached_new(operation->source, operation->options, operation->flags, complaint,
+			      sizeof(complaint));
 
-	if (context_fd < 0)
-		return -errno;
-	/* What df(1) and mount(8) show as the device. */
-	(void)fsconfig(context_fd, FSCONFIG_SET_STRING, "source", operation->source, 0);
-	r = configure(context_fd, operation->options);
-	if (r < 0) {
-		if (operation->is_custom) {
-			(void)fail(r, "Cannot make a %s with the options '%s' for '%s'",
-				   operation->source, operation->options, operation->target);
-			hint_from_context(context_fd);
-			return -ECANCELED; /* said already */
-		}
-		return r;
-	}
-	fd = fsmount(context_fd, FSMOUNT_CLOEXEC, (unsigned int)attributes_of(operation->flags));
-	return fd < 0 ? -errno : fd;
+	if (fd >= 0 || !operation->is_custom)
+		return fd;
+	(void)fail(fd, "Cannot make a %s with the options '%s' for '%s'", operation->source,
+		   operation->options, operation->target);
+	/* The kernel knows better than an errno what it disliked. */
+	if (*complaint)
+		hint("The kernel says: %s", complaint);
+	return -ECANCELED; /* said already */
 }
 
 static int open_target(const struct mount_site *site, const struct mount_operation *operation,
@@ -179,7 +93,7 @@ static int perform_new(struct mount_site *site, const struct mount_operation *op
 	mount_fd = make_instance(operation);
 	if (mount_fd < 0)
 		return mount_fd;
-	TRY(attach(mount_fd, target_fd));
+	TRY(detached_attach(mount_fd, target_fd));
 	TRY(adopt_root(site, operation, mount_fd));
 	if (keeper)
 		*keeper = steal_fd(mount_fd);
@@ -189,25 +103,14 @@ static int perform_new(struct mount_site *site, const struct mount_operation *op
 /* sysfs shows the network namespace of who mounts it; attached where it goes away with the host's root. */
 static int open_sysfs(struct mount_site *site)
 {
-	static const struct mount_operation whole = {.kind = OPERATION_NEW, .source = "sysfs"};
-
 	if (site->sysfs_fd >= 0)
 		return 0;
-	site->sysfs_fd = make_instance(&whole);
+	site->sysfs_fd = detached_new("sysfs", NULL, 0, NULL, 0);
 	if (site->sysfs_fd < 0)
 		return site->sysfs_fd;
 	return move_mount(site->sysfs_fd, "", AT_FDCWD, "/sys", MOVE_MOUNT_F_EMPTY_PATH) < 0
 		       ? -errno
 		       : 0;
-}
-
-static int clone_mount(int fd, bool recursive)
-{
-	int clone = open_tree(fd, "",
-			      OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH |
-				      (unsigned int)(recursive ? AT_RECURSIVE : 0));
-
-	return clone < 0 ? -errno : clone;
 }
 
 /* A detached clone of what the operation binds. */
@@ -221,7 +124,7 @@ static int clone_source(struct mount_site *site, const struct mount_operation *o
 	} else {
 		fd = path_open(site->root_fd, operation->source, O_PATH, 0);
 	}
-	return fd < 0 ? fd : clone_mount(fd, operation->recursive);
+	return fd < 0 ? fd : detached_clone(fd, operation->recursive);
 }
 
 /* The target again, with other flags: looked up only once. */
@@ -232,11 +135,11 @@ static int perform_seal(struct mount_site *site, const struct mount_operation *o
 
 	if (target_fd < 0)
 		return target_fd;
-	mount_fd = clone_mount(target_fd, operation->recursive);
+	mount_fd = detached_clone(target_fd, operation->recursive);
 	if (mount_fd < 0)
 		return mount_fd;
-	TRY(set_flags(mount_fd, operation->flags, operation->recursive));
-	return attach(mount_fd, target_fd);
+	TRY(detached_set_flags(mount_fd, operation->flags, operation->recursive));
+	return detached_attach(mount_fd, target_fd);
 }
 
 static int perform_bind(struct mount_site *site, const struct mount_operation *operation,
@@ -260,8 +163,8 @@ static int perform_bind(struct mount_site *site, const struct mount_operation *o
 		open_target(site, operation, S_ISDIR(status.st_mode) ? PATH_DIRECTORY : PATH_FILE);
 	if (target_fd < 0)
 		return target_fd;
-	TRY(set_flags(mount_fd, operation->flags, operation->recursive));
-	TRY(attach(mount_fd, target_fd));
+	TRY(detached_set_flags(mount_fd, operation->flags, operation->recursive));
+	TRY(detached_attach(mount_fd, target_fd));
 	return adopt_root(site, operation, mount_fd);
 }
 
@@ -281,14 +184,14 @@ static int perform_cover(struct mount_site *site, const struct mount_operation *
 			 O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (node_fd < 0)
 		return -errno;
-	mount_fd = clone_mount(node_fd, /* recursive= */ false);
+	mount_fd = detached_clone(node_fd, /* recursive= */ false);
 	if (mount_fd < 0)
 		return mount_fd;
-	TRY(set_flags(mount_fd,
-		      MOUNT_FLAG_READ_ONLY | MOUNT_FLAG_NOSUID | MOUNT_FLAG_NODEV |
-			      MOUNT_FLAG_NOEXEC,
-		      false));
-	return attach(mount_fd, target_fd);
+	TRY(detached_set_flags(mount_fd,
+			       MOUNT_FLAG_READ_ONLY | MOUNT_FLAG_NOSUID | MOUNT_FLAG_NODEV |
+				       MOUNT_FLAG_NOEXEC,
+			       false));
+	return detached_attach(mount_fd, target_fd);
 }
 
 static int perform_remount(struct mount_site *site, const struct mount_operation *operation,
@@ -297,8 +200,9 @@ static int perform_remount(struct mount_site *site, const struct mount_operation
 	auto_close int target_fd = open_target(site, operation, PATH_DIRECTORY);
 
 	(void)source_fd;
-	return target_fd < 0 ? target_fd
-			     : set_flags(target_fd, operation->flags, operation->recursive);
+	return target_fd < 0
+		       ? target_fd
+		       : detached_set_flags(target_fd, operation->flags, operation->recursive);
 }
 
 static int perform_directory(struct mount_site *site, const struct mount_operation *operation,
@@ -494,7 +398,7 @@ int mount_apply(struct mount_site *site)
 	if (mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
 		return fail(-errno, "Cannot make the mount namespace private");
 	site->root_fd = site->sources->tree_fd;
-	r = set_flags(site->root_fd, 0, true);
+	r = detached_set_flags(site->root_fd, 0, true);
 	if (r < 0)
 		return fail(r, "Cannot make the view of the tree private");
 	/* Any directory will do as the place: over our own root it needs no name in the tree or on the host. */

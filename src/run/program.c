@@ -31,6 +31,7 @@
 enum verdict { /* the graver one counts */
 	VERDICT_RUN,
 	VERDICT_NO_INTERPRETER, /* the named interpreter or loader is not in the tree */
+	VERDICT_HIDDEN,         /* nobody could look at it, so nobody knows */
 	VERDICT_MAGIC,          /* it leads out of the tree through procfs */
 };
 
@@ -39,7 +40,6 @@ static int open_program(int root_fd, const char *path)
 {
 	char full[2 * PATH_MAX];
 	size_t length;
-	int fd;
 
 	if (*path == '/')
 		return path_open(root_fd, path, O_RDONLY | O_NONBLOCK, 0);
@@ -47,9 +47,7 @@ static int open_program(int root_fd, const char *path)
 		return -errno;
 	length = strlen(full);
 	(void)snprintf(full + length, sizeof(full) - length, "/%s", path);
-	fd = path_open(root_fd, full, O_RDONLY | O_NONBLOCK, 0);
-	/* The kernel need not find it too long, and nobody looked at it. */
-	return fd == -ENAMETOOLONG ? -ELOOP : fd;
+	return path_open(root_fd, full, O_RDONLY | O_NONBLOCK, 0);
 }
 
 /*
@@ -63,14 +61,19 @@ static enum verdict inspect(int root_fd, const char *path, int depth,
 	char head[INTERPRETER_HEAD_BYTES] = {0}, next[PATH_MAX];
 	enum verdict result = VERDICT_RUN;
 
-	if (depth > 0 && (fd == -ELOOP || fd == -ENOENT))
+	if (fd < 0 && depth > 0)
 		(void)snprintf(ret_interpreter, PATH_MAX, "%s", path);
 	if (fd == -ELOOP)
 		return VERDICT_MAGIC;
-	if (fd == -ENOENT && depth > 0)
-		return VERDICT_NO_INTERPRETER;
-	/* May be executable without being readable; then the kernel alone knows. */
-	if (fd < 0 || depth + 1 >= FILES_MAX || pread(fd, head, sizeof(head), 0) <= 0)
+	if (fd == -ENOENT || fd == -ENOTDIR)
+		return depth > 0 ? VERDICT_NO_INTERPRETER : VERDICT_RUN;
+	/*
+	 * The kernel reads what we may not, if it may be executed. A loader names nothing further: that it is no link
+	 * is known when reading it is all that failed.
+	 */
+	if (fd < 0)
+		return fd == -EACCES && depth + 1 >= FILES_MAX ? VERDICT_RUN : VERDICT_HIDDEN;
+	if (depth + 1 >= FILES_MAX || pread(fd, head, sizeof(head), 0) <= 0)
 		return VERDICT_RUN;
 	for (int kind = 0; kind < _INTERPRETER_KIND_COUNT && result != VERDICT_MAGIC; kind++) {
 		/* A loader is loaded as it is. */
@@ -97,6 +100,11 @@ static int execute_path(const struct program *program, const char *path,
 		return refuse(
 			EACCES,
 			"Cannot run '%s': it leads through a link of /proc to a file outside of the tree",
+			*interpreter ? interpreter : path);
+	if (verdict == VERDICT_HIDDEN)
+		return refuse(
+			EACCES,
+			"Cannot run '%s': it cannot be read to see which files the kernel would load for it",
 			*interpreter ? interpreter : path);
 	(void)execve(path, (char *const *)arguments, program->environment);
 	r = -errno;
