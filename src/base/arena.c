@@ -31,7 +31,10 @@ void *arena_allocate(struct arena *arena, size_t bytes)
 	if (!block || block->size - block->used < wanted) {
 		size_t size = wanted > BLOCK_BYTES ? wanted : BLOCK_BYTES;
 
-		/* Mapped rather than calloc'ed: the kernel hands out zeroed pages one by one, calloc() may touch all. */
+		/*
+		 * Mapped rather than calloc'ed: the kernel hands out zeroed pages one by one,
+		 * calloc() may touch all.
+		 */
 		block = mmap(NULL, sizeof(*block) + size, PROT_READ | PROT_WRITE,
 			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (block == MAP_FAILED)

@@ -25,7 +25,10 @@ char *arena_format(struct arena *arena, const char *format, ...)
 void arena_done(struct arena *arena);
 #define auto_arena __attribute__((cleanup(arena_done)))
 
-/* A growing list of strings in an arena. 'items' is NULL-terminated once anything was added, else NULL. */
+/*
+ * A growing list of strings in an arena. 'items' is NULL-terminated once anything was added, else
+ * NULL.
+ */
 struct strings {
 	const char **items;
 	size_t count, room;
@@ -35,7 +38,8 @@ struct strings {
 void strings_add(struct arena *arena, struct strings *list, const char *text);
 
 /*
- * Makes room for one more element of an arena array and returns it zeroed: array_grow(arena, &list->items, …).
+ * Makes room for one more element of an arena array and returns it zeroed: array_grow(arena,
+ * &list->items, …).
  * '*items' points to '*count' elements of 'size' bytes with room for '*room'.
  */
 void *array_grow(struct arena *arena, void *items, size_t *count, size_t *room, size_t size);

@@ -13,22 +13,28 @@
 int fd_write_all(int fd, const void *bytes, size_t length);
 
 /*
- * Reads to end of file, at most 'max' bytes (-EFBIG beyond). *ret_text is malloc'ed, NUL-terminated, owned by the
- * caller; ret_length may be NULL.
+ * Reads to end of file, at most 'max' bytes (-EFBIG beyond). *ret_text is malloc'ed,
+ * NUL-terminated, owned by the caller; ret_length may be NULL.
  */
 int fd_read_all(int fd, size_t max, char **ret_text, size_t *ret_length);
 
-/* As fd_read_all() for the file 'path' relative to 'dir_fd' (AT_FDCWD allowed). For files of the host only. */
+/*
+ * As fd_read_all() for the file 'path' relative to 'dir_fd' (AT_FDCWD allowed). For files of the
+ * host only.
+ */
 int file_read(int dir_fd, const char *path, size_t max, char **ret_text, size_t *ret_length);
 
-/* Opens and writes the existing file 'path' relative to 'dir_fd' in one write(2), as kernel interfaces want. */
+/*
+ * Opens and writes the existing file 'path' relative to 'dir_fd' in one write(2), as kernel
+ * interfaces want.
+ */
 int file_write(int dir_fd, const char *path, const char *text);
 
 /* True if 'fd' refers to a terminal. */
 bool fd_is_terminal(int fd);
 
 /*
- * Sets O_NONBLOCK on or off. The flag belongs to the open file description, which may be shared with other
- * processes: use it only on descriptors that we opened ourselves.
+ * Sets O_NONBLOCK on or off. The flag belongs to the open file description, which may be shared
+ * with other processes: use it only on descriptors that we opened ourselves.
  */
 int fd_set_nonblocking(int fd, bool nonblocking);

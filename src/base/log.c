@@ -41,7 +41,10 @@ void log_set_raw_terminal(bool raw)
 	state.raw_terminal = raw;
 }
 
-/* Guests choose names, paths and texts; none of them may drive the user's terminal (ESC, CR, C1 controls). */
+/*
+ * Guests choose names, paths and texts; none of them may drive the user's terminal (ESC, CR, C1
+ * controls).
+ */
 static void escape_controls(char *target, size_t size, const char *text)
 {
 	static const char hex[] = "0123456789abcdef";

@@ -17,8 +17,8 @@ enum log_level {
 };
 
 /*
- * Receives one finished sentence without newline, errno text appended; control characters are as they came.
- * 'error' is the negative errno of a failure, 0 for other levels.
+ * Receives one finished sentence without newline, errno text appended; control characters are as
+ * they came. 'error' is the negative errno of a failure, 0 for other levels.
  */
 typedef void (*log_sink)(enum log_level level, int error, const char *sentence, void *userdata);
 
@@ -30,7 +30,8 @@ enum log_level log_get_level(void);
 void log_set_sink(log_sink sink, void *userdata);
 
 /*
- * While a terminal is in raw mode a line feed does not return the carriage; with true, lines end in CR LF.
+ * While a terminal is in raw mode a line feed does not return the carriage; with true, lines end in
+ * CR LF.
  */
 void log_set_raw_terminal(bool raw);
 
@@ -40,13 +41,19 @@ void log_forward(enum log_level level, const char *sentence);
 /* The system failed us: the sentence, a colon and the text of errno -r. Returns r (negative). */
 int fail(int r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* We decline what was asked: the sentence alone. Returns -r for positive r, so refuse(EINVAL, …) is -EINVAL. */
+/*
+ * We decline what was asked: the sentence alone. Returns -r for positive r, so refuse(EINVAL, …) is
+ * -EINVAL.
+ */
 int refuse(int r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* A second line after fail() or refuse(): what the user can do about it. */
 void hint(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* We go on; the sentence ends with what happens instead. r is a negative errno, or 0 for no errno text. */
+/*
+ * We go on; the sentence ends with what happens instead. r is a negative errno, or 0 for no errno
+ * text.
+ */
 void warn(int r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* A fact the user should know; silenced by --quiet. */

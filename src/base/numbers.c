@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Digit by digit instead of strtoul(3), which takes blanks, signs and bases that nobody asked for:
- * a user id misread has made somebody root before. Zone: any.
+ * a user id misread has made somebody root before.
+ * Zone: any.
  */
 #include "base/numbers.h"
 

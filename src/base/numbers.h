@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Numbers out of text, strictly: the whole text must be the number, and one number has one
- * spelling. Zone: any. Pure, without locale. All return 0, or -EINVAL for a malformed text and
+ * spelling.
+ * Zone: any. Pure, without locale. All return 0, or -EINVAL for a malformed text and
  * -ERANGE for one too large, and leave the output untouched on failure.
  */
 #pragma once

@@ -30,7 +30,10 @@ int path_open(int root_fd, const char *path, int flags, mode_t mode)
 
 	if (*path == '\0')
 		path = ".";
-	/* EAGAIN: a rename or mount raced with '..' somewhere; the kernel asks to try again (openat2(2)). */
+	/*
+	 * EAGAIN: a rename or mount raced with '..' somewhere; the kernel asks to try again
+	 * (openat2(2)).
+	 */
 	for (int tries = 0; tries < 64; tries++) {
 		fd = syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
 		if (fd >= 0 || errno != EAGAIN)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Scope-bound ownership: clean-up attributes, hand-over of owned values, and the one macro with control flow.
+ * Scope-bound ownership: clean-up attributes, hand-over of owned values, and the one macro with
+ * control flow.
  * Zone: any.
  */
 #pragma once
@@ -34,8 +35,7 @@ static inline void scope_close(int *fd)
 	int saved = errno;
 
 	if (*fd >= 0)
-		(void)close(
-			*fd); /* nothing is left to write through it, and Linux closes even on EINTR */
+		(void)close(*fd); /* nothing is left to write; Linux closes even on EINTR */
 	errno = saved;
 }
 
@@ -51,7 +51,10 @@ static inline void scope_closedir(DIR **dir)
 		(void)closedir(*dir);
 }
 
-/* The variable owns what it holds and gives it up at the end of its scope. Initialise at declaration. */
+/*
+ * The variable owns what it holds and gives it up at the end of its scope. Initialise at
+ * declaration.
+ */
 #define auto_free __attribute__((cleanup(scope_free)))
 #define auto_close __attribute__((cleanup(scope_close)))
 #define auto_fclose __attribute__((cleanup(scope_fclose)))

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Text: taking it apart, putting it between quotes, and telling whether it may be a name of
- * something. Zone: any for the predicates; free for what allocates in an arena.
+ * something.
+ * Zone: any for the predicates; free for what allocates in an arena.
  */
 #pragma once
 

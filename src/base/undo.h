@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What is owed: every side effect outside our own process pushes its reversal here on the next line, and every way
- * out runs the list, last in first out. Zone: owing.
+ * What is owed: every side effect outside our own process pushes its reversal here on the next
+ * line, and every way out runs the list, last in first out.
+ * Zone: owing.
  */
 #pragma once
 

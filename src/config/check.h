@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The configuration as a whole: what it is before anybody says anything, what follows from what was
- * said, and what cannot be had together. Zone: free.
+ * said, and what cannot be had together.
+ * Zone: free.
  */
 #pragma once
 

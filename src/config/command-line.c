@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Reads options by the settings table. Not getopt_long(3), which prints its own sentences and has a
- * memory. Zone: free.
+ * memory.
+ * Zone: free.
  */
 #include "config/command-line.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * ASKED: what the user wants, validated, defaults resolved. Filled by the command line (and later by settings files),
- * const afterwards. Every pointer lives in the arena.
+ * ASKED: what the user wants, validated, defaults resolved. Filled by the command line (and later
+ * by settings files), const afterwards. Every pointer lives in the arena.
  * Zone: free.
  */
 #pragma once
@@ -63,8 +63,7 @@ enum mount_kind {
 /* One --bind, --bind-ro, --tmpfs or --inaccessible. */
 struct mount_request {
 	enum mount_kind kind;
-	const char *
-		source; /* bind: absolute path on the host, or in the tree; NULL: a new empty directory */
+	const char *source;      /* bind: an absolute path; NULL: a new empty directory */
 	bool source_is_in_tree;  /* bind: the '+' prefix */
 	const char *destination; /* absolute, simplified, as the guest sees it */
 	const char *options;     /* tmpfs: mount options, NULL for the default */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The variables of our own environment that say how containers are to be run. They exist for people
- * who cannot change the command line and for tools that always set them. Zone: free.
+ * who cannot change the command line and for tools that always set them.
+ * Zone: free.
  */
 #pragma once
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Parsers of the settings table for the payload's share of the machine: limits, processors, memory
- * pressure, personality (type and contract: setting_parser in settings.h). Zone: free.
+ * pressure, personality (type and contract: setting_parser in settings.h).
+ * Zone: free.
  */
 #pragma once
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The settings table: one row for everything a user can ask for. The command line, the settings
- * files, --help and the tests of bad values are all made out of these rows. Zone: free.
+ * files, --help and the tests of bad values are all made out of these rows.
+ * Zone: free.
  */
 #pragma once
 

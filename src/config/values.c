@@ -163,7 +163,10 @@ int set_accepted(const struct asking *asking, const char *value)
 	return 0;
 }
 
-/* Characters of a unit's name (systemd.unit(5)); what it means to the manager is the manager's to say. */
+/*
+ * Characters of a unit's name (systemd.unit(5)); what it means to the manager is the manager's to
+ * say.
+ */
 static bool is_unit_name(const char *text)
 {
 	return *text &&

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Gives up capabilities and ids in the one order that works (capabilities(7)).
- * Zone: doomed, but for capabilities_permitted(). No library: libcap would add its loading to every start for a dozen
- * prctl(2) calls.
+ * Zone: doomed, but for capabilities_permitted(). No library: libcap would add its loading to every
+ * start for a dozen prctl(2) calls.
  */
 #include "confine/capabilities.h"
 
@@ -44,7 +44,10 @@ static int drop_bounding(uint64_t keep)
 	for (unsigned long number = 0; number < 64; number++) {
 		if (keep & (UINT64_C(1) << number))
 			continue;
-		/* EINVAL: past the last capability of this kernel. One that is not held is dropped without complaint. */
+		/*
+		 * EINVAL: past the last capability of this kernel. One that is not held is dropped
+		 * without complaint.
+		 */
 		if (prctl(PR_CAPBSET_DROP, number, 0, 0, 0) < 0)
 			return errno == EINVAL ? 0 : -errno;
 	}
@@ -68,7 +71,10 @@ static int switch_ids(uint32_t uid, uint32_t gid, const uint32_t *groups, size_t
 		return -errno;
 	if (setresgid(gid, gid, gid) < 0)
 		return -errno;
-	/* Without SECBIT_KEEP_CAPS leaving uid 0 would empty the permitted set, CAP_SYS_ADMIN for the filter with it. */
+	/*
+	 * Without SECBIT_KEEP_CAPS leaving uid 0 would empty the permitted set, CAP_SYS_ADMIN for
+	 * the filter with it.
+	 */
 	if (uid != 0 && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
 		return -errno;
 	return setresuid(uid, uid, uid) < 0 ? -errno : 0;
@@ -84,8 +90,8 @@ int capabilities_apply(const struct capability_plan *plan, uint32_t uid, uint32_
 	TRY(drop_bounding(plan->bounding));
 	TRY(switch_ids(uid, gid, groups, group_count));
 	/*
-	 * Nothing is inheritable but what ambient requires: an inheritable set would give files with inheritable
-	 * capabilities more than the payload was meant to have.
+	 * Nothing is inheritable but what ambient requires: an inheritable set would give files
+	 * with inheritable capabilities more than the payload was meant to have.
 	 */
 	TRY(set_process_sets(until_exec, until_exec, plan->ambient));
 	return raise_ambient(plan->ambient);

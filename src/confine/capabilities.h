@@ -31,10 +31,10 @@ struct capability_plan {
 };
 
 /*
- * Gives up, in this order: bounding set, then (keeping what is needed for it) ids, groups and the rest. After it a
- * payload that is not root holds 'ambient' only. CAP_SYS_ADMIN stays effective until the exec so that the syscall
- * filter can be loaded last without no_new_privs; the exec drops it when it is in neither set.
- * 'groups' has 'group_count' entries. Returns 0 or a negative errno.
+ * Gives up, in this order: bounding set, then (keeping what is needed for it) ids, groups and the
+ * rest. After it a payload that is not root holds 'ambient' only. CAP_SYS_ADMIN stays effective
+ * until the exec so that the syscall filter can be loaded last without no_new_privs; the exec drops
+ * it when it is in neither set. 'groups' has 'group_count' entries. Returns 0 or a negative errno.
  */
 int capabilities_apply(const struct capability_plan *plan, uint32_t uid, uint32_t gid,
 		       const uint32_t *groups, size_t group_count);

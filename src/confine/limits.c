@@ -16,11 +16,11 @@
 #include "config/config.h"
 
 #define INFINITE RLIM_INFINITY
-#define NOFILE_HARD 524288 /* what service managers give: select(2) users see the soft limit only */
+#define NOFILE_HARD 524288 /* what service managers give */
 
 enum limit_source {
 	LIMIT_FIXED,
-	LIMIT_NR_OPEN, /* the hard limit is no higher than fs.nr_open, which setrlimit(2) would refuse */
+	LIMIT_NR_OPEN,   /* hard no higher than fs.nr_open, or setrlimit(2) refuses */
 	LIMIT_HOST_INIT, /* as PID 1 of the host has it */
 };
 
@@ -78,7 +78,10 @@ void limits_plan(const struct config *config, struct limits_plan *ret)
 			if (nr_open < row->value.rlim_max)
 				ret->values[resource].rlim_max = nr_open;
 		} else if (row->source == LIMIT_HOST_INIT) {
-			/* Without the right to ask about PID 1 our own limits are the next best thing. */
+			/*
+			 * Without the right to ask about PID 1 our own limits are the next best
+			 * thing.
+			 */
 			ret->is_set[resource] = prlimit(1, (enum __rlimit_resource)resource, NULL,
 							&ret->values[resource]) == 0;
 		}

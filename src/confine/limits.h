@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Resource limits of the payload, planned from a table of defaults and applied as closely as permitted.
+ * Resource limits of the payload, planned from a table of defaults and applied as closely as
+ * permitted.
  * Zone: free for limits_plan(), doomed for limits_apply().
  */
 #pragma once
@@ -16,7 +17,10 @@ struct limits_plan {
 	bool is_set[RLIM_NLIMITS];   /* false: inherited unchanged */
 };
 
-/* Reads fs.nr_open and the limits of the host's PID 1, which two defaults follow (setrlimit(2), proc(5)). */
+/*
+ * Reads fs.nr_open and the limits of the host's PID 1, which two defaults follow (setrlimit(2),
+ * proc(5)).
+ */
 void limits_plan(const struct config *config, struct limits_plan *ret);
 
 /* Never raises above what is permitted: an unprivileged or nested start gets the nearest value. */

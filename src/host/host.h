@@ -7,16 +7,21 @@
 
 #include <stddef.h>
 
-/* Opens /dev/null for whichever of descriptors 0 to 2 is closed, so that no later open lands there. */
+/*
+ * Opens /dev/null for whichever of descriptors 0 to 2 is closed, so that no later open lands there.
+ */
 int host_fill_standard_fds(void);
 
 /*
- * How many sockets a service manager passed, from descriptor 3 on (sd_listen_fds(3)); 0 if none or they are not for
- * this process. They are closed in no child of ours but by plan.
+ * How many sockets a service manager passed, from descriptor 3 on (sd_listen_fds(3)); 0 if none or
+ * they are not for this process. They are closed in no child of ours but by plan.
  */
 unsigned int host_count_activation_fds(void);
 
-/* Refuses, with one sentence, a kernel older than the baseline and a caller who may not make namespaces. */
+/*
+ * Refuses, with one sentence, a kernel older than the baseline and a caller who may not make
+ * namespaces.
+ */
 int host_check(void);
 
 /* Fills 'bytes' from the kernel's random source; -errno if it has none. */

@@ -17,8 +17,9 @@
 #define VALUE_MAX_BYTES 256
 
 /*
- * Takes shell quoting off a value of 'length' bytes. NULL for what nobody should have to print: too long, or with
- * control characters. Both quotes are treated alike, as the file format allows no expansion in either.
+ * Takes shell quoting off a value of 'length' bytes. NULL for what nobody should have to print: too
+ * long, or with control characters. Both quotes are treated alike, as the file format allows no
+ * expansion in either.
  */
 static const char *unquote_value(struct arena *arena, const char *value, size_t length)
 {

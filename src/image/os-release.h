@@ -9,12 +9,18 @@
 
 struct arena;
 
-/* Texts are whoever wrote the file's: at most 256 bytes without control characters, NULL if not said. */
+/*
+ * Texts are whoever wrote the file's: at most 256 bytes without control characters, NULL if not
+ * said.
+ */
 struct os_identity {
 	const char *id, *version_id, *build_id, *variant_id, *pretty_name;
 };
 
-/* Reads the assignments of 'text' ('length' bytes); malformed lines are skipped. Texts are put into the arena. */
+/*
+ * Reads the assignments of 'text' ('length' bytes); malformed lines are skipped. Texts are put into
+ * the arena.
+ */
 void os_release_parse(struct arena *arena, const char *text, size_t length,
 		      struct os_identity *ret);
 

@@ -37,7 +37,9 @@ int cgroup_own_from_text(struct arena *arena, const char *text, char **ret_own)
 	return -ENOENT;
 }
 
-/* The kernel writes blanks and backslashes in paths as three octal digits (proc_pid_mountinfo(5)). */
+/*
+ * The kernel writes blanks and backslashes in paths as three octal digits (proc_pid_mountinfo(5)).
+ */
 static void unescape_octal(char *text)
 {
 	char *to = text;
@@ -99,7 +101,10 @@ int cgroup_directory_from_text(struct arena *arena, const char **cursor, const c
 		*cursor += length + ((*cursor)[length] == '\n');
 		if (!line_is_cgroup2(line, &root, &mount_point))
 			continue;
-		/* A mount can begin below the root of the hierarchy: of our path only the rest counts then. */
+		/*
+		 * A mount can begin below the root of the hierarchy: of our path only the rest
+		 * counts then.
+		 */
 		if (!path_is_normalized(root) || !path_is_below(own, root))
 			continue;
 		*ret_directory =
@@ -123,8 +128,8 @@ int cgroup_open(int dir_fd, const char *path)
 }
 
 /*
- * The directory alone is not enough: a process may only be moved, or born, into a group by someone who may also write
- * the cgroup.procs of the nearest common ancestor, which is our own group.
+ * The directory alone is not enough: a process may only be moved, or born, into a group by someone
+ * who may also write the cgroup.procs of the nearest common ancestor, which is our own group.
  */
 static bool group_is_divisible(int fd)
 {

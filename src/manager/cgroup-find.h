@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Where we are in the cgroup2 hierarchy, wherever that is mounted; version 1 hierarchies beside it are left alone.
+ * Where we are in the cgroup2 hierarchy, wherever that is mounted; version 1 hierarchies beside it
+ * are left alone.
  * Zone: free; any for cgroup_open().
  */
 #pragma once
@@ -9,7 +10,10 @@
 
 struct arena;
 
-/* Positive results of cgroup_probe() and cgroup_create(): a machine can run without groups of its own. */
+/*
+ * Positive results of cgroup_probe() and cgroup_create(): a machine can run without groups of its
+ * own.
+ */
 enum cgroup_obstacle {
 	CGROUP_NO_HIERARCHY = 1, /* no cgroup2 mount shows our own group */
 	CGROUP_NOT_WRITABLE = 2, /* our own group is there, but is not ours to divide */
@@ -22,18 +26,22 @@ struct cgroup_place {
 };
 
 /*
- * Finds our own group. Returns 0, an enum cgroup_obstacle, or a negative errno where /proc cannot be read; says
- * nothing. *ret_place is filled for 0 only; close it with cgroup_place_done().
+ * Finds our own group. Returns 0, an enum cgroup_obstacle, or a negative errno where /proc cannot
+ * be read; says nothing. *ret_place is filled for 0 only; close it with cgroup_place_done().
  */
 int cgroup_probe(struct arena *arena, struct cgroup_place *ret_place);
 void cgroup_place_done(struct cgroup_place *place);
 
-/* The path of the "0::" line of a /proc/PID/cgroup text; -ENOENT if there is none that we could use. */
+/*
+ * The path of the "0::" line of a /proc/PID/cgroup text; -ENOENT if there is none that we could
+ * use.
+ */
 int cgroup_own_from_text(struct arena *arena, const char *text, char **ret_own);
 
 /*
- * Reads lines of a /proc/PID/mountinfo text from '*cursor' up to and with the next cgroup2 mount under which the group
- * 'own' is visible, and gives that group's directory. Moves the cursor behind the line; -ENOENT after the last one.
+ * Reads lines of a /proc/PID/mountinfo text from '*cursor' up to and with the next cgroup2 mount
+ * under which the group 'own' is visible, and gives that group's directory. Moves the cursor behind
+ * the line; -ENOENT after the last one.
  */
 int cgroup_directory_from_text(struct arena *arena, const char **cursor, const char *own,
 			       char **ret_directory);
@@ -42,7 +50,7 @@ int cgroup_directory_from_text(struct arena *arena, const char **cursor, const c
 #define CGROUP_OPEN_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
 /*
- * Opens a group and makes sure that it is one: another mount may lie on top of the place. Returns a descriptor,
- * -ENOTTY for what is something else, or what openat(2) says.
+ * Opens a group and makes sure that it is one: another mount may lie on top of the place. Returns a
+ * descriptor, -ENOTTY for what is something else, or what openat(2) says.
  */
 int cgroup_open(int dir_fd, const char *path);

@@ -3,8 +3,8 @@
  * Removes a group with everything below it.
  * Zone: owing.
  *
- * Names in there are the guest's choice, so nothing is reached by a path: we walk by descriptor, and only into
- * directories.
+ * Names in there are the guest's choice, so nothing is reached by a path: we walk by descriptor,
+ * and only into directories.
  */
 #include "manager/cgroup-tree.h"
 
@@ -31,7 +31,10 @@ static int64_t now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Waits until no process lives in the group or below. A dying one keeps it populated for a moment after SIGKILL. */
+/*
+ * Waits until no process lives in the group or below. A dying one keeps it populated for a moment
+ * after SIGKILL.
+ */
 static int wait_unpopulated(int group_fd, int timeout_ms)
 {
 	auto_close int fd = openat(group_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
@@ -58,8 +61,8 @@ static int wait_unpopulated(int group_fd, int timeout_ms)
 }
 
 /*
- * Removes the groups in 'group_fd' that have none below. Returns how many went; *ret_name is one that did not, or
- * empty.
+ * Removes the groups in 'group_fd' that have none below. Returns how many went; *ret_name is one
+ * that did not, or empty.
  */
 static int remove_leaves(int group_fd, char *ret_name)
 {
@@ -88,9 +91,9 @@ static int remove_leaves(int group_fd, char *ret_name)
 }
 
 /*
- * Empties a group of groups without recursion, since the guest decides how deep they are: go down into one that is
- * not empty, and up once nothing is left in it. Coming up must let us remove at least the one that we came from;
- * otherwise processes live there.
+ * Empties a group of groups without recursion, since the guest decides how deep they are: go down
+ * into one that is not empty, and up once nothing is left in it. Coming up must let us remove at
+ * least the one that we came from; otherwise processes live there.
  */
 static int remove_below(int top_fd)
 {

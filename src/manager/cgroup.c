@@ -3,7 +3,8 @@
  * Divides our own group for one machine, and takes everything back.
  * Zone: owing.
  *
- * Only the payload group is ever the guest's. Limits belong on the group above it, which its cgroup namespace hides.
+ * Only the payload group is ever the guest's. Limits belong on the group above it, which its cgroup
+ * namespace hides.
  */
 #include "manager/cgroup.h"
 
@@ -22,7 +23,10 @@
 #include "base/undo.h"
 #include "manager/cgroup-tree.h"
 
-/* What the container's root must own to manage its groups, and nothing that limits it (cgroup-v2.rst, Delegation). */
+/*
+ * What the container's root must own to manage its groups, and nothing that limits it
+ * (cgroup-v2.rst, Delegation).
+ */
 /* clang-format off */
 static const char *const delegated_files[] = {
 	"cgroup.controllers",
@@ -36,7 +40,10 @@ static const char *const delegated_files[] = {
 };
 /* clang-format on */
 
-/* CONTROLLERS --------------------------------------------------------------------------------------------------- */
+/*
+ * CONTROLLERS
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static int read_line(int group_fd, const char *file, char *buffer, size_t bytes)
 {
@@ -64,8 +71,9 @@ static bool has_word(const char *line, const char *word)
 }
 
 /*
- * Switches every controller on for the two leaves, one write each: a kernel may decline one of them (cpu with real-time
- * processes about) and the others are still wanted. None is essential, so nothing is said.
+ * Switches every controller on for the two leaves, one write each: a kernel may decline one of them
+ * (cpu with real-time processes about) and the others are still wanted. None is essential, so
+ * nothing is said.
  */
 static void enable_controllers(struct cgroup *cgroup)
 {
@@ -104,7 +112,10 @@ static void disable_controllers(struct cgroup *cgroup)
 	cgroup->enabled[0] = '\0';
 }
 
-/* MAKING -------------------------------------------------------------------------------------------------------- */
+/*
+ * MAKING
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 static void close_group(int *fd)
 {
@@ -157,7 +168,10 @@ static void undo_base(void *argument)
 		warn(r, "Cannot remove the cgroup '%s', leaving it behind", cgroup->directory);
 }
 
-/* A group of our name from an earlier run. Its processes may only be killed if nobody can be supervising them. */
+/*
+ * A group of our name from an earlier run. Its processes may only be killed if nobody can be
+ * supervising them.
+ */
 static int remove_stale(int parent_fd, const char *name, bool may_kill)
 {
 	if (may_kill) {
@@ -170,7 +184,9 @@ static int remove_stale(int parent_fd, const char *name, bool may_kill)
 	return cgroup_remove_tree(parent_fd, name);
 }
 
-/* Makes 'name' below 'parent_fd' and opens it, after what may be there from an earlier run is gone. */
+/*
+ * Makes 'name' below 'parent_fd' and opens it, after what may be there from an earlier run is gone.
+ */
 static int make_group(int parent_fd, const char *name, bool may_kill)
 {
 	int r;
@@ -212,7 +228,10 @@ static bool is_parent_group(int parent_fd, int fd)
 	       parent.st_dev == child.st_dev && parent.st_ino != child.st_ino;
 }
 
-/* With keep_unit a supervisor that was started again finds itself where its predecessor had moved to. */
+/*
+ * With keep_unit a supervisor that was started again finds itself where its predecessor had moved
+ * to.
+ */
 static int open_unit_base(struct arena *arena, struct cgroup *cgroup)
 {
 	const struct cgroup_place *place = cgroup->place;
@@ -255,7 +274,10 @@ static int make_base(struct arena *arena, const struct cgroup_request *request,
 static int make_payload(const struct cgroup_request *request, struct undo *undo,
 			struct cgroup *cgroup)
 {
-	/* Without a group of the machine's own the lock on its name says nothing about whose payload that is. */
+	/*
+	 * Without a group of the machine's own the lock on its name says nothing about whose
+	 * payload that is.
+	 */
 	bool may_kill = request->name_is_locked && !request->keep_unit;
 	int fd = make_group(cgroup->base_fd, "payload", may_kill);
 
@@ -315,7 +337,10 @@ int cgroup_create(struct arena *arena, const struct cgroup_place *place,
 	if (r != 0)
 		return r;
 	undo_push(undo, undo_base, cgroup, "the machine's cgroup");
-	/* First out of the base, then controllers on, then the leaf: only then are its files complete to be given away. */
+	/*
+	 * First out of the base, then controllers on, then the leaf: only then are its files
+	 * complete to be given away.
+	 */
 	if (request->move_supervisor || request->keep_unit) {
 		r = move_supervisor(undo, cgroup);
 		if (r != 0)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Cgroups without a manager: the machine's own subtree, made by ourselves below the group that we were started in.
- * Only the cgroup2 hierarchy is used, wherever it is mounted; version 1 hierarchies beside it are left alone. Rules
- * of that file system are those of the kernel's Documentation/admin-guide/cgroup-v2.rst.
+ * Cgroups without a manager: the machine's own subtree, made by ourselves below the group that we
+ * were started in. Only the cgroup2 hierarchy is used, wherever it is mounted; version 1
+ * hierarchies beside it are left alone. Rules of that file system are those of the kernel's
+ * Documentation/admin-guide/cgroup-v2.rst.
  * Zone: owing.
  */
 #pragma once
@@ -18,10 +19,10 @@ struct undo;
 
 struct cgroup_request {
 	const char *machine; /* a valid machine name */
-	uid_t owner; /* the container's root as the host sees it; it gets the payload group delegated */
-	bool keep_unit; /* divide our own group itself instead of a new group below it */
+	uid_t owner;         /* the container's root on the host; gets the payload group */
+	bool keep_unit;      /* divide our own group itself instead of a new group below it */
 	bool move_supervisor;
-	bool name_is_locked; /* no other supervisor can own this machine's group: leftovers in it may be killed */
+	bool name_is_locked; /* leftovers are nobody's and may be killed */
 };
 
 #define CGROUP_CONTROLLERS_MAX 256
@@ -34,35 +35,42 @@ struct cgroup {
 	int payload_fd;        /* for CLONE_INTO_CGROUP and for the cgroup mount */
 	bool keep_unit, supervisor_is_moved;
 	char name[NAME_MAX + 1]; /* of the base below our own group; empty with keep_unit */
-	char enabled
-		[CGROUP_CONTROLLERS_MAX]; /* controllers that we switched on for the leaves: "cpu memory" */
+	char enabled[CGROUP_CONTROLLERS_MAX]; /* what we switched on for the leaves: "cpu memory" */
 };
 
 #define CGROUP_NONE ((struct cgroup){.base_fd = -EBADF, .payload_fd = -EBADF})
 
 /*
- * Makes the machine's group with the leaf 'payload', and 'supervisor' where we move into it; hands the available
- * controllers down and delegates the payload group to 'owner'. A group of the same name left behind by a killed
- * supervisor is emptied and removed first. Must run before the payload exists: switching controllers on is free only
- * while the group is empty.
+ * Makes the machine's group with the leaf 'payload', and 'supervisor' where we move into it; hands
+ * the available controllers down and delegates the payload group to 'owner'. A group of the same
+ * name left behind by a killed supervisor is emptied and removed first. Must run before the payload
+ * exists: switching controllers on is free only while the group is empty.
  *
- * 'move_supervisor': a command's start should leave it off. Moving a process takes the write side of a lock that
- * every fork and exit of the machine takes, for which the kernel waits an RCU grace period (it is what the mount option
- * favordynmods avoids). Measured on Linux 6.18, two cores: the whole of cgroup_create() takes 0.1 ms without and 0.4 ms
- * with the move, in bad cases 3 ms, and that with expedited grace periods; ordinary ones last milliseconds. A process
- * born in its group (CLONE_INTO_CGROUP) needs only the read side. keep_unit always moves: controllers can only be
+ * 'move_supervisor': a command's start should leave it off. Moving a process takes the write side
+ * of a lock that every fork and exit of the machine takes, for which the kernel waits an RCU grace
+ * period (it is what the mount option favordynmods avoids). Measured on Linux 6.18, two cores: the
+ * whole of cgroup_create() takes 0.1 ms without and 0.4 ms with the move, in bad cases 3 ms, and
+ * that with expedited grace periods; ordinary ones last milliseconds. A process born in its group
+ * (CLONE_INTO_CGROUP) needs only the read side. keep_unit always moves: controllers can only be
  * handed down by a group without processes.
  *
- * Everything is undone by entries of 'undo', which kill what is left in the payload group, move ourselves back and
- * remove all groups, those that the guest made included. Returns 0, CGROUP_NOT_WRITABLE, or a negative errno after it
- * was told; in the last two cases *ret_cgroup may still be in the undo list.
+ * Everything is undone by entries of 'undo', which kill what is left in the payload group, move
+ * ourselves back and remove all groups, those that the guest made included. Returns 0,
+ * CGROUP_NOT_WRITABLE, or a negative errno after it was told; in the last two cases *ret_cgroup may
+ * still be in the undo list.
  */
 int cgroup_create(struct arena *arena, const struct cgroup_place *place,
 		  const struct cgroup_request *request, struct undo *undo,
 		  struct cgroup *ret_cgroup);
 
-/* Moves a process into the payload group, where it could not be born there. Slow: see above. Says nothing. */
+/*
+ * Moves a process into the payload group, where it could not be born there. Slow: see above. Says
+ * nothing.
+ */
 int cgroup_move(const struct cgroup *cgroup, pid_t pid);
 
-/* SIGKILL to every process in the payload group, frozen ones and forking ones included. Says nothing. */
+/*
+ * SIGKILL to every process in the payload group, frozen ones and forking ones included. Says
+ * nothing.
+ */
 int cgroup_kill(const struct cgroup *cgroup);

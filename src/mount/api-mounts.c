@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The table of kernel file systems and protections that every payload gets. Container managers and init systems rely
- * on these targets, flags and sizes; the order is parents first, and a protection after what it protects.
+ * The table of kernel file systems and protections that every payload gets. Container managers and
+ * init systems rely on these targets, flags and sizes; the order is parents first, and a protection
+ * after what it protects.
  * Zone: free.
  */
 #include "mount/api-mounts.h"

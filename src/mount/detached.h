@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Mounts that are nowhere yet: made or cloned, given their flags, and attached as a whole (fsopen(2), open_tree(2),
- * mount_setattr(2), move_mount(2)).
- * Zone: any. Silent. All return a descriptor of the caller, or 0, or a negative errno; 'flags' are enum mount_flags.
+ * Mounts that are nowhere yet: made or cloned, given their flags, and attached as a whole
+ * (fsopen(2), open_tree(2), mount_setattr(2), move_mount(2)).
+ * Zone: any. Silent. All return a
+ * descriptor of the caller, or 0, or a negative errno; 'flags' are enum mount_flags.
  */
 #pragma once
 
@@ -10,8 +11,8 @@
 #include <stddef.h>
 
 /*
- * A new instance of a kernel file system. 'options' is "key=value,flag,…" or NULL. If the kernel disliked them,
- * 'complaint' (of 'bytes', may be NULL) receives its own sentence, else "".
+ * A new instance of a kernel file system. 'options' is "key=value,flag,…" or NULL. If the kernel
+ * disliked them, 'complaint' (of 'bytes', may be NULL) receives its own sentence, else "".
  */
 int detached_new(const char *type, const char *options, unsigned int flags, char *complaint,
 		 size_t bytes);

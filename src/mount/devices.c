@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The table of device nodes and links under /dev. Nodes are made, never bound from the host's /dev nor taken from
- * the tree's, so that nothing there can redirect or be chowned.
+ * The table of device nodes and links under /dev. Nodes are made, never bound from the host's /dev
+ * nor taken from the tree's, so that nothing there can redirect or be chowned.
  * Zone: doomed.
  */
 #include "mount/devices.h"

@@ -5,5 +5,8 @@
  */
 #pragma once
 
-/* Fills the empty tmpfs 'dev_fd' with nodes, links and directories owned by root. Messages go through base/log. */
+/*
+ * Fills the empty tmpfs 'dev_fd' with nodes, links and directories owned by root. Messages go
+ * through base/log.
+ */
 int devices_make(int dev_fd);

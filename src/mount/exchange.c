@@ -84,7 +84,10 @@ static void remove_export(void *argument)
 	remove_directory(exchange->export);
 }
 
-/* Read-only for the host: nobody there puts anything in by mistake, and nobody follows a link that the guest made. */
+/*
+ * Read-only for the host: nobody there puts anything in by mistake, and nobody follows a link that
+ * the guest made.
+ */
 static int mount_export(const char *path)
 {
 	auto_close int mount_fd = detached_new("tmpfs", EXPORT_OPTIONS, EXPORT_FLAGS, NULL, 0);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Two directories through which the host and a booted machine reach each other: what is mounted in 'incoming' on the
- * host appears inside (machinectl bind), and sockets made in 'unix-export' inside appear on the host (ssh).
+ * Two directories through which the host and a booted machine reach each other: what is mounted in
+ * 'incoming' on the host appears inside (machinectl bind), and sockets made in 'unix-export' inside
+ * appear on the host (ssh).
  * Zone: owing.
  */
 #pragma once
@@ -22,7 +23,8 @@ struct exchange {
 void exchange_name(struct arena *arena, const char *machine, struct exchange *ret);
 
 /*
- * Makes both and pushes their removal; a mount that a killed supervisor left behind is taken away first, which the
- * machine's name lock makes safe. Returns 0, or a negative errno after a warning: the machine can do without.
+ * Makes both and pushes their removal; a mount that a killed supervisor left behind is taken away
+ * first, which the machine's name lock makes safe. Returns 0, or a negative errno after a warning:
+ * the machine can do without.
  */
 int exchange_make(struct exchange *exchange, struct undo *undo);

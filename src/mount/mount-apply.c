@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Carries out a mount plan. One small function for each kind of operation, chosen by a table.
- * Zone: doomed. We are PID 1 of the payload's namespaces, still with the host's view of the file system until
- * mount_enter(); nothing here may open a path of the tree but through base/path.
+ * Zone: doomed. We are PID 1 of the payload's namespaces, still with the host's view of the file
+ * system until mount_enter(); nothing here may open a path of the tree but through base/path.
  */
 #include "mount/mount-apply.h"
 
@@ -100,7 +100,10 @@ static int perform_new(struct mount_site *site, const struct mount_operation *op
 	return 0;
 }
 
-/* sysfs shows the network namespace of who mounts it; attached where it goes away with the host's root. */
+/*
+ * sysfs shows the network namespace of who mounts it; attached where it goes away with the host's
+ * root.
+ */
 static int open_sysfs(struct mount_site *site)
 {
 	if (site->sysfs_fd >= 0)
@@ -152,7 +155,7 @@ static int perform_bind(struct mount_site *site, const struct mount_operation *o
 	if (operation->place == SOURCE_TARGET)
 		return perform_seal(site, operation);
 	if (operation->place == SOURCE_HOST && source_fd < 0)
-		return -ENOENT; /* was not there when the sources were opened, which was not fatal */
+		return -ENOENT; /* missing when the sources were opened; not fatal then */
 	if (source_fd < 0)
 		mount_fd = own_fd = clone_source(site, operation);
 	if (mount_fd < 0)
@@ -214,7 +217,10 @@ static int perform_directory(struct mount_site *site, const struct mount_operati
 	return fd < 0 ? fd : 0;
 }
 
-/* What a tree of a distribution's packages may leave out, and every start needs (file-hierarchy(7)). */
+/*
+ * What a tree of a distribution's packages may leave out, and every start needs
+ * (file-hierarchy(7)).
+ */
 static int perform_base(struct mount_site *site, const struct mount_operation *operation,
 			int source_fd)
 {
@@ -241,7 +247,10 @@ static int perform_base(struct mount_site *site, const struct mount_operation *o
 			r = symlinkat(rows[i].link_target, site->root_fd, rows[i].name);
 		else
 			continue;
-		/* A read-only tree must do with what it has; what is really missing fails where it is needed. */
+		/*
+		 * A read-only tree must do with what it has; what is really missing fails where it
+		 * is needed.
+		 */
 		if (r < 0 && errno != EROFS && errno != EEXIST)
 			return fail(-errno, "Cannot make '/%s' in the tree", rows[i].name);
 	}
@@ -346,8 +355,8 @@ int mount_apply_one(struct mount_site *site, const struct mount_operation *opera
 }
 
 /*
- * A tree full of links can make our mounts land on each other; a payload that finds its /proc elsewhere must not
- * start.
+ * A tree full of links can make our mounts land on each other; a payload that finds its /proc
+ * elsewhere must not start.
  */
 static int verify(const struct mount_site *site)
 {
@@ -401,7 +410,10 @@ int mount_apply(struct mount_site *site)
 	r = detached_set_flags(site->root_fd, 0, true);
 	if (r < 0)
 		return fail(r, "Cannot make the view of the tree private");
-	/* Any directory will do as the place: over our own root it needs no name in the tree or on the host. */
+	/*
+	 * Any directory will do as the place: over our own root it needs no name in the tree or on
+	 * the host.
+	 */
 	if (move_mount(site->root_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		return fail(-errno, "Cannot attach the tree");
 	return apply_all(site);
@@ -411,7 +423,9 @@ int mount_enter(struct mount_site *site)
 {
 	if (fchdir(site->root_fd) < 0 || syscall(SYS_pivot_root, ".", ".") < 0)
 		return fail(-errno, "Cannot make the tree the root directory");
-	/* "." is the old root now, stacked on the new one: pivot_root(2), 'pivot_root(".", ".")'. */
+	/*
+	 * "." is the old root now, stacked on the new one: pivot_root(2), 'pivot_root(".", ".")'.
+	 */
 	if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
 		return fail(-errno, "Cannot leave the host's root directory");
 	return 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * MADE: carries out a mount plan with the descriptor-based mount calls (fsopen(2), open_tree(2), move_mount(2),
- * mount_setattr(2)): every mount is finished while detached and attached onto a descriptor resolved in-root.
+ * MADE: carries out a mount plan with the descriptor-based mount calls (fsopen(2), open_tree(2),
+ * move_mount(2), mount_setattr(2)): every mount is finished while detached and attached onto a
+ * descriptor resolved in-root.
  * Zone: owing for mount_sources_open(), doomed for the rest.
  */
 #pragma once
@@ -11,7 +12,10 @@
 #include "base/undo.h"
 #include "mount/mount-plan.h"
 
-/* Detached clones of what lies on the host, opened before the clone with the caller's view and rights. */
+/*
+ * Detached clones of what lies on the host, opened before the clone with the caller's view and
+ * rights.
+ */
 struct mount_sources {
 	int tree_fd; /* the tree itself */
 	int *fds;    /* one for each operation of the plan, -EBADF where it has none */
@@ -21,8 +25,8 @@ struct mount_sources {
 };
 
 /*
- * Opens the tree 'directory_fd' and every host source of 'plan'. Pushes the removal of temporary directories onto
- * 'undo'. The descriptors are closed by mount_sources_close().
+ * Opens the tree 'directory_fd' and every host source of 'plan'. Pushes the removal of temporary
+ * directories onto 'undo'. The descriptors are closed by mount_sources_close().
  */
 int mount_sources_open(struct arena *arena, const struct mount_plan *plan, int directory_fd,
 		       struct mount_sources *ret, struct undo *undo);
@@ -47,10 +51,16 @@ struct mount_site {
 /* Assembles the tree. Afterwards every descriptor of the site but 'sysfs_fd' is set. */
 int mount_apply(struct mount_site *site);
 
-/* Makes site->root_fd the root of this mount namespace and puts the host's out of reach (pivot_root(2)). */
+/*
+ * Makes site->root_fd the root of this mount namespace and puts the host's out of reach
+ * (pivot_root(2)).
+ */
 int mount_enter(struct mount_site *site);
 
-/* Performs one operation outside the plan's order: the cgroup mount, once the payload is in its cgroup. */
+/*
+ * Performs one operation outside the plan's order: the cgroup mount, once the payload is in its
+ * cgroup.
+ */
 int mount_apply_one(struct mount_site *site, const struct mount_operation *operation);
 
 /* What the payload mounts reaches its own children: its root becomes shared, as after any boot. */

@@ -111,7 +111,10 @@ static void add_request(struct arena *arena, const struct mount_request *request
 		operation->options =
 			split_options(arena, request->options ? request->options : "mode=0755",
 				      &operation->flags);
-		/* Always: whoever may make nodes in a tmpfs of the payload's could otherwise open any device. */
+		/*
+		 * Always: whoever may make nodes in a tmpfs of the payload's could otherwise open
+		 * any device.
+		 */
 		operation->flags |= MOUNT_FLAG_NODEV;
 		break;
 	case MOUNT_INACCESSIBLE:
@@ -177,8 +180,8 @@ void mount_plan_make(struct arena *arena, const struct config *config,
 			continue;
 		*ARRAY_ADD(arena, ret) = api_mounts[i].operation;
 		/*
-		 * The base directories must be made while the tree can still be written. What the user put over the
-		 * root brings its own flags.
+		 * The base directories must be made while the tree can still be written. What the
+		 * user put over the root brings its own flags.
 		 */
 		if (api_mounts[i].operation.kind == OPERATION_BASE && config->read_only &&
 		    !root_is_replaced)

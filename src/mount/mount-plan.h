@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * DECIDED: the file system of the payload as an ordered list of operations. Pure: made from the configuration and
- * from facts, without a system call, and printable.
+ * DECIDED: the file system of the payload as an ordered list of operations. Pure: made from the
+ * configuration and from facts, without a system call, and printable.
  * Zone: free.
  */
 #pragma once
@@ -14,14 +14,14 @@
 #include "mount/exchange.h"
 
 enum mount_operation_kind {
-	OPERATION_BASE,      /* directories and links every tree needs */
-	OPERATION_NEW,       /* a new instance of a kernel file system */
-	OPERATION_BIND,      /* something that exists, seen elsewhere */
-	OPERATION_COVER,     /* an unreadable object of the target's own kind over the target */
-	OPERATION_DEVICES,   /* fills /dev */
-	OPERATION_RUN_HOST,  /* fills /run/host */
-	OPERATION_DIRECTORY, /* a directory to mount on later */
-	OPERATION_REMOUNT, /* other flags for what is mounted at the target; 'recursive' for what is below as well */
+	OPERATION_BASE,       /* directories and links every tree needs */
+	OPERATION_NEW,        /* a new instance of a kernel file system */
+	OPERATION_BIND,       /* something that exists, seen elsewhere */
+	OPERATION_COVER,      /* an unreadable object of the target's own kind over the target */
+	OPERATION_DEVICES,    /* fills /dev */
+	OPERATION_RUN_HOST,   /* fills /run/host */
+	OPERATION_DIRECTORY,  /* a directory to mount on later */
+	OPERATION_REMOUNT,    /* other flags; 'recursive': also for what is below */
 	OPERATION_HOST_FILES, /* resolv.conf and localtime */
 	_OPERATION_COUNT,
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Opens what a plan takes from the host, and makes the throw-away directories of empty bind sources.
+ * Opens what a plan takes from the host, and makes the throw-away directories of empty bind
+ * sources.
  * Zone: owing.
  */
 #include <errno.h>
@@ -14,7 +15,10 @@
 #include "base/scope.h"
 #include "mount/mount-apply.h"
 
-/* A payload can nest directories deeper than this only to be a nuisance; then the rest stays and is named. */
+/*
+ * A payload can nest directories deeper than this only to be a nuisance; then the rest stays and is
+ * named.
+ */
 #define REMOVE_DEPTH_MAX 256
 
 static int clone_tree(int directory_fd, const char *path, bool recursive)

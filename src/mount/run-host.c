@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Fills /run/host, on a tmpfs that nobody else sees yet: plain names relative to its descriptor are safe here.
+ * Fills /run/host, on a tmpfs that nobody else sees yet: plain names relative to its descriptor are
+ * safe here.
  * Zone: doomed.
  */
 #include "mount/run-host.h"

@@ -20,5 +20,7 @@ const char *run_host_inaccessible(unsigned int mode);
 /* Fills /run/host below the tmpfs 'run_fd'. */
 int run_host_make(int run_fd, const struct run_host_request *request);
 
-/* Opens the FIFO at /proc/kmsg both ways, so that its readers block instead of seeing end-of-file. */
+/*
+ * Opens the FIFO at /proc/kmsg both ways, so that its readers block instead of seeing end-of-file.
+ */
 int run_host_open_kmsg(int run_fd);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Recognises the hotkeys of the interactive console in the stream of typed bytes; pure, the time is passed in.
+ * Recognises the hotkeys of the interactive console in the stream of typed bytes; pure, the time is
+ * passed in.
  * Zone: any.
  */
 #include "run/console-keys.h"
@@ -21,7 +22,10 @@ static enum console_event meaning(unsigned char byte)
 	default:
 		break;
 	}
-	/* Only letters are taken for a mistyped hotkey; ^] ^] and a digit may well be meant for the guest. */
+	/*
+	 * Only letters are taken for a mistyped hotkey; ^] ^] and a digit may well be meant for the
+	 * guest.
+	 */
 	if ((byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z'))
 		return CONSOLE_UNKNOWN_KEY;
 	return CONSOLE_NOTHING;
@@ -37,7 +41,10 @@ enum console_event console_keys_feed(struct console_keys *keys, unsigned char by
 		keys->pending = 0;
 		return is_third ? meaning(byte) : CONSOLE_NOTHING;
 	}
-	/* The window slides: a third ^] that comes too late for the first may still be the second of the next two. */
+	/*
+	 * The window slides: a third ^] that comes too late for the first may still be the second
+	 * of the next two.
+	 */
 	if (keys->pending == 2)
 		keys->typed_usec[0] = keys->typed_usec[--keys->pending];
 	keys->typed_usec[keys->pending++] = now_usec;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Recognises the hotkeys of the interactive console in the stream of typed bytes; pure, the time is passed in.
+ * Recognises the hotkeys of the interactive console in the stream of typed bytes; pure, the time is
+ * passed in.
  * Zone: any.
  */
 #pragma once
@@ -26,8 +27,8 @@ struct console_keys {
 };
 
 /*
- * Takes one typed byte at the time 'now_usec' of any clock that never goes back, and returns the hotkey that it
- * completes, else CONSOLE_NOTHING. The caller forwards the byte in any case.
+ * Takes one typed byte at the time 'now_usec' of any clock that never goes back, and returns the
+ * hotkey that it completes, else CONSOLE_NOTHING. The caller forwards the byte in any case.
  */
 enum console_event console_keys_feed(struct console_keys *keys, unsigned char byte,
 				     uint64_t now_usec);

@@ -19,7 +19,10 @@ static enum console_mode resolve_mode(enum console_mode asked, bool both_are_ter
 void console_decide(enum console_mode asked, const bool is_terminal[3], bool terminal_is_dumb,
 		    struct console_plan *ret_plan)
 {
-	/* Where a person looks first. Standard input comes last: terminals are usually open both ways. */
+	/*
+	 * Where a person looks first. Standard input comes last: terminals are usually open both
+	 * ways.
+	 */
 	static const int by_preference[] = {STDOUT_FILENO, STDERR_FILENO, STDIN_FILENO};
 	struct console_plan plan = {
 		.mode = resolve_mode(asked,
@@ -37,7 +40,10 @@ void console_decide(enum console_mode asked, const bool is_terminal[3], bool ter
 	plan.output_is_forwarded = plan.pty_is_needed && plan.mode != CONSOLE_PASSIVE;
 	if (plan.output_is_forwarded && !is_pipe)
 		plan.output_stream = STDOUT_FILENO;
-	/* A prompt or an echo on the pty must not end up in data: it goes to a terminal and nowhere else. */
+	/*
+	 * A prompt or an echo on the pty must not end up in data: it goes to a terminal and nowhere
+	 * else.
+	 */
 	for (size_t i = 0; i < ARRAY_LEN(by_preference) && is_pipe && plan.output_stream < 0; i++)
 		if (is_terminal[by_preference[i]])
 			plan.output_stream = by_preference[i];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The decision about the console: which of the guest's streams are our pseudo-terminal, and what is forwarded between
- * it and the caller's own streams. Pure.
+ * The decision about the console: which of the guest's streams are our pseudo-terminal, and what is
+ * forwarded between it and the caller's own streams. Pure.
  * Zone: free.
  */
 #pragma once
@@ -19,16 +19,17 @@ struct console_plan {
 	bool stream_is_pty[3];
 	bool input_is_forwarded;
 	bool output_is_forwarded;
-	int output_stream; /* which of the caller's descriptors gets the pty's output; -EBADF: none */
-	bool term_is_passed; /* the guest sees the caller's TERM, COLORTERM and NO_COLOR, else TERM=dumb */
+	int output_stream;   /* of the caller, gets the pty's output; -EBADF: none */
+	bool term_is_passed; /* the caller's TERM and the like go in, else TERM=dumb */
 };
 
 /*
- * Pure. 'is_terminal' tells of the caller's standard input, output and error; 'terminal_is_dumb' that TERM is unset
- * or 'dumb'.
+ * Pure. 'is_terminal' tells of the caller's standard input, output and error; 'terminal_is_dumb'
+ * that TERM is unset or 'dumb'.
  *
- * All modes but pipe give the guest one pty for its three streams. Pipe mode decides per stream: what is no terminal
- * is handed over as it is, what is one is replaced by our pty and forwarded; without any terminal there is no pty.
+ * All modes but pipe give the guest one pty for its three streams. Pipe mode decides per stream:
+ * what is no terminal is handed over as it is, what is one is replaced by our pty and forwarded;
+ * without any terminal there is no pty.
  */
 void console_decide(enum console_mode asked, const bool is_terminal[3], bool terminal_is_dumb,
 		    struct console_plan *ret_plan);

@@ -16,8 +16,9 @@
 #include "base/scope.h"
 
 /*
- * Opens the terminal or pipe behind a standard stream once more, for a description of our own that may be
- * non-blocking. -EOPNOTSUPP for other files: they do not block, or have a position that would not be shared.
+ * Opens the terminal or pipe behind a standard stream once more, for a description of our own that
+ * may be non-blocking. -EOPNOTSUPP for other files: they do not block, or have a position that
+ * would not be shared.
  */
 static int open_again(int fd, int flags)
 {
@@ -56,7 +57,10 @@ int console_stream_open_input(int fd, struct console_stream *ret_stream)
 	if (!can_access(fd, O_RDONLY))
 		return -EBADF;
 	again = open_again(fd, O_RDONLY);
-	/* Read only after poll(2) said so; that blocks us only if another process takes the bytes in between. */
+	/*
+	 * Read only after poll(2) said so; that blocks us only if another process takes the bytes
+	 * in between.
+	 */
 	*ret_stream = (struct console_stream){
 		.fd = again >= 0 ? again : fd,
 		.is_ours = again >= 0,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * One of the caller's standard streams, as the console reads or writes it: never blocking, and without a change to the
- * flags of the caller's descriptor, whose description is shared with other processes. Terminals and pipes are opened a
- * second time for O_NONBLOCK, sockets are told with each call.
+ * One of the caller's standard streams, as the console reads or writes it: never blocking, and
+ * without a change to the flags of the caller's descriptor, whose description is shared with other
+ * processes. Terminals and pipes are opened a second time for O_NONBLOCK, sockets are told with
+ * each call.
  * Zone: owing, in the supervisor.
  */
 #pragma once
@@ -14,8 +15,8 @@
 
 /* How bytes reach the caller. */
 enum console_sink {
-	CONSOLE_SINK_NONE, /* nobody takes them: read and dropped, so that the guest never blocks on them */
-	CONSOLE_SINK_PLAIN, /* write(2) on what never blocks: files, and our own non-blocking description */
+	CONSOLE_SINK_NONE,      /* nobody takes them: dropped, so that the guest never blocks */
+	CONSOLE_SINK_PLAIN,     /* write(2) never blocks: files, descriptions of our own */
 	CONSOLE_SINK_SOCKET,    /* send(2), which can be told per call not to block */
 	CONSOLE_SINK_MAY_BLOCK, /* the caller's own description: asked before each small write(2) */
 };

@@ -53,7 +53,10 @@ void console_terminal_enter_raw(struct console_terminal *terminal)
 	(void)tcgetattr(STDIN_FILENO, &terminal->raw);
 	log_set_raw_terminal(fd_is_terminal(STDERR_FILENO));
 
-	/* The guest's pty has processed the output already. Nothing is left to do if it is the same terminal. */
+	/*
+	 * The guest's pty has processed the output already. Nothing is left to do if it is the same
+	 * terminal.
+	 */
 	if (tcgetattr(STDOUT_FILENO, &output) < 0 || !(output.c_oflag & OPOST))
 		return;
 	terminal->saved_oflag = output.c_oflag;
@@ -61,7 +64,10 @@ void console_terminal_enter_raw(struct console_terminal *terminal)
 	terminal->output_is_raw = set_modes(STDOUT_FILENO, &output) >= 0;
 }
 
-/* A shell that took the terminal back has set its own modes; ours from long ago would break its line editing. */
+/*
+ * A shell that took the terminal back has set its own modes; ours from long ago would break its
+ * line editing.
+ */
 static bool modes_are_ours(const struct console_terminal *terminal)
 {
 	struct termios now;
@@ -97,7 +103,9 @@ void console_terminal_leave_raw(struct console_terminal *terminal)
 
 void console_terminal_resumed(struct console_terminal *terminal)
 {
-	/* is_raw stays: if nobody touched the terminal after all, it has to be restored in the end. */
+	/*
+	 * is_raw stays: if nobody touched the terminal after all, it has to be restored in the end.
+	 */
 	terminal->raw_is_due = terminal->can_be_raw;
 	log_set_raw_terminal(false);
 	console_terminal_enter_raw(terminal);
@@ -120,7 +128,10 @@ static unsigned short size_from_environment(const char *name)
 
 bool console_terminal_size(const struct console_plan *plan, struct winsize *ret_size)
 {
-	/* The caller's own descriptor, not our second one, which is not there for every kind of output. */
+	/*
+	 * The caller's own descriptor, not our second one, which is not there for every kind of
+	 * output.
+	 */
 	if (plan->output_stream >= 0 && ioctl(plan->output_stream, TIOCGWINSZ, ret_size) >= 0)
 		return true;
 	return plan->input_is_forwarded && ioctl(STDIN_FILENO, TIOCGWINSZ, ret_size) >= 0;

@@ -5,9 +5,10 @@
  *
  * Nothing here blocks, so that the supervisor always notices signals.
  *
- * A pty's master reports POLLHUP and EIO while no slave is open, and nothing but polling would tell when an init
- * opens /dev/console again. So we keep a slave open ourselves. It counts as open even after the guest hung the
- * terminal up (vhangup(2)), which only makes it useless for reading and writing, and we do neither.
+ * A pty's master reports POLLHUP and EIO while no slave is open, and nothing but polling would tell
+ * when an init opens /dev/console again. So we keep a slave open ourselves. It counts as open even
+ * after the guest hung the terminal up (vhangup(2)), which only makes it useless for reading and
+ * writing, and we do neither.
  */
 #include "run/console.h"
 
@@ -23,10 +24,16 @@
 #define INPUT_BYTES 4096
 #define OUTPUT_BYTES (4 * MASTER_READ_BYTES)
 
-/* Reads in one console_dispatch(): enough to make poll(2) cheap in a flood, few enough to stay fair to signals. */
+/*
+ * Reads in one console_dispatch(): enough to make poll(2) cheap in a flood, few enough to stay fair
+ * to signals.
+ */
 #define READS_PER_DISPATCH 64
 
-/* After the guest's death the kernel holds about 70 KiB at most; more means that somebody else still writes. */
+/*
+ * After the guest's death the kernel holds about 70 KiB at most; more means that somebody else
+ * still writes.
+ */
 #define DRAIN_BYTES_MAX ((size_t)1024 * 1024)
 #define DRAIN_PATIENCE_MSEC 3000
 
@@ -120,7 +127,10 @@ size_t console_pollfds(const struct console *console, struct pollfd *fds)
 	short master = 0;
 	size_t n = 0;
 
-	/* poll(2) reports errors and hang-ups even to who asks for nothing: an entry without events would spin. */
+	/*
+	 * poll(2) reports errors and hang-ups even to who asks for nothing: an entry without events
+	 * would spin.
+	 */
 	if (!console->is_started)
 		return 0;
 	if (console->input.fd >= 0 && console->input_end < INPUT_BYTES)
@@ -128,8 +138,8 @@ size_t console_pollfds(const struct console *console, struct pollfd *fds)
 	if (console->output_start < console->output_end)
 		fds[n++] = (struct pollfd){.fd = console->output.fd, .events = POLLOUT};
 	/*
-	 * A passive console is never read, as users of this mode know it: a guest that writes more than the kernel
-	 * keeps (some 64 KiB) waits.
+	 * A passive console is never read, as users of this mode know it: a guest that writes more
+	 * than the kernel keeps (some 64 KiB) waits.
 	 */
 	else if (console->plan.output_is_forwarded)
 		master |= POLLIN;
@@ -162,7 +172,9 @@ static uint64_t now_usec(void)
 	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
-/* Reads what was typed and looks for hotkeys in it. The strongest wins: one paste may hold several. */
+/*
+ * Reads what was typed and looks for hotkeys in it. The strongest wins: one paste may hold several.
+ */
 static enum console_event take_input(struct console *console)
 {
 	char *next = console->buffers->input + console->input_end;
@@ -170,13 +182,19 @@ static enum console_event take_input(struct console *console)
 	uint64_t now;
 	ssize_t got;
 
-	/* We were in the background before and are not any more; if we still are, reading stops us, as it should. */
+	/*
+	 * We were in the background before and are not any more; if we still are, reading stops us,
+	 * as it should.
+	 */
 	console_terminal_enter_raw(&console->terminal);
 	got = read(console->input.fd, next, INPUT_BYTES - console->input_end);
 	if (got < 0 && is_transient(errno))
 		return CONSOLE_NOTHING;
 	if (got <= 0) {
-		/* From here on read-only. The guest gets no end of file, which would log out its shell. */
+		/*
+		 * From here on read-only. The guest gets no end of file, which would log out its
+		 * shell.
+		 */
 		console_stream_close(&console->input);
 		return CONSOLE_NOTHING;
 	}
@@ -237,7 +255,10 @@ static void flush_output(struct console *console)
 	console->output_start = console->output_end = 0;
 }
 
-/* Reads into the free end of the buffer. 1: there may be more; 0: the master is dry, or hung up for good. */
+/*
+ * Reads into the free end of the buffer. 1: there may be more; 0: the master is dry, or hung up for
+ * good.
+ */
 static int take_output(struct console *console)
 {
 	ssize_t got = read(console->master_fd, console->buffers->output + console->output_end,
@@ -258,8 +279,8 @@ static int take_output(struct console *console)
 }
 
 /*
- * Collects several reads for one write, but never holds back what it has when the guest pauses. Stops when the
- * caller's side is full: the guest then waits, as on any slow terminal.
+ * Collects several reads for one write, but never holds back what it has when the guest pauses.
+ * Stops when the caller's side is full: the guest then waits, as on any slow terminal.
  */
 static int forward_output(struct console *console, unsigned int reads)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The console: forwarding between the guest's pseudo-terminal and the caller's own streams. The caller's terminal
- * itself is never given to the guest, which could otherwise push input into it (TIOCSTI) or change its modes.
+ * The console: forwarding between the guest's pseudo-terminal and the caller's own streams. The
+ * caller's terminal itself is never given to the guest, which could otherwise push input into it
+ * (TIOCSTI) or change its modes.
  * Zone: owing, in the supervisor.
  */
 #pragma once
@@ -17,7 +18,10 @@
 
 struct console_buffers;
 
-/* MADE. Zero-filled is a console that was never started, on which every function below does nothing. */
+/*
+ * MADE. Zero-filled is a console that was never started, on which every function below does
+ * nothing.
+ */
 struct console {
 	bool is_started;
 	struct console_plan plan;
@@ -34,24 +38,32 @@ struct console {
 };
 
 /*
- * Takes 'master_fd' (unlocked, with the guest's end alive or not; -EBADF if the plan needs no pty), also when it
- * fails. Sets the window size from the terminal the output goes to, else from $COLUMNS and $LINES, and puts the
- * caller's terminal into raw mode if its input is forwarded and we are in the foreground (else later, by
- * console_resumed() or with the first key). SIGPIPE must be ignored. Speaks on failure.
+ * Takes 'master_fd' (unlocked, with the guest's end alive or not; -EBADF if the plan needs no pty),
+ * also when it fails. Sets the window size from the terminal the output goes to, else from $COLUMNS
+ * and $LINES, and puts the caller's terminal into raw mode if its input is forwarded and we are in
+ * the foreground (else later, by console_resumed() or with the first key). SIGPIPE must be ignored.
+ * Speaks on failure.
  */
 int console_start(struct console *console, const struct console_plan *plan, int master_fd);
 
-/* Restores the terminal and closes everything; may be called at any time, twice, and as an undo function. */
+/*
+ * Restores the terminal and closes everything; may be called at any time, twice, and as an undo
+ * function.
+ */
 void console_stop(void *console);
 
-/* What to wait for. Fills at most CONSOLE_POLLFDS entries, none for what cannot happen, and returns their number. */
+/*
+ * What to wait for. Fills at most CONSOLE_POLLFDS entries, none for what cannot happen, and returns
+ * their number.
+ */
 #define CONSOLE_POLLFDS 3
 size_t console_pollfds(const struct console *console, struct pollfd *fds);
 
 /*
- * Forwards what poll(2) reported in the entries of console_pollfds(), for a bounded time and without blocking.
- * Returns an enum console_event, or a negative errno if the pty itself failed (which it told). A caller's stream that
- * ends or fails is no failure: input at its end makes the console read-only, output that nobody takes is dropped.
+ * Forwards what poll(2) reported in the entries of console_pollfds(), for a bounded time and
+ * without blocking. Returns an enum console_event, or a negative errno if the pty itself failed
+ * (which it told). A caller's stream that ends or fails is no failure: input at its end makes the
+ * console read-only, output that nobody takes is dropped.
  */
 int console_dispatch(struct console *console, const struct pollfd *fds, size_t n_fds);
 
@@ -62,9 +74,9 @@ void console_window_changed(struct console *console);
 void console_resumed(struct console *console);
 
 /*
- * For the end, when the last process of the guest is dead: forwards what is left. A slow reader of our output gets
- * all the time it needs, as it would from any program, until 'stop_fd' (a signalfd, say) is readable; with -EBADF
- * until it took nothing for three seconds. Returns 0 if all is out or nobody wants it, 1 if it gave up: look at
- * 'stop_fd' and call again, or leave it.
+ * For the end, when the last process of the guest is dead: forwards what is left. A slow reader of
+ * our output gets all the time it needs, as it would from any program, until 'stop_fd' (a signalfd,
+ * say) is readable; with -EBADF until it took nothing for three seconds. Returns 0 if all is out or
+ * nobody wants it, 1 if it gave up: look at 'stop_fd' and call again, or leave it.
  */
 int console_drain(struct console *console, int stop_fd);

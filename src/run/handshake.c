@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Messages of the handshake: one packet each, with descriptors beside it.
- * Zone: owing on the parent's side, doomed on the container's. No heap: a confined child speaks too.
+ * Zone: owing on the parent's side, doomed on the container's. No heap: a confined child speaks
+ * too.
  */
 #include "run/handshake.h"
 
@@ -144,7 +145,9 @@ static int receive_message(int fd, struct message *ret_message, struct luggage *
 	return (int)length;
 }
 
-/* Prints a sentence of the peer, if this message is one; FAILED has none, it follows its sentences. */
+/*
+ * Prints a sentence of the peer, if this message is one; FAILED has none, it follows its sentences.
+ */
 static int pass_on(const struct message *message)
 {
 	if (message->step == HANDSHAKE_SPOKEN)
@@ -204,8 +207,8 @@ void handshake_log_sink(enum log_level level, int error, const char *sentence, v
 	size_t length = strnlen(sentence, sizeof(message.text) - 1);
 
 	/*
-	 * A failure is spoken, not said: the doomed child says FAILED itself when it gives up, so that a sentence and
-	 * its hint both arrive, in order, before it.
+	 * A failure is spoken, not said: the doomed child says FAILED itself when it gives up, so
+	 * that a sentence and its hint both arrive, in order, before it.
 	 */
 	memcpy(message.text, sentence, length);
 	(void)send_message(handshake->fd, &message, NULL, 0);

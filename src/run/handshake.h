@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The conversation between parent and container: named steps over one SOCK_SEQPACKET pair. Each step is said once
- * and heard once; end-of-file is never success, except after CONFINED, where close-on-exec is the exec.
+ * The conversation between parent and container: named steps over one SOCK_SEQPACKET pair. Each
+ * step is said once and heard once; end-of-file is never success, except after CONFINED, where
+ * close-on-exec is the exec.
  *
- * Nobody waits for an answer: the parent says PLACED and GO as soon as they are true, so that the container, which has
- * the longer way, finds them waiting. Each round trip would cost two wake-ups of another processor.
+ * Nobody waits for an answer: the parent says PLACED and GO as soon as they are true, so that the
+ * container, which has the longer way, finds them waiting. Each round trip would cost two wake-ups
+ * of another processor.
  * Zone: owing on the parent's side, doomed on the container's.
  */
 #pragma once
@@ -14,12 +16,12 @@
 #include "base/log.h"
 
 enum handshake_step {
-	HANDSHAKE_PLACED, /* parent: links, scope, registration and cgroup are in place */
-	HANDSHAKE_ROOTED, /* container: the new root is assembled and entered; the host's is out of reach */
-	HANDSHAKE_GO, /* parent: I have your console and your sockets and watch; run when you are confined */
-	HANDSHAKE_CONFINED, /* container: limits, ids and capabilities are final; the filter and the exec come next */
-	HANDSHAKE_SPOKEN, /* container: a sentence for the user, at any time */
-	HANDSHAKE_FAILED, /* container: I give up; my sentences said why */
+	HANDSHAKE_PLACED,   /* parent: links, scope, registration and cgroup are in place */
+	HANDSHAKE_ROOTED,   /* container: the new root is entered, the host's out of reach */
+	HANDSHAKE_GO,       /* parent: your console and sockets are mine; run when confined */
+	HANDSHAKE_CONFINED, /* container: rights are final; the filter and the exec come next */
+	HANDSHAKE_SPOKEN,   /* container: a sentence for the user, at any time */
+	HANDSHAKE_FAILED,   /* container: I give up; my sentences said why */
 	_HANDSHAKE_STEP_COUNT,
 };
 
@@ -38,19 +40,23 @@ struct handshake {
 /* Makes the two connected ends; the caller closes them. */
 int handshake_open(struct handshake *ret_parent, struct handshake *ret_container);
 
-/* Says 'step'; 'passengers' is NULL or an array of _PASSENGER_COUNT descriptors, which stay the caller's. */
+/*
+ * Says 'step'; 'passengers' is NULL or an array of _PASSENGER_COUNT descriptors, which stay the
+ * caller's.
+ */
 int handshake_say(struct handshake *handshake, enum handshake_step step, const int *passengers);
 
 /*
- * Waits for 'step'. The peer's sentences are printed on the way. Fails if the peer says FAILED (its own sentence is
- * printed), says another step, or is gone. 'ret_passengers' is NULL or receives _PASSENGER_COUNT descriptors, owned
- * by the caller.
+ * Waits for 'step'. The peer's sentences are printed on the way. Fails if the peer says FAILED (its
+ * own sentence is printed), says another step, or is gone. 'ret_passengers' is NULL or receives
+ * _PASSENGER_COUNT descriptors, owned by the caller.
  */
 int handshake_hear(struct handshake *handshake, enum handshake_step step, int *ret_passengers);
 
 /*
- * After CONFINED, when the descriptor is readable: prints what the container says. Returns 0 while it may say more, 1 when
- * its end is closed, which is the exec, or a negative errno when it said FAILED.
+ * After CONFINED, when the descriptor is readable: prints what the container says. Returns 0 while
+ * it may say more, 1 when its end is closed, which is the exec, or a negative errno when it said
+ * FAILED.
  */
 int handshake_overhear(struct handshake *handshake);
 

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The smallest PID 1 that lets an ordinary program be PID 2: its own session, its orphans reaped, and a machine that
- * can be told to stop.
- * Zone: doomed. Runs under the payload's syscall filter; from init_run() on nothing is allocated, nothing is opened
- * after the payload runs, and nothing may fail: an init that exits takes its whole namespace with it.
+ * The smallest PID 1 that lets an ordinary program be PID 2: its own session, its orphans reaped,
+ * and a machine that can be told to stop.
+ * Zone: doomed. Runs under the payload's syscall filter;
+ * from init_run() on nothing is allocated, nothing is opened after the payload runs, and nothing
+ * may fail: an init that exits takes its whole namespace with it.
  *
- * All signals stay blocked and are fetched with sigtimedwait(2). A blocked signal is queued even for the init of a pid
- * namespace, from inside as from outside, where one without a handler would be dropped (pid_namespaces(7)).
+ * All signals stay blocked and are fetched with sigtimedwait(2). A blocked signal is queued even
+ * for the init of a pid namespace, from inside as from outside, where one without a handler would
+ * be dropped (pid_namespaces(7)).
  */
 #include "run/init.h"
 
@@ -33,7 +35,10 @@
 #define STATUS_REPORTED 1   /* nothing ran, and the parent was told */
 #define STATUS_ABNORMAL 255 /* the payload died by a signal, or did not want to */
 
-/* The numbers that PID 1 of a systemd host acts on; halt is the same as poweroff, kexec the same as reboot. */
+/*
+ * The numbers that PID 1 of a systemd host acts on; halt is the same as poweroff, kexec the same as
+ * reboot.
+ */
 /* clang-format off */
 static const struct {
 	bool is_realtime;
@@ -65,7 +70,10 @@ enum init_action init_action_for(int signal_number)
 	return INIT_IGNORE;
 }
 
-/* PID 2 --------------------------------------------------------------------------------------------------------- */
+/*
+ * PID 2
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 static void reset_signals(void)
 {
@@ -79,7 +87,10 @@ static void reset_signals(void)
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* sd_listen_fds(3) compares this with its own pid, so the parent's guess of 1 would hide the descriptors. */
+/*
+ * sd_listen_fds(3) compares this with its own pid, so the parent's guess of 1 would hide the
+ * descriptors.
+ */
 static void correct_listen_pid(char **environment, char *buffer, size_t bytes)
 {
 	static const char prefix[] = "LISTEN_PID=";
@@ -112,11 +123,14 @@ __attribute__((noreturn)) static void become_payload(const struct init_request *
 	_exit(STATUS_REPORTED);
 }
 
-/* PID 1 --------------------------------------------------------------------------------------------------------- */
+/*
+ * PID 1
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 /*
- * The layout of our memory as the kernel keeps it (proc_pid_stat(5), fields 26 to 28 and 45 to 51), of which we want to
- * change where /proc/PID/cmdline and environ are read from.
+ * The layout of our memory as the kernel keeps it (proc_pid_stat(5), fields 26 to 28 and 45 to 51),
+ * of which we want to change where /proc/PID/cmdline and environ are read from.
  */
 static int read_layout(struct prctl_mm_map *ret_layout)
 {
@@ -168,10 +182,10 @@ static void overwrite(uint64_t start, uint64_t end, const char *text, size_t byt
 }
 
 /*
- * Hides the host's command line and environment, and shows the guest what it expects of its PID 1 instead. The old
- * texts are wiped and the kernel is pointed to ours (prctl(2), PR_SET_MM_MAP: needs no privilege, but a kernel with
- * CONFIG_CHECKPOINT_RESTORE); where it declines, ours are put into the place of the old ones. Both must live on the stack:
- * procfs shows anonymous memory only.
+ * Hides the host's command line and environment, and shows the guest what it expects of its PID 1
+ * instead. The old texts are wiped and the kernel is pointed to ours (prctl(2), PR_SET_MM_MAP:
+ * needs no privilege, but a kernel with CONFIG_CHECKPOINT_RESTORE); where it declines, ours are put
+ * into the place of the old ones. Both must live on the stack: procfs shows anonymous memory only.
  */
 static void show_as_init(const char *name, const char *environment, size_t bytes)
 {
@@ -190,7 +204,10 @@ static void show_as_init(const char *name, const char *environment, size_t bytes
 	(void)prctl(PR_SET_MM, PR_SET_MM_MAP, &new, sizeof(new), 0);
 }
 
-/* Of what we have. A payload that is not root, or lost CAP_SYS_BOOT, has a stub that cannot reboot but exits. */
+/*
+ * Of what we have. A payload that is not root, or lost CAP_SYS_BOOT, has a stub that cannot reboot
+ * but exits.
+ */
 static void keep_only_own_capabilities(void)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
@@ -205,7 +222,10 @@ static void keep_only_own_capabilities(void)
 	(void)syscall(SYS_capset, &header, sets); /* giving up what one has is always allowed */
 }
 
-/* Reaps all that died. True once the payload is among them; *ret_status is then the stub's exit status. */
+/*
+ * Reaps all that died. True once the payload is among them; *ret_status is then the stub's exit
+ * status.
+ */
 static bool reap(pid_t payload, int *ret_status)
 {
 	bool payload_is_gone = false;
@@ -221,7 +241,10 @@ static bool reap(pid_t payload, int *ret_status)
 	return payload_is_gone;
 }
 
-/* SIGHUP too, as an interactive shell ignores SIGTERM; SIGCONT, as a stopped process acts on neither. */
+/*
+ * SIGHUP too, as an interactive shell ignores SIGTERM; SIGCONT, as a stopped process acts on
+ * neither.
+ */
 static void ask_to_stop(pid_t payload)
 {
 	(void)kill(payload, SIGTERM);
@@ -238,7 +261,10 @@ static struct timespec time_left(const struct timespec *end)
 	return (struct timespec){.tv_sec = end->tv_sec > now.tv_sec ? end->tv_sec - now.tv_sec : 0};
 }
 
-/* Lives until the payload is gone, or would not go in time. Returns the exit status, and how the machine ends. */
+/*
+ * Lives until the payload is gone, or would not go in time. Returns the exit status, and how the
+ * machine ends.
+ */
 static int supervise(pid_t payload, enum init_action *ret_end)
 {
 	enum init_action end = INIT_IGNORE, action;
@@ -269,8 +295,8 @@ static int supervise(pid_t payload, enum init_action *ret_end)
 }
 
 /*
- * Waits for the payload's exec, which closes its end of the pipe, or for what kept it from it. Returns 0 or that
- * negative errno.
+ * Waits for the payload's exec, which closes its end of the pipe, or for what kept it from it.
+ * Returns 0 or that negative errno.
  */
 static int hear_exec(int fd)
 {
@@ -289,7 +315,10 @@ static int report_failure(const struct init_request *request, int error, const c
 	return STATUS_REPORTED;
 }
 
-/* All of them. A pipe's reader shall find the end when the payload is gone, and the parent that of the handshake. */
+/*
+ * All of them. A pipe's reader shall find the end when the payload is gone, and the parent that of
+ * the handshake.
+ */
 static void close_everything(void)
 {
 	if (close_range(0, ~0U, 0) == 0)
@@ -318,7 +347,10 @@ static int be_init(const struct init_request *request, pid_t payload, int ready_
 		return report_failure(request, error, /* sentence= */ NULL);
 	close_everything();
 	status = supervise(payload, &end);
-	/* Here the kernel kills what is left and tells the parent by the signal that we seem to die of (reboot(2)). */
+	/*
+	 * Here the kernel kills what is left and tells the parent by the signal that we seem to die
+	 * of (reboot(2)).
+	 */
 	if (end != INIT_IGNORE)
 		(void)reboot(end == INIT_REBOOT ? RB_AUTOBOOT : RB_POWER_OFF);
 	return status;
@@ -332,7 +364,10 @@ int init_run(const struct init_request *request)
 
 	(void)sigfillset(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, NULL);
-	/* Before the fork: a session that still has the terminal would keep the payload's from getting it. */
+	/*
+	 * Before the fork: a session that still has the terminal would keep the payload's from
+	 * getting it.
+	 */
 	if (request->has_terminal)
 		(void)ioctl(STDIN_FILENO, TIOCNOTTY);
 	if (pipe2(ready, O_CLOEXEC) < 0 || pipe2(failure, O_CLOEXEC) < 0)

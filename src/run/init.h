@@ -16,24 +16,28 @@ enum init_action {
 struct init_request {
 	const char *service; /* what other containers find in $container */
 	const char *uuid;    /* the machine id, 32 digits without dashes */
-	char **environment; /* the payload's; where it has LISTEN_FDS= it must also have a LISTEN_PID= to be replaced */
-	bool has_terminal; /* standard input is the terminal that the payload's session shall have */
+	char **environment;  /* the payload's; with LISTEN_FDS= also a LISTEN_PID= to replace */
+	bool has_terminal;   /* standard input is to be the payload's controlling terminal */
 
-	/* Runs the payload with 'environment', as exec does: returns only a negative errno, after it told what is wrong. */
+	/*
+	 * Runs the payload with 'environment', as exec does: returns only a negative errno, after
+	 * it told what is wrong.
+	 */
 	int (*execute)(char *const *environment, void *userdata);
 	/*
-	 * Tells the parent that nothing will run. The sentence is made for fail(error, "%s", sentence); NULL where execute()
-	 * told it.
+	 * Tells the parent that nothing will run. The sentence is made for fail(error, "%s",
+	 * sentence); NULL where execute() told it.
 	 */
 	void (*report)(int error, const char *sentence, void *userdata);
 	void *userdata;
 };
 
 /*
- * Runs as PID 1 in place of exec, fully confined, with standard descriptors and those to be passed on open and
- * everything else (the handshake too) close-on-exec; allocates nothing. As exec would, it closes the handshake once
- * the payload runs. Returns the status to _exit() with: the payload's, 255 if that died by a signal, 1 after report();
- * or does not return because reboot(2) ended the namespace.
+ * Runs as PID 1 in place of exec, fully confined, with standard descriptors and those to be passed
+ * on open and everything else (the handshake too) close-on-exec; allocates nothing. As exec would,
+ * it closes the handshake once the payload runs. Returns the status to _exit() with: the payload's,
+ * 255 if that died by a signal, 1 after report(); or does not return because reboot(2) ended the
+ * namespace.
  */
 int init_run(const struct init_request *request);
 

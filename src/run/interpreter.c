@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Reads "#!" lines and ELF program headers as the kernel does, and where in doubt finds more than it would.
+ * Reads "#!" lines and ELF program headers as the kernel does, and where in doubt finds more than
+ * it would.
  * Zone: any. Allocates nothing.
  */
 #include "run/interpreter.h"
@@ -31,7 +32,10 @@ static bool find_script_interpreter(const char *head, char ret_path[PATH_MAX])
 	return length > 0;
 }
 
-/* The part of the ELF header and of a program header that leads to the loader, for both word sizes (elf(5)). */
+/*
+ * The part of the ELF header and of a program header that leads to the loader, for both word sizes
+ * (elf(5)).
+ */
 struct table {
 	uint64_t offset;
 	size_t count, header_bytes;

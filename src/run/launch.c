@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The parent's side of the story. Paragraphs carry the same titles as in run/payload.c; between two of them stands
- * one line of the handshake.
+ * The parent's side of the story. Paragraphs carry the same titles as in run/payload.c; between two
+ * of them stands one line of the handshake.
  *
- * Zone: owing. Namespaces are the host's throughout. Must: push an undo entry after each side effect. Must never:
- * exit, or run or open anything of the tree.
+ * Zone: owing. Namespaces are the host's throughout. Must: push an undo entry after each side
+ * effect. Must never: exit, or run or open anything of the tree.
  */
 #include "run/launch.h"
 
@@ -30,7 +30,10 @@ static void close_fd(void *argument)
 	*fd = -EBADF;
 }
 
-/* Whatever happened: nobody of the machine survives its supervisor. PID 1 takes its namespace along. */
+/*
+ * Whatever happened: nobody of the machine survives its supervisor. PID 1 takes its namespace
+ * along.
+ */
 static void kill_payload(void *argument)
 {
 	struct machine *machine = argument;
@@ -117,8 +120,8 @@ static int take_passengers(struct machine *machine, const int passengers[_PASSEN
 /* --- The story --- */
 
 /*
- * The container is gone. Its last words may still wait for us, as we noticed while we spoke ourselves;
- * without any, only its own signal or an out-of-memory kill did it.
+ * The container is gone. Its last words may still wait for us, as we noticed while we spoke
+ * ourselves; without any, only its own signal or an out-of-memory kill did it.
  */
 static int explain_silence(struct machine *machine, int r)
 {
@@ -143,7 +146,9 @@ static int accompany(struct machine *machine)
 {
 	int passengers[_PASSENGER_COUNT];
 
-	/* Place: links, scope and registration belong here; the cgroup was there before the clone. */
+	/*
+	 * Place: links, scope and registration belong here; the cgroup was there before the clone.
+	 */
 
 	TRY(handshake_say(&machine->handshake, HANDSHAKE_PLACED, NULL));
 	TRY(handshake_hear(&machine->handshake, HANDSHAKE_ROOTED, passengers));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The parent's side of the story, from the clone to the moment the payload runs. Read it beside run/payload.c.
+ * The parent's side of the story, from the clone to the moment the payload runs. Read it beside
+ * run/payload.c.
  * Zone: owing.
  */
 #pragma once
@@ -31,7 +32,7 @@ struct machine {
 };
 
 /*
- * Clones the payload and accompanies it until it runs. Everything is owed to machine->undo. Fails with one sentence
- * printed, the payload's own where it was the payload that failed.
+ * Clones the payload and accompanies it until it runs. Everything is owed to machine->undo. Fails
+ * with one sentence printed, the payload's own where it was the payload that failed.
  */
 int launch(struct machine *machine);

@@ -3,11 +3,13 @@
  * Two datagram sockets and the few words that pass between them.
  * Zone: notify_listen() is for the doomed child, the rest is owing.
  *
- * The library's sd_notify() is one sendmsg(2), but loading libsystemd costs a plain start more than all its mounts do.
+ * The library's sd_notify() is one sendmsg(2), but loading libsystemd costs a plain start more than
+ * all its mounts do.
  *
- * Not relayed, on purpose: STOPPING=1 (the supervisor says it itself when the stop is ours to say), MAINPID= and
- * WATCHDOG= (they speak of processes that our manager does not see), BUSERROR=, ERRNO= and RELOADING=1 (no meaning for
- * the whole machine), FDSTORE=1 (no descriptor of the guest's ever reaches us).
+ * Not relayed, on purpose: STOPPING=1 (the supervisor says it itself when the stop is ours to say),
+ * MAINPID= and WATCHDOG= (they speak of processes that our manager does not see), BUSERROR=, ERRNO=
+ * and RELOADING=1 (no meaning for the whole machine), FDSTORE=1 (no descriptor of the guest's ever
+ * reaches us).
  */
 #include "run/notify.h"
 
@@ -34,11 +36,13 @@
 #define SEND_TIMEOUT_SEC 1
 
 #ifndef SO_PASSRIGHTS
-#define SO_PASSRIGHTS \
-	83 /* Linux 6.16; the same number on all architectures but those with a list of their own */
+#define SO_PASSRIGHTS 83 /* Linux 6.16; the same on all architectures without own lists */
 #endif
 
-/* TO OUR MANAGER ------------------------------------------------------------------------------------------------ */
+/*
+ * TO OUR MANAGER
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static int manager_address(const char *name, struct sockaddr_un *ret_address, socklen_t *ret_bytes)
 {
@@ -115,7 +119,10 @@ int notify_stage(enum notify_stage stage)
 	return notify_send(texts[stage]);
 }
 
-/* FROM THE CONTAINER -------------------------------------------------------------------------------------------- */
+/*
+ * FROM THE CONTAINER
+ * --------------------------------------------------------------------------------------------
+ */
 
 int notify_listen(int dir_fd)
 {
@@ -128,9 +135,14 @@ int notify_listen(int dir_fd)
 	/* All before the socket has a name: from then on anybody may send. */
 	if (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &yes, sizeof(yes)) < 0)
 		return -errno;
-	/* A newer kernel turns descriptors away at the sender; for older ones see receive_message(). */
+	/*
+	 * A newer kernel turns descriptors away at the sender; for older ones see
+	 * receive_message().
+	 */
 	(void)setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &no, sizeof(no));
-	/* bind(2) gives the name the mode of the socket, so that it is never open to other users. */
+	/*
+	 * bind(2) gives the name the mode of the socket, so that it is never open to other users.
+	 */
 	if (fchmod(fd, 0200) < 0 || fchdir(dir_fd) < 0)
 		return -errno;
 	if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
@@ -139,14 +151,14 @@ int notify_listen(int dir_fd)
 }
 
 /*
- * Reads one message into 'text' (MESSAGE_MAX_BYTES + 1) and its sender's pid, 0 if that is not visible to us. Returns
- * the length, 0 if there is nothing to look at.
+ * Reads one message into 'text' (MESSAGE_MAX_BYTES + 1) and its sender's pid, 0 if that is not
+ * visible to us. Returns the length, 0 if there is nothing to look at.
  */
 static int receive_message(int fd, char *text, pid_t *ret_sender)
 {
 	/*
-	 * Room for the credentials and for nothing else: the kernel puts them first, and drops descriptors that find
-	 * no room instead of installing them.
+	 * Room for the credentials and for nothing else: the kernel puts them first, and drops
+	 * descriptors that find no room instead of installing them.
 	 */
 	union {
 		struct cmsghdr header;
@@ -186,7 +198,10 @@ static const char *status_line(const char *text, const char *key)
 	return NULL;
 }
 
-/* True for the child of 'leader' that is number 2 in the innermost of its pid namespaces (proc_pid_status(5)). */
+/*
+ * True for the child of 'leader' that is number 2 in the innermost of its pid namespaces
+ * (proc_pid_status(5)).
+ */
 static bool is_pid2_of(pid_t sender, pid_t leader)
 {
 	const char *parent, *numbers, *last;
@@ -208,8 +223,8 @@ static bool is_pid2_of(pid_t sender, pid_t leader)
 }
 
 /*
- * A payload with CAP_SYS_ADMIN may put any pid of its own into the credentials, so this keeps its helpers and other
- * users' programs from speaking for it, not the payload from lying.
+ * A payload with CAP_SYS_ADMIN may put any pid of its own into the credentials, so this keeps its
+ * helpers and other users' programs from speaking for it, not the payload from lying.
  */
 static bool is_payload(pid_t sender, const struct notify_relay *relay)
 {
@@ -241,7 +256,10 @@ void notify_escape(char *ret_text, size_t bytes, const char *status)
 						  is_wide ? from[1] : from[0]);
 			from += is_wide ? 2 : 1;
 		} else {
-			/* A character with what continues it, at most four bytes: never half of one is left. */
+			/*
+			 * A character with what continues it, at most four bytes: never half of one
+			 * is left.
+			 */
 			for (length = 0; length == 0 || (length < 4 && (*from & 0xc0) == 0x80);
 			     from++)
 				piece[length++] = (char)*from;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Readiness and status, both ways: from the container to us, and from us to our own service manager. The protocol is
- * that of sd_notify(3).
- * Zone: notify_listen() is for the doomed child, the rest is owing.
+ * Readiness and status, both ways: from the container to us, and from us to our own service
+ * manager. The protocol is that of sd_notify(3).
+ * Zone: notify_listen() is for the doomed child, the
+ * rest is owing.
  */
 #pragma once
 
@@ -11,14 +12,14 @@
 #include <sys/types.h>
 
 /*
- * Sends one message to $NOTIFY_SOCKET; 0 if there is none. A manager that does not read holds us up for a second at
- * most (-EAGAIN). Says nothing: every caller goes on.
+ * Sends one message to $NOTIFY_SOCKET; 0 if there is none. A manager that does not read holds us up
+ * for a second at most (-EAGAIN). Says nothing: every caller goes on.
  */
 int notify_send(const char *text);
 
 /*
- * How often at least our manager wants to hear WATCHDOG=1 from this process, in microseconds; 0: not at all
- * (sd_watchdog_enabled(3)).
+ * How often at least our manager wants to hear WATCHDOG=1 from this process, in microseconds; 0:
+ * not at all (sd_watchdog_enabled(3)).
  */
 uint64_t notify_watchdog_usec(void);
 
@@ -35,9 +36,9 @@ enum notify_stage {
 int notify_stage(enum notify_stage stage);
 
 /*
- * In the container, with its mount and user namespace entered: makes the socket 'notify' in 'dir_fd' and returns it,
- * for the parent, or a negative errno. Changes the working directory to 'dir_fd', since an AF_UNIX name has no
- * directory descriptor.
+ * In the container, with its mount and user namespace entered: makes the socket 'notify' in
+ * 'dir_fd' and returns it, for the parent, or a negative errno. Changes the working directory to
+ * 'dir_fd', since an AF_UNIX name has no directory descriptor.
  */
 int notify_listen(int dir_fd);
 
@@ -57,11 +58,14 @@ enum notify_heard {
 };
 
 /*
- * Reads one datagram from the container's socket and relays what concerns our manager: STATUS= with control characters
- * escaped, and READY=1 once. Returns NOTIFY_* bits (0: nothing of interest, or nothing there) or a negative errno of
- * the socket. Never blocks on the container.
+ * Reads one datagram from the container's socket and relays what concerns our manager: STATUS= with
+ * control characters escaped, and READY=1 once. Returns NOTIFY_* bits (0: nothing of interest, or
+ * nothing there) or a negative errno of the socket. Never blocks on the container.
  */
 int notify_receive(int fd, struct notify_relay *relay);
 
-/* Copies a status with control characters as "\x1b", cut at a character's end to fit 'bytes', NUL included. */
+/*
+ * Copies a status with control characters as "\x1b", cut at a character's end to fit 'bytes', NUL
+ * included.
+ */
 void notify_escape(char *ret_text, size_t bytes, const char *status);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The container's side of the story. Paragraphs carry the same titles as in run/launch.c; between two of them stands
- * one line of the handshake.
+ * The container's side of the story. Paragraphs carry the same titles as in run/launch.c; between
+ * two of them stands one line of the handshake.
  *
- * Zone: doomed. On failure: the sentence goes through the handshake, then FAILED, then _exit(2). Nothing is undone
- * here, nothing is written to the terminal. All memory comes from the arena inherited over the clone.
+ * Zone: doomed. On failure: the sentence goes through the handshake, then FAILED, then _exit(2).
+ * Nothing is undone here, nothing is written to the terminal. All memory comes from the arena
+ * inherited over the clone.
  */
 #include "run/payload.h"
 
@@ -58,9 +59,9 @@ static void give_up(struct payload *payload)
 /* --- Born --- */
 
 /*
- * User namespace: the host's. Mount, pid, uts, ipc (and network, if private): our own, with the host's mounts still
- * in it. Cgroup namespace: the host's.
- * Must: die with the supervisor. Must not yet: touch anything of the tree.
+ * User namespace: the host's. Mount, pid, uts, ipc (and network, if private): our own, with the
+ * host's mounts still in it. Cgroup namespace: the host's. Must: die with the supervisor. Must not
+ * yet: touch anything of the tree.
  */
 static int be_born(struct payload *payload)
 {
@@ -86,7 +87,10 @@ static int be_born(struct payload *payload)
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)umask(0);
-	/* Until the exec we are the host's program inside the payload's namespaces: nobody there may look into us. */
+	/*
+	 * Until the exec we are the host's program inside the payload's namespaces: nobody there
+	 * may look into us.
+	 */
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return fail(-errno, "Cannot make the payload's set-up unobservable");
 	return 0;
@@ -130,8 +134,8 @@ static int open_console(struct payload *payload, int *ret_master_fd)
 }
 
 /*
- * Must: leave nothing of the host's file system in reach. Must not: follow any path of the tree but through
- * base/path, nor run anything from it.
+ * Must: leave nothing of the host's file system in reach. Must not: follow any path of the tree but
+ * through base/path, nor run anything from it.
  */
 static int take_root(struct payload *payload, int passengers[_PASSENGER_COUNT])
 {
@@ -151,7 +155,10 @@ static int take_root(struct payload *payload, int passengers[_PASSENGER_COUNT])
 
 /* --- Place --- */
 
-/* Our group becomes the top of the hierarchy that the payload sees, and only then is that hierarchy mounted. */
+/*
+ * Our group becomes the top of the hierarchy that the payload sees, and only then is that hierarchy
+ * mounted.
+ */
 static int settle_in_place(struct payload *payload)
 {
 	if (payload->request->has_cgroup && payload->plan->config->cgroup_namespace) {
@@ -164,7 +171,10 @@ static int settle_in_place(struct payload *payload)
 
 /* --- Confinement --- */
 
-/* Audit sessions and keys of whoever started us are not the payload's. Neither needs to exist in this kernel. */
+/*
+ * Audit sessions and keys of whoever started us are not the payload's. Neither needs to exist in
+ * this kernel.
+ */
 static void leave_login_session(void)
 {
 	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS)
@@ -194,7 +204,10 @@ static int apply_limits(const struct plan *plan)
 	return 0;
 }
 
-/* The tree's own files first; a name they do not have is asked of the tree's getent, itself confined. */
+/*
+ * The tree's own files first; a name they do not have is asked of the tree's getent, itself
+ * confined.
+ */
 static int find_user(struct payload *payload)
 {
 	const char *name = payload->plan->config->user ? payload->plan->config->user : "root";
@@ -246,9 +259,9 @@ static int connect_streams(struct payload *payload)
 }
 
 /*
- * Closed, not only marked: the stub init stays this process, and a payload with CAP_SYS_PTRACE would find the host's
- * directories in /proc/1/fd. Two are left until the exec: the handshake, and the root directory, which is the
- * payload's own.
+ * Closed, not only marked: the stub init stays this process, and a payload with CAP_SYS_PTRACE
+ * would find the host's directories in /proc/1/fd. Two are left until the exec: the handshake, and
+ * the root directory, which is the payload's own.
  */
 static int keep_only_passed_fds(const struct payload *payload)
 {
@@ -271,8 +284,8 @@ static int keep_only_passed_fds(const struct payload *payload)
 }
 
 /*
- * Every namespace is our own. Must: give up everything the payload must not have, the filter last. Must not yet: run
- * anything of the tree with rights (getent, if it runs, has none).
+ * Every namespace is our own. Must: give up everything the payload must not have, the filter last.
+ * Must not yet: run anything of the tree with rights (getent, if it runs, has none).
  */
 static int confine(struct payload *payload)
 {
@@ -310,7 +323,10 @@ static const char *starting_directory(const struct payload *payload)
 	return plan->is_login_shell && payload->user.home ? payload->user.home : "/";
 }
 
-/* As the user, in the final root: nothing outside of it can be reached by any path or magic link (path_open()). */
+/*
+ * As the user, in the final root: nothing outside of it can be reached by any path or magic link
+ * (path_open()).
+ */
 static int change_directory(const struct payload *payload)
 {
 	const char *directory = starting_directory(payload);
@@ -340,7 +356,9 @@ static int execute_program(char *const *environment, void *userdata)
 	return program_execute(&program);
 }
 
-/* Without a sentence it was the program that could not be executed, which program_execute() told. */
+/*
+ * Without a sentence it was the program that could not be executed, which program_execute() told.
+ */
 static void report_stub_failure(int error, const char *sentence, void *userdata)
 {
 	struct payload *payload = userdata;

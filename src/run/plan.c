@@ -36,7 +36,10 @@ static void format_random_uuid(const uint8_t random[16], char ret[37])
 	format_uuid(bytes, ret);
 }
 
-/* The tree's own machine id wins, then the user's, then a random one, which is never written to the tree. */
+/*
+ * The tree's own machine id wins, then the user's, then a random one, which is never written to the
+ * tree.
+ */
 static void plan_identity(const struct config *config, const struct facts *facts, struct plan *plan)
 {
 	plan->machine = facts->machine;

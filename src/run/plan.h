@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * DECIDED: everything about a start that can be known before the first clone, in one const structure.
+ * DECIDED: everything about a start that can be known before the first clone, in one const
+ * structure.
  * Zone: free.
  */
 #pragma once
@@ -41,7 +42,7 @@ struct plan {
 	char machine_uuid[37]; /* dashed */
 	char boot_id[37];
 
-	bool has_exchange; /* a machine that boots has services; for a command it would only cost time */
+	bool has_exchange; /* a machine that boots has services; a command has none */
 	struct exchange exchange;
 	struct mount_plan mounts;
 	struct host_file_plan host_files;

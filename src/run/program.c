@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Executes the payload's program, after looking at what the kernel would load for it: a script's interpreter and an
- * ELF file's loader are files of the tree, and one of them could be a link through /proc/self/exe to the only file of
- * the host that this process still holds, its own executable. The kernel would start that with the payload's rights,
- * and the payload could open it for writing.
+ * Executes the payload's program, after looking at what the kernel would load for it: a script's
+ * interpreter and an ELF file's loader are files of the tree, and one of them could be a link
+ * through /proc/self/exe to the only file of the host that this process still holds, its own
+ * executable. The kernel would start that with the payload's rights, and the payload could open it
+ * for writing.
  * Zone: doomed. Allocates nothing.
  */
 #include "run/program.h"
@@ -22,8 +23,8 @@
 #include "run/interpreter.h"
 
 /*
- * A program, the five interpreters that the kernel follows when scripts name scripts (fs/exec.c, exec_binprm()), and the
- * loader of the last one.
+ * A program, the five interpreters that the kernel follows when scripts name scripts (fs/exec.c,
+ * exec_binprm()), and the loader of the last one.
  */
 #define FILES_MAX 7
 #define ARGUMENTS_MAX 1024
@@ -51,8 +52,8 @@ static int open_program(int root_fd, const char *path)
 }
 
 /*
- * Looks at 'path', after 'depth' others that led to it, and at what it leads to; 'ret_interpreter', empty before, names
- * the interpreter that the verdict is about.
+ * Looks at 'path', after 'depth' others that led to it, and at what it leads to; 'ret_interpreter',
+ * empty before, names the interpreter that the verdict is about.
  */
 static enum verdict inspect(int root_fd, const char *path, int depth,
 			    char ret_interpreter[PATH_MAX])
@@ -68,8 +69,8 @@ static enum verdict inspect(int root_fd, const char *path, int depth,
 	if (fd == -ENOENT || fd == -ENOTDIR)
 		return depth > 0 ? VERDICT_NO_INTERPRETER : VERDICT_RUN;
 	/*
-	 * The kernel reads what we may not, if it may be executed. A loader names nothing further: that it is no link
-	 * is known when reading it is all that failed.
+	 * The kernel reads what we may not, if it may be executed. A loader names nothing further:
+	 * that it is no link is known when reading it is all that failed.
 	 */
 	if (fd < 0)
 		return fd == -EACCES && depth + 1 >= FILES_MAX ? VERDICT_RUN : VERDICT_HIDDEN;
@@ -88,7 +89,10 @@ static enum verdict inspect(int root_fd, const char *path, int depth,
 	return result;
 }
 
-/* Executes 'path'. Returns -ENOENT silently when it does not exist, else a negative errno after one sentence. */
+/*
+ * Executes 'path'. Returns -ENOENT silently when it does not exist, else a negative errno after one
+ * sentence.
+ */
 static int execute_path(const struct program *program, const char *path,
 			const char *const *arguments)
 {

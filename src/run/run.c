@@ -166,7 +166,10 @@ static int take_locks(struct run *run, struct undo *undo)
 static int make_cgroup(struct machine *machine, struct cgroup_place *place, struct arena *arena)
 {
 	const struct config *config = machine->plan->config;
-	/* Nobody else has the machine's name, so what is left in a group of that name is a dead supervisor's. */
+	/*
+	 * Nobody else has the machine's name, so what is left in a group of that name is a dead
+	 * supervisor's.
+	 */
 	const struct cgroup_request request = {
 		.machine = machine->plan->machine,
 		.keep_unit = config->keep_unit,

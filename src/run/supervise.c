@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The supervisor's loop. It sleeps in poll(2) without timeout as long as nothing is being stopped, so that a waiting
- * supervisor costs no wake-ups.
+ * The supervisor's loop. It sleeps in poll(2) without timeout as long as nothing is being stopped,
+ * so that a waiting supervisor costs no wake-ups.
  * Zone: owing.
  */
 #include "run/supervise.h"
@@ -27,7 +27,10 @@
 
 #define NEVER UINT64_MAX
 
-/* An init that we know no protocol of, or that does not answer, gets this long after a request to stop. */
+/*
+ * An init that we know no protocol of, or that does not answer, gets this long after a request to
+ * stop.
+ */
 #define UNKNOWN_INIT_STOP_SEC 10
 
 enum state {
@@ -286,7 +289,10 @@ static int reap(struct supervisor *supervisor)
 	return 0;
 }
 
-/* Milliseconds for poll(2): -1 without anything to be in time for, else rounded up so that it is over then. */
+/*
+ * Milliseconds for poll(2): -1 without anything to be in time for, else rounded up so that it is
+ * over then.
+ */
 static int time_left_msec(const struct supervisor *supervisor)
 {
 	uint64_t first = supervisor->deadline_usec < supervisor->watchdog_next_usec
@@ -345,7 +351,10 @@ static int turn(struct supervisor *supervisor)
 	return fds[SLOT_PAYLOAD].revents ? reap(supervisor) : 0;
 }
 
-/* reboot(2) in a PID namespace: its init seems to die of SIGINT after a halt and of SIGHUP after a restart. */
+/*
+ * reboot(2) in a PID namespace: its init seems to die of SIGINT after a halt and of SIGHUP after a
+ * restart.
+ */
 static struct ending conclude(const struct supervisor *supervisor)
 {
 	int status = supervisor->info.si_status;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Watching over a running payload: one poll loop, and a table of what each event means in each state.
+ * Watching over a running payload: one poll loop, and a table of what each event means in each
+ * state.
  * Zone: owing.
  */
 #pragma once
@@ -21,8 +22,14 @@ struct ending {
 	int status;
 };
 
-/* The signals that supervise() reads; blocks them. Call before the clone. Returns a signalfd or a negative errno. */
+/*
+ * The signals that supervise() reads; blocks them. Call before the clone. Returns a signalfd or a
+ * negative errno.
+ */
 int supervise_block_signals(void);
 
-/* Waits until the payload is gone; it is reaped then. Returns 0, or a negative errno after one sentence. */
+/*
+ * Waits until the payload is gone; it is reaped then. Returns 0, or a negative errno after one
+ * sentence.
+ */
 int supervise(struct machine *machine, int signal_fd, struct ending *ret);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * fault NUMBER ERRNO SKIP COMMAND…: runs a command whose system call NUMBER fails with ERRNO, the kernel without a
- * feature or the machine without a right that cannot be had otherwise. SKIP is an argument value to leave alone
+ * fault NUMBER ERRNO SKIP COMMAND…: runs a command whose system call NUMBER fails with ERRNO, the
+ * kernel without a feature or the machine without a right that cannot be had otherwise. SKIP is an
+ * argument value to leave alone
  * ("arg:value", such as 0:22), or "-".
  */
 #include <errno.h>

@@ -581,7 +581,10 @@ static int do_kill_self(char **words)
 	signal(signo, SIG_DFL);
 	if (getpid() != 1)
 		return kill(getpid(), signo);
-	/* A PID 1 ignores what it sends itself, but not what the kernel sends it for a fault of its own. */
+	/*
+	 * A PID 1 ignores what it sends itself, but not what the kernel sends it for a fault of its
+	 * own.
+	 */
 	if (signo == SIGSEGV)
 		*(volatile char *)0 = 0;
 	if (signo == SIGILL)
@@ -611,7 +614,9 @@ static int do_wait_signal(char **words)
 		sigwait(&set, &signo);
 	while (signo == SIGCHLD || signo == SIGWINCH || signo == SIGCONT);
 	printf("signal %d\n", signo);
-	/* Those that came together are all told: the kernel hands them out by number, not by time. */
+	/*
+	 * Those that came together are all told: the kernel hands them out by number, not by time.
+	 */
 	while ((signo = sigtimedwait(&set, NULL, &(struct timespec){.tv_nsec = 200000000})) > 0)
 		printf("signal %d\n", signo);
 	fflush(stdout);

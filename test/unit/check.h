@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The whole unit test framework: CHECK counts and names what does not hold, check_result() is main's return value.
+ * The whole unit test framework: CHECK counts and names what does not hold, check_result() is
+ * main's return value.
  */
 #pragma once
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Finding our own group in texts of the kernel; and, where we may divide it, a machine's groups for real.
+ * Finding our own group in texts of the kernel; and, where we may divide it, a machine's groups for
+ * real.
  */
 #include "manager/cgroup.h"
 
@@ -219,8 +220,8 @@ static void test_leftovers(struct arena *arena, const struct cgroup_place *place
 }
 
 /*
- * With keep_unit the group that we are in is divided itself, so it is done in one that was made for it. The child is
- * the supervisor; it goes back where it came from.
+ * With keep_unit the group that we are in is divided itself, so it is done in one that was made for
+ * it. The child is the supervisor; it goes back where it came from.
  */
 static void test_keep_unit(struct arena *arena, const struct cgroup_place *place)
 {
@@ -249,7 +250,9 @@ static void test_keep_unit(struct arena *arena, const struct cgroup_place *place
 		CHECK_TEXT(cgroup.directory, here.directory);
 		own_group_of(arena, getpid(), &own);
 		CHECK(ends_with(own, "/supervisor"));
-		/* A second one in the same unit finds the first one's payload, and leaves it alone. */
+		/*
+		 * A second one in the same unit finds the first one's payload, and leaves it alone.
+		 */
 		pid = start_in(&cgroup);
 		CHECK(cgroup_probe(arena, &again) == 0);
 		capture_start(&captured);

@@ -99,8 +99,7 @@ static void test_abbreviations(void)
 	accepts("nspawn|--dir=/x|--quie");
 	CHECK_TEXT(config.directory, "/x");
 	CHECK(config.quiet);
-	accepts("nspawn|--bind|/a|--bind-r|/b"); /* an exact name is no abbreviation of a longer one
-						  */
+	accepts("nspawn|--bind|/a|--bind-r|/b"); /* an exact name is no abbreviation */
 	CHECK(config.mounts.count == 2 && config.mounts.items[1].read_only);
 	refuses("nspawn|--ui", "requires an argument");
 	refuses("nspawn|--u=1", "Option '--u' is ambiguous");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The console with real pseudo-terminals: one plays the caller's terminal on our standard streams, another one is the
- * guest's. Needs no root, but hangs a terminal up only with it.
+ * The console with real pseudo-terminals: one plays the caller's terminal on our standard streams,
+ * another one is the guest's. Needs no root, but hangs a terminal up only with it.
  */
 #include "run/console.h"
 
@@ -423,7 +423,10 @@ static void test_sizes(void)
 	pty_close(&terminal);
 }
 
-/* What the caller types, reaches the guest, hotkeys too, and what the guest says, comes out unchanged. */
+/*
+ * What the caller types, reaches the guest, hotkeys too, and what the guest says, comes out
+ * unchanged.
+ */
 static void test_interactive(void)
 {
 	struct pty terminal = pty_open(), guest = pty_open();
@@ -521,7 +524,9 @@ static void test_read_only_and_passive(void)
 	pty_close(&terminal);
 }
 
-/* An init closes the console, hangs it up and opens it again: no end, no spinning, no lost output. */
+/*
+ * An init closes the console, hangs it up and opens it again: no end, no spinning, no lost output.
+ */
 static void test_guest_closes_console(void)
 {
 	auto_close int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -746,7 +751,10 @@ static int background_child(struct pty *guest, int go)
 	console_resumed(&console);
 	CHECK(tcgetattr(0, &now) == 0 && !(now.c_lflag & ICANON));
 	(void)raise(SIGSTOP);
-	/* In the background again, and nobody changed the terminal: it has to be restored without stopping us. */
+	/*
+	 * In the background again, and nobody changed the terminal: it has to be restored without
+	 * stopping us.
+	 */
 	console_resumed(&console);
 	console_stop(&console);
 	CHECK(tcgetattr(0, &now) == 0 && (now.c_lflag & ICANON));

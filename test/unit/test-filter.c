@@ -610,8 +610,10 @@ static void check_words_sorted(const char *words)
 	}
 }
 
-/* Whether this machine has the call, and not only a libseccomp newer than the tables. x32 has its
- * own from 512 on. */
+/*
+ * Whether this machine has the call, and not only a libseccomp newer than the tables. x32 has its
+ * own from 512 on.
+ */
 static bool is_of_our_time(const struct syscall_row *row)
 {
 	for (size_t abi = 0; abi < syscall_tables_built.abi_count; abi++) {

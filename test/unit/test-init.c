@@ -42,7 +42,10 @@ static void report(int error, const char *sentence, void *userdata)
 	(void)dprintf(report_fd, "%d %s", error, sentence ? sentence : "told already");
 }
 
-/* Starts the stub; standard input is 'input_fd'. Its pid, or negative. Its handshake is the pipe behind 'say_fd'. */
+/*
+ * Starts the stub; standard input is 'input_fd'. Its pid, or negative. Its handshake is the pipe
+ * behind 'say_fd'.
+ */
 static pid_t start(const char *script, int input_fd, int say_fd)
 {
 	struct clone_args arguments = {.flags = CLONE_NEWPID |
@@ -86,7 +89,10 @@ static int status_of(const char *script)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
-/* Starts and waits for the exec, which shows in the end of the handshake, and that the shell has set its traps. */
+/*
+ * Starts and waits for the exec, which shows in the end of the handshake, and that the shell has
+ * set its traps.
+ */
 static pid_t start_and_wait(const char *script)
 {
 	int ends[2];
@@ -186,7 +192,9 @@ static void test_appearance(void)
 	(void)wait_for(pid);
 }
 
-/* How the namespace ends after 'signal_number' to its init: the signal that reboot(2) makes of it. */
+/*
+ * How the namespace ends after 'signal_number' to its init: the signal that reboot(2) makes of it.
+ */
 static int end_after(const char *script, int signal_number)
 {
 	pid_t pid = start_and_wait(script);

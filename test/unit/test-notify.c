@@ -254,7 +254,9 @@ static void test_escape(void)
 	CHECK_TEXT(text, "\x80\xbf\xc3");
 }
 
-/* PID 1 of a namespace of its own: its child, PID 2, says ready; so do its grandchild and itself. */
+/*
+ * PID 1 of a namespace of its own: its child, PID 2, says ready; so do its grandchild and itself.
+ */
 static void act_as_stub(int go_fd)
 {
 	char byte;

@@ -34,7 +34,9 @@ static void test_lexical(struct arena *arena)
 	CHECK(!path_is_normalized("/a//b") && !path_is_normalized("/./a"));
 }
 
-/* Links that a tree may have; 'outside' is a directory beside the root that must never be reached. */
+/*
+ * Links that a tree may have; 'outside' is a directory beside the root that must never be reached.
+ */
 static void make_tree(int root_fd)
 {
 	CHECK(mkdirat(root_fd, "dir", 0755) == 0);
