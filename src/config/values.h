@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Parsers of the settings table for values of everyday kinds, the tables of their words, and how
- * they complain. All parsers have the type and the contract of 'setting_parser' (settings.h). Zone:
- * free.
+ * they complain. All parsers have the type and the contract of 'setting_parser' (settings.h).
+ * Zone: free.
  */
 #pragma once
 

@@ -106,6 +106,14 @@ def _has_sys_resource():
     return bool(bounding >> 24 & 1)
 
 
+def _has_reference():
+    try:
+        said = subprocess.run(["systemd-nspawn", "--version"], capture_output=True, text=True, check=False).stdout
+    except OSError:
+        return False
+    return said.startswith("systemd 252 ")
+
+
 WORDS = {
     "root": (_has_root, "needs root"),
     "cgroup2": (_has_cgroup2, "needs a cgroup2 hierarchy with a writable group"),
@@ -117,7 +125,7 @@ WORDS = {
     "sys_resource": (_has_sys_resource, "needs CAP_SYS_RESOURCE"),
     "mirror": (apt.mirror_answers, "needs a Debian mirror that answers"),
     "compiler": (lambda: shutil.which("gcc") is not None, "needs gcc"),
-    "systemd-nspawn": (lambda: shutil.which("systemd-nspawn") is not None, "needs systemd-nspawn"),
+    "reference": (_has_reference, "needs systemd-nspawn of release 252, which test/compat compares with"),
 }
 
 
