@@ -43,7 +43,8 @@ static int open_target(const struct mount_site *site, const struct mount_operati
 		       enum path_kind kind)
 {
 	if (operation->makes_target)
-		return path_make(site->root_fd, operation->target, kind, 0755, 0);
+		return path_make(site->root_fd, operation->target, kind,
+				 kind == PATH_DIRECTORY ? 0755 : 0644, 0);
 	return path_open(site->root_fd, operation->target, O_PATH, 0);
 }
 

@@ -111,19 +111,21 @@ void console_terminal_resumed(struct console_terminal *terminal)
 	console_terminal_enter_raw(terminal);
 }
 
-static unsigned short size_from_environment(const char *name)
+/* Programs divide by it: a terminal has some size, the one they all had once if nobody knows
+ * better. */
+static unsigned short size_from_environment(const char *name, unsigned short otherwise)
 {
 	const char *text = getenv(name);
 	unsigned long value = 0;
 
 	for (const char *c = text; c && *c; c++) {
 		if (*c < '0' || *c > '9')
-			return 0;
+			return otherwise;
 		value = value * 10 + (unsigned long)(*c - '0');
 		if (value > USHRT_MAX)
-			return 0;
+			return otherwise;
 	}
-	return (unsigned short)value;
+	return value > 0 ? (unsigned short)value : otherwise;
 }
 
 bool console_terminal_size(const struct console_plan *plan, struct winsize *ret_size)
@@ -144,7 +146,7 @@ struct winsize console_terminal_initial_size(const struct console_plan *plan)
 	if (console_terminal_size(plan, &size) && size.ws_row > 0 && size.ws_col > 0)
 		return size;
 	return (struct winsize){
-		.ws_row = size_from_environment("LINES"),
-		.ws_col = size_from_environment("COLUMNS"),
+		.ws_row = size_from_environment("LINES", 24),
+		.ws_col = size_from_environment("COLUMNS", 80),
 	};
 }
