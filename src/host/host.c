@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <sys/utsname.h>
@@ -58,11 +57,14 @@ unsigned int host_count_activation_fds(void)
 
 int host_check(void)
 {
-	unsigned int major, minor;
-	struct utsname name;
+	struct utsname name = {0};
+	unsigned long major, minor;
+	char *rest;
 
-	if (uname(&name) == 0 && sscanf(name.release, "%u.%u", &major, &minor) == 2 &&
-	    (major < BASELINE_MAJOR || (major == BASELINE_MAJOR && minor < BASELINE_MINOR)))
+	(void)uname(&name); /* cannot fail for a buffer of ours */
+	major = strtoul(name.release, &rest, 10);
+	minor = *rest == '.' ? strtoul(rest + 1, NULL, 10) : 0;
+	if (major < BASELINE_MAJOR || (major == BASELINE_MAJOR && minor < BASELINE_MINOR))
 		return refuse(ENOSYS, "This kernel is Linux %s; nspawn needs %d.%d or newer",
 			      name.release, BASELINE_MAJOR, BASELINE_MINOR);
 	if (geteuid() == 0)

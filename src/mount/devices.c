@@ -9,30 +9,40 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
-#include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 #include "base/log.h"
 #include "base/scope.h"
 
+/*
+ * Paths are spelled out rather than printed: formatting a dozen of them costs a start more than
+ * making the nodes.
+ */
 struct device {
-	const char *name;
+	const char *host;          /* the host's node */
 	unsigned int major, minor; /* Documentation/admin-guide/devices.txt */
+	const char *by_number;     /* a link below /dev for tools that look for numbers */
+	const char *target;        /* of that link */
 	mode_t mode;               /* unless the host's node has another */
 	bool is_probed;            /* made only if this process may open the host's */
 };
 
+#define DEV "/dev/"
+
+/* clang-format off */
 static const struct device devices[] = {
-	{.name = "null", .major = 1, .minor = 3, .mode = 0666},
-	{.name = "zero", .major = 1, .minor = 5, .mode = 0666},
-	{.name = "full", .major = 1, .minor = 7, .mode = 0666},
-	{.name = "random", .major = 1, .minor = 8, .mode = 0666},
-	{.name = "urandom", .major = 1, .minor = 9, .mode = 0666},
-	{.name = "tty", .major = 5, .minor = 0, .mode = 0666},
-	{.name = "fuse", .major = 10, .minor = 229, .mode = 0666, .is_probed = true},
-	{.name = "net/tun", .major = 10, .minor = 200, .mode = 0666, .is_probed = true},
+	{DEV "null",    1, 3,    "char/1:3",    "../null",    0666, false},
+	{DEV "zero",    1, 5,    "char/1:5",    "../zero",    0666, false},
+	{DEV "full",    1, 7,    "char/1:7",    "../full",    0666, false},
+	{DEV "random",  1, 8,    "char/1:8",    "../random",  0666, false},
+	{DEV "urandom", 1, 9,    "char/1:9",    "../urandom", 0666, false},
+	{DEV "tty",     5, 0,    "char/5:0",    "../tty",     0666, false},
+	{DEV "fuse",    10, 229, "char/10:229", "../fuse",    0666, true},
+	{DEV "net/tun", 10, 200, "char/10:200", "../net/tun", 0666, true},
 };
+/* clang-format on */
 
 /* clang-format off */
 static const struct {
@@ -48,39 +58,33 @@ static const struct {
 
 static const char *const directories[] = {"shm", "pts", "mqueue", "net", "char"};
 
-/* 1 if the host has this very device and we may open it, else 0; takes over the host's mode. */
-static int look_at_host(const struct device *device, mode_t *mode)
+/* True if the host has this very device and we may open it; takes over the host's mode. */
+static bool look_at_host(const struct device *device, mode_t *mode)
 {
-	char path[64];
 	struct stat status;
 	auto_close int fd = -EBADF;
 
-	(void)snprintf(path, sizeof(path), "/dev/%s", device->name);
-	if (stat(path, &status) < 0 || !S_ISCHR(status.st_mode) ||
+	if (stat(device->host, &status) < 0 || !S_ISCHR(status.st_mode) ||
 	    status.st_rdev != makedev(device->major, device->minor))
-		return 0;
+		return false;
 	*mode = status.st_mode & 0777;
 	if (!device->is_probed)
-		return 1;
-	fd = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+		return true;
+	fd = open(device->host, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	return fd >= 0;
 }
 
 static int make_node(int dev_fd, const struct device *device)
 {
-	char name[64], target[64];
+	const char *name = device->host + strlen(DEV);
 	mode_t mode = device->mode;
 
 	if (!look_at_host(device, &mode) && device->is_probed)
 		return 0;
-	if (mknodat(dev_fd, device->name, S_IFCHR | mode, makedev(device->major, device->minor)) <
-	    0)
-		return fail(-errno, "Cannot make the device node '/dev/%s' in the tree",
-			    device->name);
-	(void)snprintf(name, sizeof(name), "char/%u:%u", device->major, device->minor);
-	(void)snprintf(target, sizeof(target), "../%s", device->name);
-	/* A convenience for udev-like tools; the node itself is there. */
-	(void)symlinkat(target, dev_fd, name);
+	if (mknodat(dev_fd, name, S_IFCHR | mode, makedev(device->major, device->minor)) < 0)
+		return fail(-errno, "Cannot make the device node '%s' in the tree", device->host);
+	/* A convenience; the node itself is there. */
+	(void)symlinkat(device->target, dev_fd, device->by_number);
 	return 0;
 }
 
