@@ -113,13 +113,21 @@ static int leave_alone(const struct job *job, const char *why)
 }
 
 /* Most starts find what the one before left; then the disk has nothing to write. */
-static bool has_content(const char *path, const char *text, size_t bytes)
+static bool has_content(const struct job *job, const char *text, size_t bytes)
 {
-	auto_free char *present = NULL;
-	size_t present_bytes;
+	auto_close int fd = openat(job->parent_fd, job->name,
+				   O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	char present[4096];
 
-	return file_read(AT_FDCWD, path, SOURCE_MAX_BYTES, &present, &present_bytes) == 0 &&
-	       present_bytes == bytes && memcmp(present, text, bytes) == 0;
+	while (fd >= 0 && bytes > 0) {
+		ssize_t got = read(fd, present, bytes < sizeof(present) ? bytes : sizeof(present));
+
+		if (got <= 0 || memcmp(present, text, (size_t)got) != 0)
+			return false;
+		text += got;
+		bytes -= (size_t)got;
+	}
+	return fd >= 0;
 }
 
 static int do_copy(const struct job *job)
@@ -143,10 +151,10 @@ static int do_copy(const struct job *job)
 	if (place == -ENOENT || (place >= 0 && status.st_nlink > 1))
 		return replace_with(job, text, bytes);
 	TRY(place);
+	if ((size_t)status.st_size == bytes && has_content(job, text, bytes))
+		return 0;
 	/* Through the descriptor, so that what is opened is the regular file that was looked at. */
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", place);
-	if (has_content(path, text, bytes))
-		return 0;
 	fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC | O_NOCTTY);
 	if (fd < 0)
 		return -errno;

@@ -9,11 +9,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 
-#include "base/fd.h"
 #include "base/log.h"
 #include "base/scope.h"
 
@@ -53,12 +52,15 @@ static int make_file(int run_fd, const char *name, const char *line, mode_t mode
 {
 	auto_close int fd =
 		openat(run_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
-	char text[256];
-	int length = snprintf(text, sizeof(text), "%s\n", line ? line : "");
+	const struct iovec parts[] = {
+		{.iov_base = (void *)line, .iov_len = line ? strlen(line) : 0},
+		{.iov_base = (void *)"\n", .iov_len = 1},
+	};
 
 	if (fd < 0)
 		return -errno;
-	return line ? fd_write_all(fd, text, (size_t)length) : 0;
+	/* A file on tmpfs takes a line at once or not at all. */
+	return line && writev(fd, parts, ARRAY_LEN(parts)) < 0 ? -errno : 0;
 }
 
 static int make_inaccessibles(int run_fd)

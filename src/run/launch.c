@@ -81,6 +81,7 @@ static int bear(struct machine *machine, struct handshake *container)
 	struct payload_request request = {
 		.plan = machine->plan,
 		.sources = &machine->sources,
+		.arena = machine->arena,
 		.locks = machine->locks,
 		.supervisor_fd = machine->handshake.fd,
 		.handshake = *container,

@@ -17,6 +17,7 @@
 /* MADE: what exists now. */
 struct machine {
 	const struct plan *plan;
+	struct arena *arena;
 	const struct locks *locks;
 	struct undo *undo;
 	struct exchange exchange;

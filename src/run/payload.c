@@ -42,7 +42,6 @@ struct payload {
 	struct payload_request *request;
 	const struct plan *plan;
 	struct mount_site site;
-	struct arena arena;
 	struct strings environment;
 	struct user_identity user;
 	int console_fd; /* slave of our pty, -EBADF in a pipe without terminals */
@@ -294,7 +293,7 @@ static int confine(struct payload *payload)
 
 	leave_login_session();
 	TRY(find_user(payload));
-	environment_add_user(&payload->arena, &payload->environment, &payload->user);
+	environment_add_user(payload->request->arena, &payload->environment, &payload->user);
 	TRY(connect_streams(payload));
 	TRY(apply_limits(plan));
 	TRY(keep_only_passed_fds(payload));

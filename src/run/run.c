@@ -202,6 +202,7 @@ static int boot(struct run *run, int signal_fd, struct ending *ret)
 	auto_undo struct undo undo = {0};
 	struct machine machine = {
 		.plan = plan,
+		.arena = arena,
 		.locks = &run->locks,
 		.undo = &undo,
 		.pidfd = -EBADF,
