@@ -123,21 +123,24 @@ def arrived(site, reader, command, expected):
     return "no" if n == len(expected) else f"no, {n - len(expected):+} bytes"
 
 
-def transfers(site, table, reader, expected):
+def transfers(site, table, reader, expected, readers=None):
+    """Times a large file through each of a table's ways. A way may have a reader of its own. Without expected bytes
+    nothing is compared."""
+    readers = readers or {}
     commands, results = choose_all(site, table, ["/bin/cat", "/big"], prefix=reader + ["--copy"])
     for name in commands:
         results[name]["usec"] = []
     for _ in range(TRANSFER_ROUNDS):
         for name, command in commands.items():
-            done = subprocess.run(reader + command, env=site.environ, stdin=subprocess.DEVNULL,
+            done = subprocess.run(readers.get(name, reader) + command, env=site.environ, stdin=subprocess.DEVNULL,
                                   capture_output=True, text=True, errors="replace")
             if done.returncode == 0:
                 results[name]["usec"].append(int(done.stdout.split()[1]))
             else:
                 results[name].update(note="fails with the large file", broken=True)
     for name, command in commands.items():
-        results[name]["intact"] = arrived(site, reader, command, expected)
-        results[name]["broken"] |= results[name]["intact"] != "yes"
+        results[name]["intact"] = arrived(site, reader, command, expected) if expected else "–"
+        results[name]["broken"] |= results[name]["intact"] not in ("yes", "–")
     return results
 
 
@@ -161,9 +164,15 @@ def pty(site, rounds):
     # The guest's terminal has its default modes, under which a line ends in two bytes.
     expected = big_make(site).replace(b"\n", b"\r\n")
     results = transfers(site, peers.CONSOLES, [site.work + "/pty-read"], expected)
-    return transfers_print("Throughput of the console", "; the reader holds the outer terminal",
-                           results, "raw pty", [("raw pty", "≥ 0.9"),
-                                                ("bare copy", "none, for scale")])
+    results = transfers_print("Throughput of the console", "; the reader holds the outer terminal",
+                              results, "raw pty", [("raw pty", "≥ 0.9"),
+                                                   ("bare copy", "none, for scale")])
+    # One terminal on either side: what the console itself costs, without a second one behind it.
+    reader = site.work + "/pty-read"
+    swallowed = transfers(site, peers.SWALLOWED, [reader, "--pipe", "--null"], None, {"raw pty": [reader]})
+    transfers_print("Throughput of the console alone", "; the output is swallowed", swallowed, "raw pty",
+                    [("raw pty", "≥ 0.9")])
+    return {**results, **{name + ", swallowed": result for name, result in swallowed.items()}}
 
 
 def pipe(site, rounds):

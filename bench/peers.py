@@ -155,6 +155,13 @@ CONSOLES = {
     "script": script,
 }
 
+SWALLOWED = {
+    "raw pty": bare,
+    "nspawn": nspawn("read-only"),
+    "systemd-nspawn": systemd_nspawn("read-only"),
+    "script": script,
+}
+
 PIPES = {
     "plain pipe": bare,
     "nspawn": nspawn("pipe"),

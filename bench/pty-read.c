@@ -6,7 +6,8 @@
  *
  * The same reader serves the command alone (the raw figure) and the command behind something that
  * copies, so the ratio of the two is the cost of the copying. With --copy the bytes go to stdout
- * instead, to be compared; nothing is printed then. Run below itself with --copy it is the least
+ * instead, to be compared; nothing is printed then. With --null the command's output goes to
+ * /dev/null, and only the time counts. Run below itself with --copy it is the least
  * that copying between two terminals can cost.
  */
 #include <errno.h>
@@ -66,12 +67,14 @@ static int pipe_open(int *ret_read_fd, int *ret_write_fd)
 	return 0;
 }
 
-static _Noreturn void command_exec(char **words, int write_fd, bool is_pty)
+static _Noreturn void command_exec(char **words, int write_fd, bool is_pty, bool is_null)
 {
 	if (is_pty && (setsid() < 0 || ioctl(write_fd, TIOCSCTTY, 0) < 0))
 		_exit(127);
 	if (is_pty && (dup2(write_fd, STDIN_FILENO) < 0 || dup2(write_fd, STDERR_FILENO) < 0))
 		_exit(127);
+	if (is_null)
+		write_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	if (dup2(write_fd, STDOUT_FILENO) < 0)
 		_exit(127);
 	execvp(words[0], words);
@@ -130,7 +133,7 @@ static int drain(int read_fd, bool is_copied, uint64_t *ret_bytes)
 
 int main(int argc, char **argv)
 {
-	bool is_pty = true, is_copied = false;
+	bool is_pty = true, is_copied = false, is_null = false;
 	uint64_t bytes = 0, begin_usec;
 	int read_fd = -EBADF, write_fd = -EBADF, status, first = 1;
 	pid_t pid;
@@ -140,11 +143,13 @@ int main(int argc, char **argv)
 			is_pty = false;
 		else if (strcmp(argv[first], "--copy") == 0)
 			is_copied = true;
+		else if (strcmp(argv[first], "--null") == 0)
+			is_null = true;
 		else
 			break;
 	}
 	if (first >= argc || argv[first][0] == '-') {
-		fprintf(stderr, "usage: pty-read [--pipe] [--copy] COMMAND [WORD...]\n");
+		fprintf(stderr, "usage: pty-read [--pipe] [--copy] [--null] COMMAND [WORD...]\n");
 		return 1;
 	}
 	if (is_copied && output_set_raw() < 0)
@@ -157,7 +162,7 @@ int main(int argc, char **argv)
 	if (pid < 0)
 		return die("fork");
 	if (pid == 0)
-		command_exec(argv + first, write_fd, is_pty);
+		command_exec(argv + first, write_fd, is_pty, is_null);
 	close(write_fd);
 	if (drain(read_fd, is_copied, &bytes) < 0)
 		return die("read");
