@@ -124,6 +124,7 @@ WORDS = {
     "tun": (_has_tun, "needs /dev/net/tun"),
     "sys_resource": (_has_sys_resource, "needs CAP_SYS_RESOURCE"),
     "mirror": (apt.mirror_answers, "needs a Debian mirror that answers"),
+    "emulator": (lambda: shutil.which("qemu-system-x86_64") is not None, "needs qemu-system-x86_64"),
     "compiler": (lambda: shutil.which("gcc") is not None, "needs gcc"),
     "reference": (_has_reference, "needs systemd-nspawn of release 252, which test/compat compares with"),
 }
