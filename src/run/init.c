@@ -105,7 +105,7 @@ static void correct_listen_pid(char **environment, char *buffer, size_t bytes)
 
 /* Starts once PID 1 is what the payload may see, which the closed end of 'ready_fd' says. */
 __attribute__((noreturn)) static void become_payload(const struct init_request *request,
-						     int ready_fd, int failure_fd)
+						     int ready_fd)
 {
 	char listen_pid[32], nothing;
 	int error;
@@ -118,8 +118,8 @@ __attribute__((noreturn)) static void become_payload(const struct init_request *
 		;
 	reset_signals();
 	error = request->execute(request->environment, request->userdata);
-	if (write(failure_fd, &error, sizeof(error)) < 0) /* less than PIPE_BUF: all or nothing */
-		_exit(STATUS_ABNORMAL);
+	/* Only we still hold the handshake. */
+	request->report(error, /* sentence= */ NULL, request->userdata);
 	_exit(STATUS_REPORTED);
 }
 
@@ -294,21 +294,6 @@ static int supervise(pid_t payload, enum init_action *ret_end)
 	return status;
 }
 
-/*
- * Waits for the payload's exec, which closes its end of the pipe, or for what kept it from it.
- * Returns 0 or that negative errno.
- */
-static int hear_exec(int fd)
-{
-	ssize_t length;
-	int error;
-
-	do
-		length = read(fd, &error, sizeof(error));
-	while (length < 0 && errno == EINTR);
-	return length == sizeof(error) ? error : 0;
-}
-
 static int report_failure(const struct init_request *request, int error, const char *sentence)
 {
 	request->report(error, sentence, request->userdata);
@@ -316,8 +301,9 @@ static int report_failure(const struct init_request *request, int error, const c
 }
 
 /*
- * All of them. A pipe's reader shall find the end when the payload is gone, and the parent that of
- * the handshake.
+ * All of them, before the payload runs: with CAP_SYS_PTRACE it could take them from us. A pipe's
+ * reader shall find the end when the payload is gone, and the parent that of the handshake when it
+ * is executed. The last one that the payload waits for says GO.
  */
 static void close_everything(void)
 {
@@ -328,12 +314,12 @@ static void close_everything(void)
 		(void)close(fd); /* not ours to write to */
 }
 
-static int be_init(const struct init_request *request, pid_t payload, int ready_fd, int failure_fd)
+static int be_init(const struct init_request *request, pid_t payload)
 {
 	char name[] = "(sd-stubinit)"; /* what users of systemd look for */
 	char environment[256];
 	enum init_action end;
-	int status, error, length;
+	int status, length;
 
 	/* Both strings end in NUL, as in a real environment. */
 	length =
@@ -341,10 +327,6 @@ static int be_init(const struct init_request *request, pid_t payload, int ready_
 			 request->service, '\0', request->uuid);
 	show_as_init(name, environment, (size_t)length + 1);
 	keep_only_own_capabilities();
-	(void)close(ready_fd); /* says GO to the payload */
-	error = hear_exec(failure_fd);
-	if (error < 0)
-		return report_failure(request, error, /* sentence= */ NULL);
 	close_everything();
 	status = supervise(payload, &end);
 	/*
@@ -358,7 +340,7 @@ static int be_init(const struct init_request *request, pid_t payload, int ready_
 
 int init_run(const struct init_request *request)
 {
-	int ready[2], failure[2];
+	int ready[2];
 	sigset_t all;
 	pid_t payload;
 
@@ -370,15 +352,14 @@ int init_run(const struct init_request *request)
 	 */
 	if (request->has_terminal)
 		(void)ioctl(STDIN_FILENO, TIOCNOTTY);
-	if (pipe2(ready, O_CLOEXEC) < 0 || pipe2(failure, O_CLOEXEC) < 0)
+	if (pipe2(ready, O_CLOEXEC) < 0)
 		return report_failure(request, -errno, "Cannot make a pipe for the stub init");
 	payload = fork();
 	if (payload < 0)
 		return report_failure(request, -errno, "Cannot fork for the stub init");
-	/* Each side closes the ends that are the other's: only then are ends of file seen. */
-	(void)close(ready[payload == 0]);
-	(void)close(failure[payload != 0]);
-	if (payload == 0)
-		become_payload(request, ready[0], failure[1]);
-	return be_init(request, payload, ready[1], failure[0]);
+	if (payload > 0)
+		return be_init(request, payload);
+	/* Our copy of the other end would keep the end of file from us. */
+	(void)close(ready[1]);
+	become_payload(request, ready[0]);
 }

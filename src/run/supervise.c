@@ -254,7 +254,7 @@ static int handle_console(struct supervisor *supervisor, const struct pollfd *fd
 	return 0;
 }
 
-/* The stub init closes its end once its program runs; for the others close-on-exec did. */
+/* Its end is closed by the exec; the stub init gave up its copy before. */
 static void hear_payload(struct supervisor *supervisor)
 {
 	struct handshake *handshake = &supervisor->machine->handshake;
