@@ -129,6 +129,9 @@ static int explain_silence(struct machine *machine, int r)
 	siginfo_t info = {0};
 	int heard;
 
+	if (r == -EPROTO)
+		return refuse(EPROTO,
+			      "The payload and its supervisor disagree about the next step");
 	if (r != -EPIPE)
 		return r;
 	do

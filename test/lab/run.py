@@ -84,15 +84,7 @@ class Running:
         return self
 
     def __exit__(self, *_):
-        if self.process.poll() is None:
-            # Twice, so that it ends at once and yet tidies up; only then without mercy.
-            self.process.terminate()
-            time.sleep(0.05)
-            self.process.terminate()
-            try:
-                self.process.wait(timeout=5)
-            except subprocess.TimeoutExpired:
-                leaks.kill_all_below(self.process)
+        leaks.end(self.process)
         self._collect(time.monotonic() + 10, lambda: False)
         for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
             if stream:

@@ -37,16 +37,7 @@ class Terminal:
         return self
 
     def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.terminate()
-            time.sleep(0.05)
-            self.process.terminate()
-            try:
-                self.process.wait(timeout=5)
-            except subprocess.TimeoutExpired:
-                pass
-        if self.process.poll() is None:
-            leaks.kill_all_below(self.process)
+        leaks.end(self.process)
         self.process.wait(timeout=10)
         for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
             if stream:
