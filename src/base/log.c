@@ -17,6 +17,7 @@ static struct {
 	enum log_level level;
 	log_sink sink;
 	void *userdata;
+	const struct log_place *place;
 	bool raw_terminal;
 } state = {.level = LOG_NOTE};
 
@@ -34,6 +35,11 @@ void log_set_sink(log_sink sink, void *userdata)
 {
 	state.sink = sink;
 	state.userdata = userdata;
+}
+
+void log_set_place(const struct log_place *place)
+{
+	state.place = place;
 }
 
 void log_set_raw_terminal(bool raw)
@@ -101,7 +107,13 @@ __attribute__((format(printf, 3, 0))) static void speak(enum log_level level, in
 		(void)snprintf(sentence + length, sizeof(sentence) - (size_t)length, ": %s",
 			       text ? text : "unknown error");
 	}
-	if (state.sink)
+	if (state.place && level == LOG_FAILURE) {
+		const struct log_place *place = state.place;
+
+		state.place = NULL;
+		warn(0, "%s:%u: %s, ignoring it", place->file, place->line, sentence);
+		state.place = place;
+	} else if (state.sink)
 		state.sink(level, error, sentence, state.userdata);
 	else
 		log_forward(level, sentence);
@@ -133,7 +145,8 @@ void hint(const char *format, ...)
 	va_list arguments;
 
 	va_start(arguments, format);
-	speak(LOG_FAILURE, 0, format, arguments);
+	if (!state.place)
+		speak(LOG_FAILURE, 0, format, arguments);
 	va_end(arguments);
 }
 

@@ -29,6 +29,18 @@ enum log_level log_get_level(void);
 /* Sends every message to 'sink' instead of standard error; NULL restores standard error. */
 void log_set_sink(log_sink sink, void *userdata);
 
+/* A line of somebody's file. */
+struct log_place {
+	const char *file;
+	unsigned int line;
+};
+
+/*
+ * While a place is set, failures are warnings that begin with it and end in ", ignoring it", and
+ * hints are not shown. NULL ends that. The place is borrowed.
+ */
+void log_set_place(const struct log_place *place);
+
 /*
  * While a terminal is in raw mode a line feed does not return the carriage; with true, lines end in
  * CR LF.

@@ -31,9 +31,7 @@ void config_defaults(struct config *config)
 
 static bool boots_and_has_pid2(const struct config *config)
 {
-	/* The start mode holds only one of them; that both were asked for, their origins tell. */
-	return config->origin[SETTING_BOOT] == config->origin[SETTING_AS_PID2] &&
-	       config->origin[SETTING_BOOT] != ORIGIN_DEFAULT && config->start != START_COMMAND;
+	return config->has_two_starts;
 }
 
 static bool boots_with_ambient(const struct config *config)
@@ -119,5 +117,8 @@ int config_check(struct config *config)
 				hint("%s", rules[i].advice);
 			return r;
 		}
+	/* Who asks for debug messages besides wants to see what quiet hides. */
+	if (config->quiet && log_get_level() == LOG_NOTE)
+		log_set_level(LOG_WARNING);
 	return 0;
 }

@@ -21,6 +21,14 @@ struct reader {
 	char **rest; /* the next word; the array ends with NULL */
 };
 
+static int say(struct reader *reader, int setting, const char *value, bool adds)
+{
+	return setting_apply(reader->config, &(struct said){.setting = (enum setting)setting,
+							    .value = value,
+							    .origin = ORIGIN_OPTION,
+							    .adds = adds});
+}
+
 /* Callers look for the first two words to learn whether an option exists: they must not change. */
 static int refuse_unknown(const char *dashes, const char *name, size_t length)
 {
@@ -83,11 +91,12 @@ static int read_long(struct reader *reader, const char *word)
 {
 	size_t length = strcspn(word, "=");
 	const char *value = word[length] ? word + length + 1 : NULL;
+	bool adds = value && length > 0 && word[length - 1] == '+';
 	const struct setting_row *row;
 	char name[SETTING_NAME_MAX];
 	int setting;
 
-	setting = find_option(word, length);
+	setting = find_option(word, length - adds);
 	if (setting < 0)
 		return setting;
 	row = &setting_rows[setting];
@@ -96,9 +105,12 @@ static int read_long(struct reader *reader, const char *word)
 		return refuse(EINVAL, "Option '%s' takes no argument, but got '%s'", name, value);
 	if (row->argument == ARGUMENT_REQUIRED && !value)
 		TRY(take_word(reader, name, &value));
+	if (adds && !(row->flags & SETTING_IS_REPEATABLE))
+		return refuse(EINVAL, "Option '%s' has one value, nothing can be added to it",
+			      name);
 	if (row->flags & SETTING_TAKES_WORD && !value && *reader->rest && **reader->rest != '-')
 		value = *reader->rest++;
-	return setting_apply(reader->config, (enum setting)setting, value, ORIGIN_OPTION);
+	return say(reader, setting, value, adds);
 }
 
 /*
@@ -121,7 +133,7 @@ static int read_letters(struct reader *reader, const char *letters)
 				TRY(take_word(reader, option, &value));
 			letters = "";
 		}
-		r = setting_apply(reader->config, (enum setting)setting, value, ORIGIN_OPTION);
+		r = say(reader, setting, value, false);
 		if (r != 0)
 			return r;
 	}
@@ -156,11 +168,6 @@ int config_from_command_line(struct config *config, int argc, char **argv)
 	if (r != 0)
 		return r;
 	for (; *reader.rest; reader.rest++)
-		strings_add(&config->arena, &config->words, *reader.rest);
-	TRY(config_from_environment(config));
-	TRY(config_check(config));
-	/* Who asks for debug messages besides wants to see what quiet hides. */
-	if (config->quiet && log_get_level() == LOG_NOTE)
-		log_set_level(LOG_WARNING);
-	return 0;
+		TRY(say(&reader, SETTING_PARAMETERS, *reader.rest, false));
+	return config_from_environment(config);
 }

@@ -48,6 +48,14 @@ enum resolv_source {
 	RESOLV_STUB,   /* /run/systemd/resolve/stub-resolv.conf */
 };
 
+/* Which settings files count, and against what. */
+enum settings_mode {
+	SETTINGS_YES,      /* what an option said hides what a file says */
+	SETTINGS_NO,       /* none is read */
+	SETTINGS_OVERRIDE, /* what a file says hides what an option said */
+	SETTINGS_TRUSTED,  /* as yes, and every file may say anything */
+};
+
 enum tristate {
 	TRISTATE_NO,
 	TRISTATE_YES,
@@ -104,9 +112,13 @@ enum api_vfs_mode {
 struct config {
 	struct arena arena;
 	enum origin origin[_SETTING_COUNT]; /* where each setting's value comes from */
+	struct said_list said;              /* everything that counts, in order */
+	bool has_resets;                    /* config_merge() is needed even without files */
 
 	/* The program itself */
 	bool quiet;
+	bool no_pager;
+	enum settings_mode settings;
 	const char *program; /* argv[0]'s last component, for messages that cite the call */
 
 	/* The tree */
@@ -115,6 +127,7 @@ struct config {
 
 	/* What runs */
 	enum start_mode start;
+	bool has_two_starts;  /* --boot and --as-pid2, neither taken back */
 	struct strings words; /* command and arguments, or init's arguments */
 	const char *working_directory;
 	struct strings environment; /* NAME=VALUE of --setenv, in order */

@@ -22,9 +22,12 @@
 
 #define NONE ARGUMENT_NONE
 #define ONE ARGUMENT_REQUIRED
+#define SWITCH ARGUMENT_SWITCH
 #define OPT ARGUMENT_OPTIONAL
 #define MANY SETTING_IS_REPEATABLE
-#define TRUST SETTING_IS_TRUSTED_ONLY
+#define SAFE SETTING_IS_HARMLESS
+#define WALL SETTING_CONFINES
+#define FILES SETTING_IS_PATH
 #define OLD SETTING_IS_OBSOLETE
 #define HIDE SETTING_IS_HIDDEN
 #define LATER SETTING_IS_LATER
@@ -41,11 +44,16 @@ const struct setting_row setting_rows[_SETTING_COUNT] = {
 	[SETTING_VERSION] = {"version", 0, NONE, NULL, NULL,
 		GROUP, 0, version_show, 0, NULL, "Show the version"},
 	[SETTING_NO_PAGER] = {"no-pager", 0, NONE, NULL, NULL,
-		GROUP, 0, set_accepted, 0, NULL, "Do not pipe output into a pager"},
-	[SETTING_QUIET] = {"quiet", 'q', NONE, NULL, NULL,
+		GROUP, 0, set_flag, AT(no_pager), NULL, "Do not pipe output into a pager"},
+	[SETTING_QUIET] = {"quiet", 'q', SWITCH, NULL, NULL,
 		GROUP, 0, set_flag, AT(quiet), NULL, "Say nothing but warnings and errors"},
+	[SETTING_DRY_RUN] = {"dry-run", 0, OPT, "FORMAT", NULL,
+		GROUP, LATER, NULL, 0, NULL, "Show what would be done and why, and do nothing: text, json"},
+	[SETTING_JSON_ERRORS] = {"json-errors", 0, NONE, NULL, NULL,
+		GROUP, LATER, NULL, 0, NULL, "Print messages as JSON, errors with their stable identifiers"},
 	[SETTING_SETTINGS] = {"settings", 0, ONE, "MODE", NULL,
-		GROUP, 0, set_off_only, 0, &settings_names, "Load a settings file: no"},
+		GROUP, 0, set_settings, AT(settings), &settings_names,
+		"Use of settings files: yes, no, override, trusted"},
 	[SETTING_CLEANUP] = {"cleanup", 0, NONE, NULL, NULL,
 		GROUP, LATER, NULL, 0, NULL, "Remove what a crashed instance left behind"},
 	[SETTING_NO_ASK_PASSWORD] = {"no-ask-password", 0, NONE, NULL, NULL,
@@ -59,23 +67,23 @@ const struct setting_row setting_rows[_SETTING_COUNT] = {
 #undef GROUP
 #define GROUP GROUP_IMAGE
 	[SETTING_DIRECTORY] = {"directory", 'D', ONE, "PATH", NULL,
-		GROUP, EMPTY, set_directory, AT(directory), NULL, "Root directory of the container"},
+		GROUP, FILES | EMPTY, set_directory, AT(directory), NULL, "Root directory of the container"},
 	[SETTING_TEMPLATE] = {"template", 0, ONE, "PATH", NULL,
-		GROUP, LATER, NULL, 0, NULL, "Make the root directory from this tree if it is missing"},
-	[SETTING_EPHEMERAL] = {"ephemeral", 'x', NONE, NULL, "Exec.Ephemeral",
-		GROUP, LATER | TRUST, NULL, 0, NULL, "Run from a snapshot that is thrown away"},
+		GROUP, FILES | LATER, NULL, 0, NULL, "Make the root directory from this tree if it is missing"},
+	[SETTING_EPHEMERAL] = {"ephemeral", 'x', SWITCH, NULL, "Exec.Ephemeral",
+		GROUP, LATER, NULL, 0, NULL, "Run from a snapshot that is thrown away"},
 	[SETTING_IMAGE] = {"image", 'i', ONE, "PATH", NULL,
-		GROUP, LATER, NULL, 0, NULL, "Disk image or block device of the container"},
+		GROUP, FILES | LATER, NULL, 0, NULL, "Disk image or block device of the container"},
 	[SETTING_MSTACK] = {"mstack", 0, ONE, "PATH", NULL,
 		GROUP, LATER | HIDE, NULL, 0, NULL, NULL},
 	[SETTING_IMAGE_POLICY] = {"image-policy", 0, ONE, "POLICY", NULL,
 		GROUP, LATER, NULL, 0, NULL, "Which partitions of an image to use, and how"},
 	[SETTING_OCI_BUNDLE] = {"oci-bundle", 0, ONE, "PATH", NULL,
-		GROUP, LATER, NULL, 0, NULL, "OCI runtime bundle"},
-	[SETTING_READ_ONLY] = {"read-only", 0, NONE, NULL, "Files.ReadOnly",
-		GROUP, 0, set_flag, AT(read_only), NULL, "Make the root directory read-only"},
+		GROUP, FILES | LATER, NULL, 0, NULL, "OCI runtime bundle"},
+	[SETTING_READ_ONLY] = {"read-only", 0, SWITCH, NULL, "Files.ReadOnly",
+		GROUP, SAFE | WALL, set_flag, AT(read_only), NULL, "Make the root directory read-only"},
 	[SETTING_VOLATILE] = {"volatile", 0, OPT, "MODE", "Files.Volatile",
-		GROUP, 0, set_off_only, 0, &volatile_names, "Keep changes in memory only: no"},
+		GROUP, SAFE | WALL, set_off_only, 0, &volatile_names, "Keep changes in memory only: no"},
 	[SETTING_ROOT_HASH] = {"root-hash", 0, ONE, "HASH", NULL,
 		GROUP, LATER, NULL, 0, NULL, "Verity root hash of the image"},
 	[SETTING_ROOT_HASH_SIG] = {"root-hash-sig", 0, ONE, "SIGNATURE", NULL,
@@ -86,33 +94,35 @@ const struct setting_row setting_rows[_SETTING_COUNT] = {
 		GROUP, LATER, NULL, 0, NULL, "Use a directory inside the tree as root"},
 #undef GROUP
 #define GROUP GROUP_EXECUTION
-	[SETTING_AS_PID2] = {"as-pid2", 'a', NONE, NULL, "Exec.ProcessTwo",
-		GROUP, 0, set_as_pid2, 0, NULL, "Run the command as PID 2, below a minimal init"},
-	[SETTING_BOOT] = {"boot", 'b', NONE, NULL, "Exec.Boot",
-		GROUP, 0, set_boot, 0, NULL, "Boot the tree: run its init, with the words as arguments"},
+	[SETTING_AS_PID2] = {"as-pid2", 'a', SWITCH, NULL, "Exec.ProcessTwo",
+		GROUP, SAFE, set_as_pid2, 0, NULL, "Run the command as PID 2, below a minimal init"},
+	[SETTING_BOOT] = {"boot", 'b', SWITCH, NULL, "Exec.Boot",
+		GROUP, SAFE, set_boot, 0, NULL, "Boot the tree: run its init, with the words as arguments"},
 	[SETTING_PARAMETERS] = {NULL, 0, ONE, "WORDS", "Exec.Parameters",
-		GROUP, LATER | HIDE, NULL, 0, NULL, NULL},
+		GROUP, SAFE | HIDE | MANY | EMPTY, set_parameters, AT(words), NULL, NULL},
 	[SETTING_CHDIR] = {"chdir", 0, ONE, "PATH", "Exec.WorkingDirectory",
-		GROUP, EMPTY, set_chdir, AT(working_directory), NULL, "Working directory inside"},
+		GROUP, SAFE | EMPTY, set_chdir, AT(working_directory), NULL, "Working directory inside"},
 	[SETTING_SETENV] = {"setenv", 'E', ONE, "NAME[=VALUE]", "Exec.Environment",
-		GROUP, MANY, set_variable, 0, NULL, "Set a variable in the environment of PID 1, or pass ours on"},
+		GROUP, SAFE | MANY, set_variable, 0, NULL, "Set a variable in the environment of PID 1, or pass ours on"},
 	[SETTING_UID] = {"uid", 'u', ONE, "USER", "Exec.User",
-		GROUP, 0, set_user, AT(user), NULL,
+		GROUP, SAFE | WALL, set_user, AT(user), NULL,
 		"Run the command as this user of the container, by name or number"},
 	[SETTING_KILL_SIGNAL] = {"kill-signal", 0, ONE, "SIGNAL", "Exec.KillSignal",
-		GROUP, 0, set_kill_signal, AT(kill_signal), NULL, "Signal that asks PID 1 to shut down"},
+		GROUP, SAFE, set_kill_signal, AT(kill_signal), NULL, "Signal that asks PID 1 to shut down"},
 	[SETTING_NOTIFY_READY] = {"notify-ready", 0, ONE, "BOOL", "Exec.NotifyReady",
-		GROUP, 0, set_flag, AT(notify_ready), NULL, "Be ready only when PID 1 says that it is"},
+		GROUP, SAFE, set_flag, AT(notify_ready), NULL, "Be ready only when PID 1 says that it is"},
 	[SETTING_SUPPRESS_SYNC] = {"suppress-sync", 0, ONE, "BOOL", "Exec.SuppressSync",
-		GROUP, 0, set_flag, AT(suppress_sync), NULL, "Make sync(2) and its relatives do nothing"},
+		GROUP, SAFE, set_flag, AT(suppress_sync), NULL, "Make sync(2) and its relatives do nothing"},
 #undef GROUP
 #define GROUP GROUP_IDENTITY
 	[SETTING_MACHINE] = {"machine", 'M', ONE, "NAME", NULL,
 		GROUP, EMPTY, set_hostname, AT(machine), NULL, "Name of the machine"},
 	[SETTING_HOSTNAME] = {"hostname", 0, ONE, "NAME", "Exec.Hostname",
-		GROUP, EMPTY, set_hostname, AT(hostname), NULL, "Host name, if not the name of the machine"},
+		GROUP, SAFE | EMPTY, set_hostname, AT(hostname), NULL, "Host name, if not the name of the machine"},
 	[SETTING_UUID] = {"uuid", 0, ONE, "UUID", "Exec.MachineID",
-		GROUP, TRUST, set_uuid, 0, NULL, "Machine id, if the tree has none"},
+		GROUP, 0, set_uuid, 0, NULL, "Machine id, if the tree has none"},
+	[SETTING_NO_OS_CHECK] = {"no-os-check", 0, NONE, NULL, NULL,
+		GROUP, LATER, NULL, 0, NULL, "Start even a tree that does not look like an operating system"},
 #undef GROUP
 #define GROUP GROUP_PROPERTIES
 	[SETTING_SLICE] = {"slice", 'S', ONE, "SLICE", NULL,
@@ -123,72 +133,74 @@ const struct setting_row setting_rows[_SETTING_COUNT] = {
 	[SETTING_REGISTER] = {"register", 0, ONE, "BOOL", NULL,
 		GROUP, 0, set_register, AT(register_machine), &register_names,
 		"Register with the machine manager: no, auto"},
-	[SETTING_KEEP_UNIT] = {"keep-unit", 0, NONE, NULL, NULL,
+	[SETTING_KEEP_UNIT] = {"keep-unit", 0, SWITCH, NULL, NULL,
 		GROUP, 0, set_flag, AT(keep_unit), NULL, "Stay in the unit that nspawn runs in"},
 #undef GROUP
 #define GROUP GROUP_USERS
 	[SETTING_PRIVATE_USERS] = {"private-users", 0, OPT, "MODE", "Exec.PrivateUsers",
-		GROUP, TRUST, set_off_only, 0, &private_users_names, "Run in a user namespace: no"},
+		GROUP, 0, set_off_only, 0, &private_users_names, "Run in a user namespace: no"},
 	[SETTING_PRIVATE_USERS_PICK] = {NULL, 'U', NONE, NULL, NULL,
 		GROUP, LATER, NULL, 0, NULL, "Run in a user namespace if the kernel has them"},
 	[SETTING_PRIVATE_USERS_OWNERSHIP] = {"private-users-ownership", 0, ONE, "MODE", "Files.PrivateUsersOwnership",
-		GROUP, LATER | TRUST, NULL, 0, &ownership_names, "How the tree's owners follow the user namespace"},
+		GROUP, LATER, NULL, 0, &ownership_names, "How the tree's owners follow the user namespace"},
 	[SETTING_PRIVATE_USERS_CHOWN] = {"private-users-chown", 0, OPT, "BOOL", "Files.PrivateUsersChown",
-		GROUP, LATER | TRUST | OLD | HIDE, NULL, 0, NULL, NULL},
+		GROUP, LATER | OLD | HIDE, NULL, 0, NULL, NULL},
 	[SETTING_PRIVATE_USERS_DELEGATE] = {"private-users-delegate", 0, ONE, "NUMBER", "Exec.PrivateUsersDelegate",
-		GROUP, LATER | TRUST, NULL, 0, NULL, "Further ranges of ids for containers inside"},
+		GROUP, LATER, NULL, 0, NULL, "Further ranges of ids for containers inside"},
 #undef GROUP
 #define GROUP GROUP_NETWORK
-	[SETTING_PRIVATE_NETWORK] = {"private-network", 0, NONE, NULL, "Network.Private",
-		GROUP, TRUST, set_flag, AT(private_network), NULL,
+	[SETTING_PRIVATE_NETWORK] = {"private-network", 0, SWITCH, NULL, "Network.Private",
+		GROUP, 0, set_flag, AT(private_network), NULL,
 		"Give the container a network of its own, with nothing but lo"},
 	[SETTING_NETWORK_INTERFACE] = {"network-interface", 0, ONE, "HOSTIF[:NAME]", "Network.Interface",
-		GROUP, LATER | TRUST | MANY, NULL, 0, NULL, "Move an interface of the host in"},
+		GROUP, LATER | MANY, NULL, 0, NULL, "Move an interface of the host in"},
 	[SETTING_NETWORK_MACVLAN] = {"network-macvlan", 0, ONE, "HOSTIF[:NAME]", "Network.MACVLAN",
-		GROUP, LATER | TRUST | MANY, NULL, 0, NULL, "Make a macvlan interface of one of the host"},
+		GROUP, LATER | MANY, NULL, 0, NULL, "Make a macvlan interface of one of the host"},
 	[SETTING_NETWORK_IPVLAN] = {"network-ipvlan", 0, ONE, "HOSTIF[:NAME]", "Network.IPVLAN",
-		GROUP, LATER | TRUST | MANY, NULL, 0, NULL, "Make an ipvlan interface of one of the host"},
-	[SETTING_NETWORK_VETH] = {"network-veth", 'n', NONE, NULL, "Network.VirtualEthernet",
-		GROUP, LATER | TRUST, NULL, 0, NULL, "Connect the container to the host by a virtual cable"},
+		GROUP, LATER | MANY, NULL, 0, NULL, "Make an ipvlan interface of one of the host"},
+	[SETTING_NETWORK_VETH] = {"network-veth", 'n', SWITCH, NULL, "Network.VirtualEthernet",
+		GROUP, LATER, NULL, 0, NULL, "Connect the container to the host by a virtual cable"},
 	[SETTING_NETWORK_VETH_EXTRA] = {"network-veth-extra", 0, ONE, "HOSTIF[:NAME]", "Network.VirtualEthernetExtra",
-		GROUP, LATER | TRUST | MANY, NULL, 0, NULL, "Add one more virtual cable"},
+		GROUP, LATER | MANY, NULL, 0, NULL, "Add one more virtual cable"},
 	[SETTING_NETWORK_BRIDGE] = {"network-bridge", 0, ONE, "BRIDGE", "Network.Bridge",
-		GROUP, LATER | TRUST, NULL, 0, NULL, "Plug the cable into a bridge"},
+		GROUP, LATER, NULL, 0, NULL, "Plug the cable into a bridge"},
 	[SETTING_NETWORK_ZONE] = {"network-zone", 0, ONE, "NAME", "Network.Zone",
-		GROUP, LATER | TRUST, NULL, 0, NULL, "Plug the cable into a bridge made for the zone"},
+		GROUP, LATER, NULL, 0, NULL, "Plug the cable into a bridge made for the zone"},
 	[SETTING_NETWORK_NAMESPACE_PATH] = {"network-namespace-path", 0, ONE, "PATH", "Network.NamespacePath",
-		GROUP, LATER | TRUST, NULL, 0, NULL, "Join an existing network namespace"},
+		GROUP, LATER, NULL, 0, NULL, "Join an existing network namespace"},
 	[SETTING_PORT] = {"port", 'p', ONE, "[PROTOCOL:]PORT[:PORT]", "Network.Port",
-		GROUP, LATER | TRUST | MANY, NULL, 0, NULL, "Forward a port of the host"},
+		GROUP, LATER | MANY, NULL, 0, NULL, "Forward a port of the host"},
 #undef GROUP
 #define GROUP GROUP_SECURITY
 	[SETTING_CAPABILITY] = {"capability", 0, ONE, "LIST", "Exec.Capability",
-		GROUP, TRUST | MANY | EMPTY, set_capabilities, AT(capabilities_added), &capability_names,
+		GROUP, MANY | EMPTY, set_capabilities, AT(capabilities_added), &capability_names,
 		"Keep more capabilities than the default, or 'all'"},
 	[SETTING_DROP_CAPABILITY] = {"drop-capability", 0, ONE, "LIST", "Exec.DropCapability",
-		GROUP, MANY | EMPTY, set_capabilities, AT(capabilities_dropped), &capability_names,
+		GROUP, SAFE | WALL | MANY | EMPTY, set_capabilities, AT(capabilities_dropped), &capability_names,
 		"Drop capabilities"},
 	[SETTING_AMBIENT_CAPABILITY] = {"ambient-capability", 0, ONE, "LIST", "Exec.AmbientCapability",
-		GROUP, TRUST | MANY | EMPTY, set_capabilities, AT(capabilities_ambient), &capability_names,
+		GROUP, MANY | EMPTY, set_capabilities, AT(capabilities_ambient), &capability_names,
 		"Capabilities of a command that does not run as root"},
 	[SETTING_NO_NEW_PRIVILEGES] = {"no-new-privileges", 0, ONE, "BOOL", "Exec.NoNewPrivileges",
-		GROUP, 0, set_flag, AT(no_new_privileges), NULL, "No program inside may gain privileges"},
+		GROUP, SAFE | WALL, set_flag, AT(no_new_privileges), NULL, "No program inside may gain privileges"},
 	[SETTING_SYSTEM_CALL_FILTER] = {"system-call-filter", 0, ONE, "[~]LIST", "Exec.SystemCallFilter",
-		GROUP, MANY | EMPTY, set_system_call_filter, 0, NULL,
+		GROUP, SAFE | WALL | MANY | EMPTY, set_system_call_filter, 0, NULL,
 		"Allow, or with '~' deny, system calls and @groups"},
 	[SETTING_RESTRICT_ADDRESS_FAMILIES] = {"restrict-address-families", 0, ONE, "[~]LIST",
 		"Exec.RestrictAddressFamilies",
-		GROUP, MANY | EMPTY, set_address_families, 0, &family_names,
+		GROUP, SAFE | WALL | MANY | EMPTY, set_address_families, 0, &family_names,
 		"Allow only, or with '~' deny, families of sockets, or 'none'"},
 	[SETTING_SELINUX_CONTEXT] = {"selinux-context", 'Z', ONE, "LABEL", NULL,
 		GROUP, LATER, NULL, 0, NULL, "SELinux label of processes inside"},
 	[SETTING_SELINUX_APIFS_CONTEXT] = {"selinux-apifs-context", 'L', ONE, "LABEL", NULL,
 		GROUP, LATER, NULL, 0, NULL, "SELinux label of file systems made for the container"},
+	[SETTING_APPARMOR_PROFILE] = {"apparmor-profile", 0, ONE, "PROFILE", NULL,
+		GROUP, LATER, NULL, 0, NULL, "AppArmor profile of processes inside"},
 #undef GROUP
 #define GROUP GROUP_RESOURCES
 	[SETTING_RLIMIT] = {"rlimit", 0, ONE, "NAME=SOFT[:HARD]", NULL,
 		GROUP, MANY, set_rlimit, 0, &limit_names, "Limit a resource of the payload, see setrlimit(2)"},
-#define LIMIT(name) {NULL, 0, ONE, "SOFT[:HARD]", "Exec.Limit" name, GROUP, TRUST | HIDE, set_limit, 0, NULL, NULL}
+#define LIMIT(name) {NULL, 0, ONE, "SOFT[:HARD]", "Exec.Limit" name, GROUP, HIDE, set_limit, 0, NULL, NULL}
 	[SETTING_LIMIT_CPU]             = LIMIT("CPU"),
 	[SETTING_LIMIT_FSIZE]           = LIMIT("FSIZE"),
 	[SETTING_LIMIT_DATA]            = LIMIT("DATA"),
@@ -207,23 +219,23 @@ const struct setting_row setting_rows[_SETTING_COUNT] = {
 	[SETTING_LIMIT_RTTIME]          = LIMIT("RTTIME"),
 #undef LIMIT
 	[SETTING_OOM_SCORE_ADJUST] = {"oom-score-adjust", 0, ONE, "NUMBER", "Exec.OOMScoreAdjust",
-		GROUP, TRUST, set_oom_score_adjust, 0, NULL, "Who dies first when memory is short: -1000 to 1000"},
+		GROUP, 0, set_oom_score_adjust, 0, NULL, "Who dies first when memory is short: -1000 to 1000"},
 	[SETTING_CPU_AFFINITY] = {"cpu-affinity", 0, ONE, "CPUS", "Exec.CPUAffinity",
-		GROUP, TRUST | EMPTY, set_cpu_affinity, 0, NULL, "Run on these processors only, like 0,2-5"},
+		GROUP, EMPTY, set_cpu_affinity, 0, NULL, "Run on these processors only, like 0,2-5"},
 	[SETTING_PERSONALITY] = {"personality", 0, ONE, "ARCH", "Exec.Personality",
-		GROUP, 0, set_personality, 0, &personality_names, "Architecture that uname(2) reports"},
+		GROUP, SAFE, set_personality, 0, &personality_names, "Architecture that uname(2) reports"},
 #undef GROUP
 #define GROUP GROUP_INTEGRATION
 	[SETTING_RESOLV_CONF] = {"resolv-conf", 0, ONE, "MODE", "Exec.ResolvConf",
-		GROUP, 0, set_resolv_conf, 0, &resolv_conf_names, "How /etc/resolv.conf is filled"},
+		GROUP, SAFE, set_resolv_conf, 0, &resolv_conf_names, "How /etc/resolv.conf is filled"},
 	[SETTING_TIMEZONE] = {"timezone", 0, ONE, "MODE", "Exec.Timezone",
-		GROUP, 0, set_timezone, AT(timezone), &timezone_names, "How /etc/localtime is filled"},
+		GROUP, SAFE, set_timezone, AT(timezone), &timezone_names, "How /etc/localtime is filled"},
 	[SETTING_LINK_JOURNAL] = {"link-journal", 0, ONE, "MODE", "Exec.LinkJournal",
-		GROUP, TRUST, set_off_only, 0, &link_journal_names, "Link the journals of host and container: no"},
+		GROUP, 0, set_off_only, 0, &link_journal_names, "Link the journals of host and container: no"},
 	[SETTING_LINK_JOURNAL_TRY_GUEST] = {NULL, 'j', NONE, NULL, NULL,
 		GROUP, LATER, NULL, 0, NULL, "The same as --link-journal=try-guest"},
 	[SETTING_FORWARD_JOURNAL] = {"forward-journal", 0, ONE, "PATH", NULL,
-		GROUP, LATER, NULL, 0, NULL, "Store the container's journal in this file or directory"},
+		GROUP, FILES | LATER, NULL, 0, NULL, "Store the container's journal in this file or directory"},
 	[SETTING_FORWARD_JOURNAL_MAX_USE] = {"forward-journal-max-use", 0, ONE, "BYTES", NULL,
 		GROUP, LATER, NULL, 0, NULL, "Space that journal may take"},
 	[SETTING_FORWARD_JOURNAL_KEEP_FREE] = {"forward-journal-keep-free", 0, ONE, "BYTES", NULL,
@@ -235,23 +247,23 @@ const struct setting_row setting_rows[_SETTING_COUNT] = {
 #undef GROUP
 #define GROUP GROUP_MOUNTS
 	[SETTING_BIND] = {"bind", 0, ONE, "PATH[:PATH[:OPTIONS]]", "Files.Bind",
-		GROUP, TRUST | MANY, set_bind, 0, NULL,
+		GROUP, FILES | MANY, set_bind, 0, NULL,
 		"Mount a file or directory of the host, or with '+' of the tree"},
 	[SETTING_BIND_RO] = {"bind-ro", 0, ONE, "PATH[:PATH[:OPTIONS]]", "Files.BindReadOnly",
-		GROUP, TRUST | MANY, set_bind, 0, NULL, "The same, read-only"},
+		GROUP, FILES | MANY, set_bind, 0, NULL, "The same, read-only"},
 	[SETTING_INACCESSIBLE] = {"inaccessible", 0, ONE, "PATH", "Files.Inaccessible",
-		GROUP, TRUST | MANY, set_inaccessible, 0, NULL,
+		GROUP, MANY, set_inaccessible, 0, NULL,
 		"Cover a file or directory with one that nobody can open"},
 	[SETTING_TMPFS] = {"tmpfs", 0, ONE, "PATH[:OPTIONS]", "Files.TemporaryFileSystem",
-		GROUP, TRUST | MANY, set_tmpfs, 0, NULL, "Mount an empty file system in memory"},
+		GROUP, MANY, set_tmpfs, 0, NULL, "Mount an empty file system in memory"},
 	[SETTING_OVERLAY] = {"overlay", 0, ONE, "PATH[:PATH…]:PATH", "Files.Overlay",
-		GROUP, LATER | TRUST | MANY, NULL, 0, NULL, "Mount directories on top of each other"},
+		GROUP, FILES | LATER | MANY, NULL, 0, NULL, "Mount directories on top of each other"},
 	[SETTING_OVERLAY_RO] = {"overlay-ro", 0, ONE, "PATH[:PATH…]:PATH", "Files.OverlayReadOnly",
-		GROUP, LATER | TRUST | MANY, NULL, 0, NULL, "The same, read-only"},
+		GROUP, FILES | LATER | MANY, NULL, 0, NULL, "The same, read-only"},
 	[SETTING_BIND_USER] = {"bind-user", 0, ONE, "NAME", "Files.BindUser",
-		GROUP, LATER | TRUST | MANY, NULL, 0, NULL, "Make a user of the host known inside"},
+		GROUP, LATER | MANY, NULL, 0, NULL, "Make a user of the host known inside"},
 	[SETTING_BIND_USER_SHELL] = {"bind-user-shell", 0, ONE, "BOOL|PATH", "Files.BindUserShell",
-		GROUP, LATER | TRUST, NULL, 0, NULL, "Shell of those users"},
+		GROUP, LATER, NULL, 0, NULL, "Shell of those users"},
 	[SETTING_BIND_USER_GROUP] = {"bind-user-group", 0, ONE, "NAME", NULL,
 		GROUP, LATER | MANY, NULL, 0, NULL, "Further group of those users"},
 #undef GROUP
@@ -303,27 +315,40 @@ int setting_from_key(const char *key)
 	return -ENOENT;
 }
 
-int setting_apply(struct config *config, enum setting setting, const char *value,
-		  enum origin origin)
+bool said_is_reset(const struct said *said)
 {
-	const struct setting_row *row = &setting_rows[setting];
+	unsigned int flags = setting_rows[said->setting].flags;
+
+	/* An empty word of the command line is a word. */
+	return flags & SETTING_IS_REPEATABLE && said->value && !*said->value &&
+	       (said->origin == ORIGIN_FILE || !(flags & SETTING_MAY_BE_EMPTY));
+}
+
+int setting_apply(struct config *config, const struct said *said)
+{
+	const struct setting_row *row = &setting_rows[said->setting];
+	const char *value = said->value;
 	char name[SETTING_NAME_MAX], noun[SETTING_NAME_MAX + 16];
-	struct asking asking = {config, row, setting, origin, noun};
-	bool is_key = origin == ORIGIN_FILE || (!row->option && !row->letter);
+	struct asking asking = {config, row, said->setting, said->origin, noun};
+	bool is_key = said->origin == ORIGIN_FILE || (!row->option && !row->letter);
 	int r;
 
 	(void)snprintf(noun, sizeof(noun), "%s '%s'", is_key ? "Key" : "Option",
-		       is_key ? row->key : setting_name(setting, name));
+		       is_key ? row->key : setting_name(said->setting, name));
 	if (row->flags & SETTING_IS_LATER)
 		return refuse(EOPNOTSUPP, "%s is not available yet", noun);
-	if (value && !*value && !(row->flags & SETTING_MAY_BE_EMPTY))
+	if (said_is_reset(said))
+		config->has_resets = true;
+	else if (value && !*value && !(row->flags & SETTING_MAY_BE_EMPTY))
 		return refuse(EINVAL, "%s needs a value that is not empty", noun);
 	if (value && row->choices && strcmp(value, "help") == 0 && !is_key) {
 		names_show(row->choices);
 		return 1;
 	}
-	r = row->parse(&asking, value);
+	r = said_is_reset(said) ? 0 : row->parse(&asking, value);
+	if (r == 0 && !said->adds)
+		config->origin[said->setting] = said->origin;
 	if (r == 0)
-		config->origin[setting] = origin;
+		*ARRAY_ADD(&config->arena, &config->said) = *said;
 	return r;
 }

@@ -6,8 +6,10 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
+struct arena;
 struct config;
 struct names;
 
@@ -17,6 +19,8 @@ enum setting {
 	SETTING_VERSION,
 	SETTING_NO_PAGER,
 	SETTING_QUIET,
+	SETTING_DRY_RUN,
+	SETTING_JSON_ERRORS,
 	SETTING_SETTINGS,
 	SETTING_CLEANUP,
 	SETTING_NO_ASK_PASSWORD,
@@ -51,6 +55,7 @@ enum setting {
 	SETTING_MACHINE,
 	SETTING_HOSTNAME,
 	SETTING_UUID,
+	SETTING_NO_OS_CHECK,
 
 	SETTING_SLICE,
 	SETTING_PROPERTY,
@@ -82,6 +87,7 @@ enum setting {
 	SETTING_RESTRICT_ADDRESS_FAMILIES,
 	SETTING_SELINUX_CONTEXT,
 	SETTING_SELINUX_APIFS_CONTEXT,
+	SETTING_APPARMOR_PROFILE,
 
 	SETTING_RLIMIT,
 	SETTING_LIMIT_CPU, /* the sixteen keys, in the order of 'limit_names' */
@@ -144,6 +150,7 @@ enum origin {
 
 enum setting_argument {
 	ARGUMENT_NONE,
+	ARGUMENT_SWITCH,   /* --option or --option=BOOL; shown without the value */
 	ARGUMENT_REQUIRED, /* --option=VALUE or --option VALUE */
 	ARGUMENT_OPTIONAL, /* --option or --option=VALUE */
 };
@@ -166,14 +173,35 @@ enum setting_group {
 };
 
 enum setting_flags {
-	SETTING_IS_REPEATABLE = 1 << 0,   /* values add up; else the last one wins */
-	SETTING_IS_TRUSTED_ONLY = 1 << 1, /* its file key counts only in a trusted file */
-	SETTING_IS_OBSOLETE = 1 << 2,     /* accepted for old callers */
-	SETTING_IS_HIDDEN = 1 << 3,       /* not in --help */
-	SETTING_IS_LATER = 1 << 4,        /* known, but not available yet */
-	SETTING_MAY_BE_EMPTY = 1 << 5,    /* an empty value has a meaning, mostly to unset */
-	SETTING_TAKES_WORD = 1 << 6,      /* takes the next word, unless it begins with a dash */
+	SETTING_IS_REPEATABLE = 1 << 0, /* values add up; else the last one wins */
+	SETTING_IS_HARMLESS = 1 << 1,   /* its key counts even in a file that is not trusted */
+	SETTING_CONFINES = 1 << 2,      /* an untrusted file never beats an option here */
+	SETTING_IS_OBSOLETE = 1 << 3,   /* accepted for old callers */
+	SETTING_IS_HIDDEN = 1 << 4,     /* not in --help */
+	SETTING_IS_LATER = 1 << 5,      /* known, but not available yet */
+	SETTING_MAY_BE_EMPTY = 1 << 6,  /* an empty value has a meaning, mostly to unset */
+	SETTING_TAKES_WORD = 1 << 7,    /* takes the next word, unless it begins with a dash */
+	SETTING_IS_PATH = 1 << 8,       /* completion offers files */
 };
+
+/* One thing that somebody said, as text, before it is looked at. */
+struct said {
+	enum setting setting;
+	const char *value; /* NULL: an option without one */
+	enum origin origin;
+	const char *file;  /* ORIGIN_FILE: its path, */
+	unsigned int line; /* and where in it, from 1 */
+	bool is_trusted;   /* ORIGIN_FILE: the file may say anything */
+	bool adds;         /* "+=": joins what others say instead of replacing it */
+};
+
+struct said_list {
+	struct said *items;
+	size_t count, room;
+};
+
+/* True for an empty value that takes back what was said of a list so far. */
+bool said_is_reset(const struct said *said);
 
 /* One value on its way into the configuration. */
 struct asking {
@@ -194,7 +222,7 @@ struct setting_row {
 	const char *option; /* long option without dashes, or NULL */
 	char letter;        /* short option, or 0 */
 	enum setting_argument argument;
-	const char *metavar; /* NULL exactly for ARGUMENT_NONE and rows that are only keys */
+	const char *metavar; /* NULL exactly for ARGUMENT_NONE and ARGUMENT_SWITCH */
 	const char *key;     /* "Section.Key" of the settings file, or NULL */
 	enum setting_group group;
 	unsigned int flags; /* enum setting_flags */
@@ -215,8 +243,7 @@ int setting_from_letter(char letter);
 int setting_from_key(const char *key);
 
 /*
- * Parses 'value' by the row's parser and remembers the origin. This is the only way in for the
- * command line and for files. Returns as a setting_parser does.
+ * Parses what was said by the row's parser and remembers it in config->said and config->origin.
+ * This is the only way in for the command line and for files. Returns as a setting_parser does.
  */
-int setting_apply(struct config *config, enum setting setting, const char *value,
-		  enum origin origin);
+int setting_apply(struct config *config, const struct said *said);

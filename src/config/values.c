@@ -70,10 +70,10 @@ const struct names register_names = NAMES(register_table);
 
 /* clang-format off */
 static const struct name settings_table[] = {
-	{"no", 0},
-	{"yes", 1},
-	{"override", 2},
-	{"trusted", 3}
+	{"no", SETTINGS_NO},
+	{"yes", SETTINGS_YES},
+	{"override", SETTINGS_OVERRIDE},
+	{"trusted", SETTINGS_TRUSTED},
 };
 /* clang-format on */
 const struct names settings_names = NAMES(settings_table);
@@ -208,6 +208,16 @@ int set_off_only(const struct asking *asking, const char *value)
 						       : refuse_word(asking, value);
 }
 
+int set_settings(const struct asking *asking, const char *value)
+{
+	bool is_on;
+
+	if (parse_bool(value, &is_on) < 0)
+		return set_choice(asking, value);
+	asking->config->settings = is_on ? SETTINGS_YES : SETTINGS_NO;
+	return 0;
+}
+
 int set_flag(const struct asking *asking, const char *value)
 {
 	bool is_on = true;
@@ -294,6 +304,12 @@ static int set_start(const struct asking *asking, const char *value, enum start_
 
 	if (value && parse_bool(value, &is_on) < 0)
 		return refuse_value(asking, value, "yes or no");
+	if (asking->origin == ORIGIN_FILE && is_on && asking->config->start != START_COMMAND &&
+	    asking->config->start != mode)
+		return refuse(EINVAL, "%s cannot be combined with '%s'", asking->noun,
+			      mode == START_BOOT ? "ProcessTwo=yes" : "Boot=yes");
+	asking->config->has_two_starts =
+		is_on && asking->config->start != START_COMMAND && asking->config->start != mode;
 	if (is_on)
 		asking->config->start = mode;
 	else if (asking->config->start == mode)
@@ -309,6 +325,12 @@ int set_boot(const struct asking *asking, const char *value)
 int set_as_pid2(const struct asking *asking, const char *value)
 {
 	return set_start(asking, value, START_PID2);
+}
+
+int set_parameters(const struct asking *asking, const char *value)
+{
+	strings_add(&asking->config->arena, &asking->config->words, value);
+	return 0;
 }
 
 int set_variable(const struct asking *asking, const char *value)

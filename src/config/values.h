@@ -17,8 +17,8 @@ extern const struct names console_names;     /* enum console_mode */
 extern const struct names resolv_conf_names; /* RESOLV_CONF_VALUE() */
 extern const struct names timezone_names;    /* enum host_file_how */
 extern const struct names register_names;    /* enum tristate */
-extern const struct names settings_names;    /* the values of the following are of no use yet */
-extern const struct names volatile_names;
+extern const struct names settings_names;
+extern const struct names volatile_names; /* the values of the following are of no use yet */
 extern const struct names private_users_names;
 extern const struct names ownership_names;
 extern const struct names link_journal_names;
@@ -44,6 +44,8 @@ int set_property(const struct asking *asking, const char *value);
 /* Accepts only the words for "no" out of the row's choices; the others are for later. */
 int set_off_only(const struct asking *asking, const char *value);
 
+int set_settings(const struct asking *asking, const char *value);
+
 /* A bool field: true without a value, else what the value says. */
 int set_flag(const struct asking *asking, const char *value);
 
@@ -61,6 +63,8 @@ int set_hostname(const struct asking *asking, const char *value);
 
 int set_boot(const struct asking *asking, const char *value);
 int set_as_pid2(const struct asking *asking, const char *value);
+/* A word of the command or an argument of init. */
+int set_parameters(const struct asking *asking, const char *value);
 int set_variable(const struct asking *asking, const char *value);
 int set_user(const struct asking *asking, const char *value);
 int set_user_scope(const struct asking *asking, const char *value);

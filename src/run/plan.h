@@ -12,27 +12,11 @@
 #include "config/config.h"
 #include "confine/capabilities.h"
 #include "confine/limits.h"
-#include "image/os-release.h"
-#include "image/os-tree.h"
 #include "mount/host-files.h"
 #include "mount/mount-plan.h"
 #include "mount/run-host.h"
 #include "run/console-plan.h"
-
-/* FOUND: what the plan depends on besides the configuration. */
-struct facts {
-	const char *directory; /* absolute path of the tree, for messages */
-	const char *machine;   /* valid machine name */
-	struct os_tree tree;
-	struct os_identity host;     /* the host's os-release */
-	const char *host_os_release; /* its path, or NULL */
-	struct host_file_facts host_files;
-	bool is_terminal[3];
-	const char *term, *colorterm, *no_color; /* of the caller's environment, or NULL */
-	uint64_t capabilities;                   /* our own, which are all that can be passed on */
-	unsigned int activation_fds; /* sockets passed by a service manager, from descriptor 3 on */
-	uint8_t random[32];          /* for the ids of this start */
-};
+#include "run/facts.h"
 
 struct plan {
 	const struct config *config;

@@ -3,7 +3,9 @@
 #include "config/command-line.h"
 
 #include "captured.h"
+#include "config/check.h"
 #include "config/config.h"
+#include "config/merge.h"
 #include "fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -11,6 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static FILE *muted;
 	static struct captured captured;
 	char name[] = "nspawn", *words[66] = {name}, *text = input_text(data, size);
+	const struct said_list none = {0};
 	struct config config = {0};
 	int count = 1, r;
 
@@ -20,6 +23,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		words[count++] = text + i;
 	capture_start(&captured);
 	r = config_from_command_line(&config, count, words);
+	if (r == 0)
+		r = config_merge(&config, &none);
+	if (r == 0)
+		r = config_check(&config);
 	/* A refusal may have a hint. */
 	MUST(r < 0 ? captured.failures == 1 || captured.failures == 2 : captured.failures == 0);
 	MUST(r <= 1);

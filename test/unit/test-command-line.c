@@ -3,6 +3,7 @@
  * How words become options: abbreviations, glued letters, the end of options; and the command lines
  * of known callers.
  */
+#include "config/check.h"
 #include "config/command-line.h"
 
 #include <errno.h>
@@ -24,7 +25,7 @@ static int run(const char *line)
 {
 	static char copy[4096];
 	static char *words[128];
-	int count = 0;
+	int count = 0, r;
 
 	arena_done(&config.arena);
 	memset(&config, 0, sizeof(config));
@@ -33,7 +34,8 @@ static int run(const char *line)
 	for (char *next = copy; next;)
 		words[count++] = strsep(&next, "|");
 	words[count] = NULL;
-	return config_from_command_line(&config, count, words);
+	r = config_from_command_line(&config, count, words);
+	return r ? r : config_check(&config);
 }
 
 static void accepts(const char *line)
@@ -123,8 +125,9 @@ static void test_values(void)
 	/* An optional argument comes only by '='. */
 	refuses("nspawn|--volatile|no", "not available yet");
 	accepts("nspawn|--volatile=no|--private-users=no|--read-only");
-	refuses("nspawn|--quiet=yes", "takes no argument");
-	refuses("nspawn|--boot=", "takes no argument");
+	accepts("nspawn|--quiet=yes");
+	refuses("nspawn|--boot=", "a value that is not empty");
+	refuses("nspawn|--pipe=yes", "takes no argument");
 	refuses("nspawn|--directory", "requires an argument");
 	accepts("nspawn|--machine=a|--machine=b|--hostname=c|--hostname=");
 	CHECK_TEXT(config.machine, "b");

@@ -11,6 +11,7 @@
 #include "base/scope.h"
 #include "captured.h"
 #include "check.h"
+#include "config/check.h"
 #include "config/command-line.h"
 #include "config/config.h"
 #include "config/help.h"
@@ -30,6 +31,8 @@ static int run(const char *first, const char *second)
 
 	capture_start(&captured);
 	r = config_from_command_line(&config, first ? second ? 3 : 2 : 1, words);
+	if (r == 0)
+		r = config_check(&config);
 	arena_done(&config.arena);
 	return r;
 }
@@ -41,10 +44,11 @@ static void test_well_formed(void)
 		const struct setting_row *row = &setting_rows[i];
 
 		CHECK(row->option || row->letter || row->key);
-		CHECK((row->argument == ARGUMENT_NONE) == (row->metavar == NULL));
+		CHECK((row->argument == ARGUMENT_NONE || row->argument == ARGUMENT_SWITCH) ==
+		      (row->metavar == NULL));
 		CHECK(!(row->flags & SETTING_IS_LATER) == (row->parse != NULL));
 		CHECK(row->help || row->flags & SETTING_IS_HIDDEN);
-		CHECK(!(row->flags & SETTING_IS_TRUSTED_ONLY) || row->key);
+		CHECK(!(row->flags & SETTING_IS_HARMLESS) || row->key);
 		for (int j = 0; j < i; j++) {
 			const struct setting_row *other = &setting_rows[j];
 
@@ -187,8 +191,8 @@ static void test_empty_and_junk(void)
 	ROWS(i)
 	{
 		const struct setting_row *row = &setting_rows[i];
-		bool may_be_empty =
-			row->flags & SETTING_MAY_BE_EMPTY && !(row->flags & SETTING_IS_LATER);
+		bool may_be_empty = row->flags & (SETTING_MAY_BE_EMPTY | SETTING_IS_REPEATABLE) &&
+				    !(row->flags & SETTING_IS_LATER);
 		char word[128], option[96];
 
 		if (!row->option || row->argument == ARGUMENT_NONE)
@@ -226,7 +230,9 @@ static void test_later(void)
 			struct config config = {0};
 
 			capture_start(&captured);
-			CHECK(setting_apply(&config, (enum setting)i, "1", ORIGIN_FILE) < 0);
+			CHECK(setting_apply(&config, &(struct said){.setting = (enum setting)i,
+								    .value = "1",
+								    .origin = ORIGIN_FILE}) < 0);
 			CHECK(strstr(captured.all, row->key) &&
 			      strstr(captured.all, "not available yet"));
 		}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Puts together what several sources say.
+ * Zone: free.
+ */
+#pragma once
+
+struct config;
+struct said_list;
+
+/*
+ * Decides, by config->settings, what counts of config->said (the options) and of 'files', and fills
+ * '*config' anew from it in that order; the variables of the environment come last. A source hides
+ * what the weaker one says of the same setting or the same group of settings; "+=" hides nothing
+ * and is not hidden, and an empty value takes back what was said of a list so far. What a file may
+ * not say, or says wrong, is warned of and left out. With no files this is cheap. To be called
+ * once. Returns 0 or a negative errno after one refusal.
+ */
+int config_merge(struct config *config, const struct said_list *files);
