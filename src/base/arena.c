@@ -5,11 +5,14 @@
  */
 #include "base/arena.h"
 
+#include <errno.h>
 #include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+
+#include "base/log.h"
 
 /* Room for any plain start's configuration and plan. Only pages that are used cost anything. */
 #define BLOCK_BYTES ((size_t)256 * 1024)
@@ -20,6 +23,16 @@ struct arena_block {
 	alignas(max_align_t) char bytes[];
 };
 
+/* Nobody checks for it: what allocates here either owes nothing yet or dies with its parent. */
+static void out_of_memory(void) __attribute__((noreturn));
+
+static void out_of_memory(void)
+{
+	(void)fail(-ENOMEM, "Cannot go on without more memory");
+	log_flush();
+	abort();
+}
+
 void *arena_allocate(struct arena *arena, size_t bytes)
 {
 	struct arena_block *block = arena->newest;
@@ -27,7 +40,7 @@ void *arena_allocate(struct arena *arena, size_t bytes)
 	void *result;
 
 	if (wanted < bytes)
-		abort();
+		out_of_memory();
 	if (!block || block->size - block->used < wanted) {
 		size_t size = wanted > BLOCK_BYTES ? wanted : BLOCK_BYTES;
 
@@ -38,7 +51,7 @@ void *arena_allocate(struct arena *arena, size_t bytes)
 		block = mmap(NULL, sizeof(*block) + size, PROT_READ | PROT_WRITE,
 			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (block == MAP_FAILED)
-			abort();
+			out_of_memory();
 		block->size = size;
 		block->older = arena->newest;
 		arena->newest = block;
@@ -71,7 +84,7 @@ char *arena_format(struct arena *arena, const char *format, ...)
 	length = vsnprintf(NULL, 0, format, arguments);
 	va_end(arguments);
 	if (length < 0)
-		abort();
+		out_of_memory();
 	result = arena_allocate(arena, (size_t)length + 1);
 	va_start(arguments, format);
 	(void)vsnprintf(result, (size_t)length + 1, format, arguments);

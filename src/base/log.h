@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The five verbs in which nspawn speaks to its user, all on standard error.
+ * The verbs in which nspawn speaks to its user, all on standard error: as sentences, or for
+ * programs as JSON.
  * Zone: any. In a doomed child the sink is the handshake, so that the parent prints everything.
  */
 #pragma once
 
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 enum log_level {
 	LOG_SILENT, /* nothing at all */
@@ -16,11 +18,21 @@ enum log_level {
 	LOG_DEBUG,
 };
 
-/*
- * Receives one finished sentence without newline, errno text appended; control characters are as
- * they came. 'error' is the negative errno of a failure, 0 for other levels.
- */
-typedef void (*log_sink)(enum log_level level, int error, const char *sentence, void *userdata);
+/* One finished sentence. */
+struct log_message {
+	enum log_level level;
+	bool is_hint;         /* what to do about the failure before */
+	int error;            /* negative errno whose text ends the sentence, or 0 */
+	unsigned int failure; /* its number in base/failures.h, 0: none, or nobody wants to know */
+	const char *sentence; /* without newline; control characters are as they came */
+
+	/* The line of somebody's file with which the sentence begins: "FILE:LINE: ". */
+	const char *file; /* NULL: none */
+	unsigned int line;
+	size_t place_length;
+};
+
+typedef void (*log_sink)(const struct log_message *message, void *userdata);
 
 /* Shows messages up to 'level'; the default is LOG_NOTE. --quiet means LOG_WARNING. */
 void log_set_level(enum log_level level);
@@ -28,6 +40,15 @@ enum log_level log_get_level(void);
 
 /* Sends every message to 'sink' instead of standard error; NULL restores standard error. */
 void log_set_sink(log_sink sink, void *userdata);
+
+/*
+ * With true, each message is one line of JSON, as in nspawn-errors(7). As a hint belongs to the
+ * object of its failure, a failure is printed with the message after the hint, or by log_flush().
+ */
+void log_set_json(bool is_json);
+
+/* Prints what waits. Called at the end of the program. */
+void log_flush(void);
 
 /* A line of somebody's file. */
 struct log_place {
@@ -37,7 +58,8 @@ struct log_place {
 
 /*
  * While a place is set, failures are warnings that begin with it and end in ", ignoring it", and
- * hints are not shown. NULL ends that. The place is borrowed.
+ * hints are not shown. NULL ends that. The place is borrowed. Who knows the place itself begins the
+ * format with "%s:%u: ", and JSON has it in fields of its own as well.
  */
 void log_set_place(const struct log_place *place);
 
@@ -47,15 +69,18 @@ void log_set_place(const struct log_place *place);
  */
 void log_set_raw_terminal(bool raw);
 
-/* Prints a sentence, of another process perhaps, with its control characters escaped. */
-void log_forward(enum log_level level, const char *sentence);
+/* Prints a sentence, of another process perhaps, fit for a terminal (base/escape.h). */
+void log_forward(const struct log_message *message);
 
-/* The system failed us: the sentence, a colon and the text of errno -r. Returns r (negative). */
+/*
+ * The system failed us: the sentence, a colon and the text of errno -r. Returns r (negative). Each
+ * format has a row in base/failures.c.
+ */
 int fail(int r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /*
  * We decline what was asked: the sentence alone. Returns -r for positive r, so refuse(EINVAL, …) is
- * -EINVAL.
+ * -EINVAL. Each format has a row in base/failures.c.
  */
 int refuse(int r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -20,6 +20,8 @@ struct message {
 	int32_t error;
 	int32_t level;
 	uint32_t passengers_mask; /* bit n: passenger n is among the descriptors, in order */
+	uint32_t failure;         /* its number in base/failures.h, 0: none */
+	uint32_t is_hint;
 	char text[2048];
 };
 
@@ -151,10 +153,14 @@ static int receive_message(int fd, struct message *ret_message, struct luggage *
 static int pass_on(const struct message *message)
 {
 	if (message->step == HANDSHAKE_SPOKEN)
-		log_forward((enum log_level)message->level, message->text);
-	if (message->step != HANDSHAKE_FAILED)
-		return 0;
-	return message->error < 0 ? message->error : -EINVAL;
+		log_forward(&(struct log_message){
+			.level = (enum log_level)message->level,
+			.error = message->error,
+			.failure = message->failure,
+			.is_hint = message->is_hint,
+			.sentence = message->text,
+		});
+	return message->step == HANDSHAKE_FAILED ? HANDSHAKE_IS_FAILED : 0;
 }
 
 static void seat_passengers(uint32_t mask, struct luggage *luggage, int *ret_passengers)
@@ -199,17 +205,22 @@ int handshake_overhear(struct handshake *handshake)
 	return pass_on(&message);
 }
 
-void handshake_log_sink(enum log_level level, int error, const char *sentence, void *userdata)
+void handshake_log_sink(const struct log_message *message, void *userdata)
 {
 	struct handshake *handshake = userdata;
-	struct message message = {
-		.step = HANDSHAKE_SPOKEN, .error = error, .level = (int32_t)level};
-	size_t length = strnlen(sentence, sizeof(message.text) - 1);
+	struct message spoken = {
+		.step = HANDSHAKE_SPOKEN,
+		.error = message->error,
+		.level = (int32_t)message->level,
+		.failure = message->failure,
+		.is_hint = message->is_hint,
+	};
+	size_t length = strnlen(message->sentence, sizeof(spoken.text) - 1);
 
 	/*
 	 * A failure is spoken, not said: the doomed child says FAILED itself when it gives up, so
 	 * that a sentence and its hint both arrive, in order, before it.
 	 */
-	memcpy(message.text, sentence, length);
-	(void)send_message(handshake->fd, &message, NULL, 0);
+	memcpy(spoken.text, message->sentence, length);
+	(void)send_message(handshake->fd, &spoken, NULL, 0);
 }

@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include <errno.h>
 #include <stddef.h>
 
 #include "base/log.h"
@@ -37,6 +38,9 @@ struct handshake {
 	int fd;
 };
 
+/* What hearing returns when the peer said FAILED. */
+#define HANDSHAKE_IS_FAILED (-ECANCELED)
+
 /* Makes the two connected ends; the caller closes them. */
 int handshake_open(struct handshake *ret_parent, struct handshake *ret_container);
 
@@ -47,8 +51,9 @@ int handshake_open(struct handshake *ret_parent, struct handshake *ret_container
 int handshake_say(struct handshake *handshake, enum handshake_step step, const int *passengers);
 
 /*
- * Waits for 'step'. The peer's sentences are printed on the way. Fails if the peer says FAILED (its
- * own sentence is printed), says another step, or is gone. 'ret_passengers' is NULL or receives
+ * Waits for 'step'. The peer's sentences are printed on the way. Fails with HANDSHAKE_IS_FAILED if
+ * the peer says FAILED, -EPROTO if it says another step, -EPIPE if it is gone, or another errno if
+ * the socket fails, of which nothing is said here. 'ret_passengers' is NULL or receives
  * _PASSENGER_COUNT descriptors, owned by the caller.
  */
 int handshake_hear(struct handshake *handshake, enum handshake_step step, int *ret_passengers);
@@ -61,4 +66,4 @@ int handshake_hear(struct handshake *handshake, enum handshake_step step, int *r
 int handshake_overhear(struct handshake *handshake);
 
 /* A log sink that says every sentence through the handshake; userdata is the struct handshake. */
-void handshake_log_sink(enum log_level level, int error, const char *sentence, void *userdata);
+void handshake_log_sink(const struct log_message *message, void *userdata);

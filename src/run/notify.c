@@ -26,6 +26,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/escape.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/numbers.h"
@@ -233,37 +234,14 @@ static bool is_payload(pid_t sender, const struct notify_relay *relay)
 	return relay->payload_is_pid2 ? is_pid2_of(sender, relay->leader) : sender == relay->leader;
 }
 
-static bool is_control(const unsigned char *at)
-{
-	/* The second half: U+0080 to U+009F, which some terminals obey as they do ESC sequences. */
-	return at[0] < 0x20 || at[0] == 0x7f || (at[0] == 0xc2 && at[1] >= 0x80 && at[1] <= 0x9f);
-}
-
 void notify_escape(char *ret_text, size_t bytes, const char *status)
 {
-	const unsigned char *from = (const unsigned char *)status;
+	char piece[ESCAPED_MAX];
 	size_t used = 0;
 
-	while (*from) {
-		char piece[12];
-		size_t length;
+	while (escape_next(&status, piece) > 0) {
+		size_t length = strlen(piece);
 
-		if (is_control(from)) {
-			bool is_wide = from[0] == 0xc2;
-
-			length = (size_t)snprintf(piece, sizeof(piece),
-						  is_wide ? "\\u%04x" : "\\x%02x",
-						  is_wide ? from[1] : from[0]);
-			from += is_wide ? 2 : 1;
-		} else {
-			/*
-			 * A character with what continues it, at most four bytes: never half of one
-			 * is left.
-			 */
-			for (length = 0; length == 0 || (length < 4 && (*from & 0xc0) == 0x80);
-			     from++)
-				piece[length++] = (char)*from;
-		}
 		if (used + length + 1 > bytes)
 			break;
 		memcpy(ret_text + used, piece, length);

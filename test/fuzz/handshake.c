@@ -19,7 +19,7 @@ static void send_packet(int fd, uint8_t shape, const uint8_t **data, size_t *siz
 	} control = {0};
 	static const int any_fd = STDERR_FILENO;
 	uint8_t bytes[4096] = {0};
-	struct iovec part = {bytes, (size_t)(shape >> 3) * 128 + 17};
+	struct iovec part = {bytes, (size_t)(shape >> 3) * 128 + 25};
 	struct msghdr packet = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control};
 
 	part.iov_len = part.iov_len < *size ? part.iov_len : *size;

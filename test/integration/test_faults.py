@@ -80,3 +80,10 @@ def test_a_full_disk(tree, run, tmp_path, request):
     (root / "usr").mkdir()
     result = run("-q", "-D", root, "/bin/true")
     assert result.code == 1 and "No space left on device" in result.complaint, repr(result)
+
+
+@pytest.mark.parametrize("call", ["setresuid", "setresgid"])
+def test_ids_that_are_not_switched(faulty, call):
+    """A call that only says it worked is not believed: who was to be somebody else must not run as root."""
+    result = faulty(FATAL[call], 0, "-q", "-P", "--uid=1000")
+    assert result.code == 1 and "become the user" in result.complaint, repr(result)

@@ -15,18 +15,17 @@ struct captured {
 	char all[8192];   /* everything, a line each */
 };
 
-static inline void capture_sentence(enum log_level level, int error, const char *sentence,
-				    void *userdata)
+static inline void capture_sentence(const struct log_message *message, void *userdata)
 {
 	struct captured *captured = userdata;
 	size_t used = strlen(captured->all);
 
-	(void)error;
-	if (level == LOG_FAILURE && captured->failures++ == 0)
-		(void)snprintf(captured->first, sizeof(captured->first), "%s", sentence);
-	if (level == LOG_WARNING)
+	if (message->level == LOG_FAILURE && captured->failures++ == 0)
+		(void)snprintf(captured->first, sizeof(captured->first), "%s", message->sentence);
+	if (message->level == LOG_WARNING)
 		captured->warnings++;
-	(void)snprintf(captured->all + used, sizeof(captured->all) - used, "%s\n", sentence);
+	(void)snprintf(captured->all + used, sizeof(captured->all) - used, "%s\n",
+		       message->sentence);
 }
 
 static inline void capture_start(struct captured *captured)

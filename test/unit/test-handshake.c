@@ -15,12 +15,10 @@
 
 static char printed[256];
 
-static void remember(enum log_level level, int error, const char *sentence, void *userdata)
+static void remember(const struct log_message *message, void *userdata)
 {
-	(void)level;
-	(void)error;
 	(void)userdata;
-	(void)snprintf(printed, sizeof(printed), "%s", sentence);
+	(void)snprintf(printed, sizeof(printed), "%s", message->sentence);
 }
 
 static bool is_same_file(int left, int right)
@@ -85,7 +83,7 @@ static void test_last_words(void)
 	CHECK(handshake_say(&container, HANDSHAKE_FAILED, NULL) == 0);
 	scope_close(&container.fd);
 	CHECK(handshake_hear(&parent, HANDSHAKE_ROOTED, NULL) == 0);
-	CHECK(handshake_hear(&parent, HANDSHAKE_GO, NULL) == -EINVAL);
+	CHECK(handshake_hear(&parent, HANDSHAKE_GO, NULL) == HANDSHAKE_IS_FAILED);
 	CHECK(handshake_hear(&parent, HANDSHAKE_GO, NULL) == -EPIPE);
 	scope_close(&parent.fd);
 }

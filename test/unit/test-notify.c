@@ -245,13 +245,13 @@ static void test_escape(void)
 	notify_escape(text, sizeof(text), "gr\xc3\xbc\xc3\x9f");
 	CHECK_TEXT(text, "gr\xc3\xbc\xc3\x9f");
 	notify_escape(text, sizeof(text), "\xc2\x9b\x7f");
-	CHECK_TEXT(text, "\\u009b\\x7f");
+	CHECK_TEXT(text, "\\xc2\\x9b\\x7f");
 	notify_escape(text, 6, "abcd\xc3\xbc");
 	CHECK_TEXT(text, "abcd");
 	notify_escape(text, 4, "ab\n");
 	CHECK_TEXT(text, "ab");
 	notify_escape(text, sizeof(text), "\x80\xbf\xc3");
-	CHECK_TEXT(text, "\x80\xbf\xc3");
+	CHECK_TEXT(text, "\\x80\\xbf\\xc3");
 }
 
 /*
