@@ -31,6 +31,30 @@ bool text_has_controls(const char *text)
 	return false;
 }
 
+bool text_is_utf8(const char *text)
+{
+	static const unsigned int smallest[] = {0, 0, 0x80, 0x800, 0x10000};
+	const unsigned char *c = (const unsigned char *)text;
+
+	while (*c) {
+		int length = *c < 0x80 ? 1 : *c < 0xc0 ? 0 : *c < 0xe0 ? 2 : *c < 0xf0 ? 3 : 4;
+		unsigned int point = *c & (length == 1 ? 0x7fU : 0xffU >> (length + 1));
+
+		if (length == 0 || *c > 0xf7)
+			return false;
+		for (int i = 1; i < length; i++) {
+			if ((c[i] & 0xc0) != 0x80)
+				return false;
+			point = point << 6 | (c[i] & 0x3f);
+		}
+		if (point < smallest[length] || point > 0x10ffff ||
+		    (point >= 0xd800 && point <= 0xdfff))
+			return false;
+		c += length;
+	}
+	return true;
+}
+
 int text_split(struct arena *arena, const char *text, char separator, size_t max,
 	       struct strings *fields)
 {
@@ -144,6 +168,65 @@ int text_unescape(struct arena *arena, const char *text, char **ret, size_t *ret
 	*ret = result;
 	if (ret_length)
 		*ret_length = (size_t)(end - result);
+	return 0;
+}
+
+/* Reads one escape behind its backslash; returns its length or -EINVAL. */
+static int read_escape(const char *text, char *ret)
+{
+	static const char letters[] = "abfnrtv\\\"' ", meanings[] = "\a\b\f\n\r\t\v\\\"' ";
+	const char *letter = *text ? strchr(letters, *text) : NULL;
+	int used;
+
+	if (letter) {
+		*ret = meanings[letter - letters];
+		return 1;
+	}
+	if (*text == 'x')
+		used = read_code(text + 1, 2, 16, ret) + 1;
+	else
+		used = read_code(text, 3, 8, ret);
+	/* No word of a command and no variable can hold a NUL. */
+	return used < 2 || !*ret ? -EINVAL : used;
+}
+
+/* Reads one word from '*text' on, which is none of the blanks, to '*end'. */
+static int read_quoted_word(const char **text, char **end)
+{
+	const char *c = *text;
+	char quote = '\0';
+
+	for (; *c && (quote || !strchr(BLANKS, *c)); c++) {
+		if (quote ? *c == quote : *c == '"' || *c == '\'') {
+			quote = quote ? '\0' : *c;
+		} else if (*c == '\\' && quote != '\'') {
+			int used = read_escape(c + 1, (*end)++);
+
+			if (used < 0)
+				return used;
+			c += used;
+		} else {
+			*(*end)++ = *c;
+		}
+	}
+	*text = c;
+	return quote ? -EINVAL : 0;
+}
+
+int text_quoted_words(struct arena *arena, const char *text, struct strings *words)
+{
+	/* No word is longer than what it is written as, so there is room for a NUL behind each. */
+	char *end = arena_allocate(arena, strlen(text) + 1);
+
+	for (text += strspn(text, BLANKS); *text; text += strspn(text, BLANKS)) {
+		const char *word = end;
+		int r = read_quoted_word(&text, &end);
+
+		if (r < 0)
+			return r;
+		strings_add(arena, words, word);
+		*end++ = '\0';
+	}
 	return 0;
 }
 

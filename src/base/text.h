@@ -18,6 +18,9 @@ bool text_has_prefix(const char *text, const char *prefix);
 /* True if 'text' has an ASCII control character. */
 bool text_has_controls(const char *text);
 
+/* True if the whole text is well-formed UTF-8 (RFC 3629). */
+bool text_is_utf8(const char *text);
+
 /*
  * Appends the fields between 'separator's to 'fields', at most 'max' of them: the last takes the
  * rest verbatim. Empty fields count. A backslash takes the meaning from a separator or a backslash
@@ -29,6 +32,14 @@ int text_split(struct arena *arena, const char *text, char separator, size_t max
 /* Appends the words between any of 'separators'; there are no empty words. */
 void text_words(struct arena *arena, const char *text, const char *separators,
 		struct strings *words);
+
+/*
+ * Appends the words between blanks, where quotes of either kind hold blanks together and a
+ * backslash outside single quotes begins an escape, as text_unescape() knows them, or takes the
+ * meaning off a space. -EINVAL for a quote that does not end, an escape that is none, or one that
+ * means NUL.
+ */
+int text_quoted_words(struct arena *arena, const char *text, struct strings *words);
 
 /* 'text' as one word of a shell's command line. */
 char *text_quote(struct arena *arena, const char *text);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/numbers.h"
 #include "base/scope.h"
 #include "config/check.h"
 #include "config/config.h"
@@ -35,21 +36,38 @@ static enum setting matter_of(enum setting setting)
 	return setting;
 }
 
-struct matters {
-	bool is_hidden[_SETTING_COUNT]; /* by its first setting */
+struct merge {
+	struct config *config;
+	struct arena *arena;
+	bool overrides; /* files are the stronger source */
+
+	/* By a matter's first setting, but the last by setting */
+	bool is_asked[_SETTING_COUNT];   /* an option, or a variable, spoke of it */
+	bool is_decided[_SETTING_COUNT]; /* a trusted file spoke of it */
+	bool is_hidden[_SETTING_COUNT];  /* by overriding files: what options say does not count */
+	bool is_spoken[_SETTING_COUNT];  /* an option said it, be it with "+=" */
+
+	struct said_list unheeded;
+	const struct said *unmet_users, *unmet_network; /* not available, but asked for */
 };
 
-/* Whether a file may say this at all; warns if not. */
-static bool may_say(const struct said *said)
+static const struct setting_row *row_of(const struct said *said)
 {
-	const struct setting_row *row = &setting_rows[said->setting];
-
-	if (said->is_trusted || row->flags & SETTING_IS_HARMLESS)
-		return true;
-	warn(0, "%s:%u: Key '%s' counts only in a trusted file, ignoring it", said->file,
-	     said->line, row->key);
-	return false;
+	return &setting_rows[said->setting];
 }
+
+static void leave_out(struct merge *merge, const struct said *said, const char *why)
+{
+	struct said copy = *said;
+
+	copy.why_not = why;
+	*ARRAY_ADD(merge->arena, &merge->unheeded) = copy;
+	if (said->origin == ORIGIN_FILE)
+		debug("%s:%u: Key '%s' does not count: %s", said->file, said->line,
+		      row_of(said)->key, why);
+}
+
+/* --- Files among themselves --- */
 
 /*
  * An untrusted list that allows one system call could allow any: such a file says nothing about
@@ -61,123 +79,239 @@ static bool allows_system_calls(const struct said *said)
 	       *said->value != '~';
 }
 
-/* What counts of 'files' by trust. */
-static void drop_untrusted(struct arena *arena, const struct said_list *files,
-			   struct said_list *ret)
+static bool has_void_filter(const struct said_list *files)
 {
-	bool filter_is_void = false;
+	bool is_void = false;
 
 	for (size_t i = 0; i < files->count; i++)
 		if (allows_system_calls(&files->items[i])) {
 			warn(0,
 			     "%s:%u: Only a trusted file may allow system calls, ignoring the whole filter of untrusted files",
 			     files->items[i].file, files->items[i].line);
-			filter_is_void = true;
+			is_void = true;
 		}
-	for (size_t i = 0; i < files->count; i++) {
-		const struct said *said = &files->items[i];
-
-		if (filter_is_void && said->setting == SETTING_SYSTEM_CALL_FILTER &&
-		    !said->is_trusted)
-			continue;
-		if (may_say(said))
-			*ARRAY_ADD(arena, ret) = *said;
-	}
+	return is_void;
 }
 
-/* An untrusted file may ask for other things than an option, but not for less confinement. */
-static bool is_outranked(const struct config *config, const struct said *said)
+/* NULL if a file may say this at all. Warns of what needs trust. */
+static const char *why_not_said(const struct merge *merge, const struct said *said,
+				bool filter_is_void)
 {
-	return config->origin[said->setting] != ORIGIN_DEFAULT && !said->is_trusted &&
-	       setting_rows[said->setting].flags & SETTING_CONFINES;
-}
-
-/* What of 'files' stands against the options, and what it then hides. */
-static void weigh_files(const struct config *config, const struct said_list *files,
-			struct said_list *ret_files, struct matters *ret_hidden)
-{
-	bool overrides = config->settings == SETTINGS_OVERRIDE;
-	struct matters asked = {0};
-	struct arena *arena = &((struct config *)config)->arena;
-
-	for (int i = 0; i < _SETTING_COUNT; i++)
-		if (config->origin[i] != ORIGIN_DEFAULT)
-			asked.is_hidden[matter_of((enum setting)i)] = true;
-	for (size_t i = 0; i < files->count; i++) {
-		const struct said *said = &files->items[i];
-		enum setting matter = matter_of(said->setting);
-
-		if (asked.is_hidden[matter] && !said->adds &&
-		    (!overrides || is_outranked(config, said))) {
-			debug("%s:%u: Key '%s' gives way to what the command line says", said->file,
-			      said->line, setting_rows[said->setting].key);
-			continue;
-		}
-		*ARRAY_ADD(arena, ret_files) = *said;
-		if (overrides && !said->adds)
-			ret_hidden->is_hidden[matter] = true;
+	if (said->is_trusted)
+		return NULL;
+	if (!(row_of(said)->flags & SETTING_IS_HARMLESS)) {
+		warn(0, "%s:%u: Key '%s' counts only in a trusted file, ignoring it", said->file,
+		     said->line, row_of(said)->key);
+		return "counts only in a trusted file";
 	}
+	if (filter_is_void && said->setting == SETTING_SYSTEM_CALL_FILTER)
+		return "only a trusted file may allow system calls";
+	if (merge->is_decided[matter_of(said->setting)])
+		return "a trusted file speaks of this";
+	return NULL;
 }
 
-/* Appends 'said', or for a reset takes back what is there of the same setting. */
-static void add(struct arena *arena, struct said_list *list, const struct said *said)
+static void take_back(struct merge *merge, struct said_list *list, const struct said *reset)
 {
 	size_t kept = 0;
 
-	if (!said_is_reset(said)) {
-		*ARRAY_ADD(arena, list) = *said;
-		return;
-	}
 	for (size_t i = 0; i < list->count; i++)
-		if (list->items[i].setting != said->setting)
+		if (list->items[i].setting != reset->setting)
 			list->items[kept++] = list->items[i];
+		else
+			leave_out(merge, &list->items[i],
+				  reset->origin == ORIGIN_FILE
+					  ? arena_format(merge->arena, "taken back by %s:%u",
+							 reset->file, reset->line)
+					  : "taken back by an option");
 	list->count = kept;
 }
 
-static int apply(struct config *config, const struct said *said)
+/* What counts of 'files' by trust, with nothing in it that is taken back. */
+static void sort_files(struct merge *merge, const struct said_list *files, struct said_list *ret)
 {
-	struct config before = *config;
+	bool filter_is_void = has_void_filter(files), is_there[_SETTING_COUNT] = {0};
+
+	for (size_t i = 0; i < files->count; i++)
+		if (files->items[i].is_trusted)
+			merge->is_decided[matter_of(files->items[i].setting)] = true;
+	for (size_t i = 0; i < files->count; i++) {
+		const struct said *said = &files->items[i];
+		const char *why = why_not_said(merge, said, filter_is_void);
+
+		if (why) {
+			leave_out(merge, said, why);
+		} else if (*said->value) {
+			*ARRAY_ADD(merge->arena, ret) = *said;
+			is_there[said->setting] = true;
+		} else if (is_there[said->setting]) {
+			/* Looked for only if it is there: a file may reset a thousand times. */
+			take_back(merge, ret, said);
+			is_there[said->setting] = false;
+		}
+	}
+}
+
+/* --- Files against options --- */
+
+static void hear_options(struct merge *merge)
+{
+	const struct config *config = merge->config;
+
+	for (int i = 0; i < _SETTING_COUNT; i++)
+		if (config->origin[i] != ORIGIN_DEFAULT) {
+			merge->is_asked[matter_of((enum setting)i)] = true;
+			merge->is_spoken[i] = true;
+		}
+	for (size_t i = 0; i < config->said.count; i++)
+		merge->is_spoken[config->said.items[i].setting] = true;
+}
+
+static bool gives_way(const struct merge *merge, const struct said *said)
+{
+	if (!said->is_trusted && row_of(said)->flags & SETTING_CONFINES &&
+	    merge->is_spoken[said->setting])
+		return true;
+	return merge->is_asked[matter_of(said->setting)] && !merge->overrides &&
+	       !(said->adds && said->is_trusted);
+}
+
+static void weigh_files(struct merge *merge, const struct said_list *files, struct said_list *ret)
+{
+	for (size_t i = 0; i < files->count; i++) {
+		const struct said *said = &files->items[i];
+
+		if (gives_way(merge, said)) {
+			leave_out(merge, said, "gives way to the command line");
+			continue;
+		}
+		*ARRAY_ADD(merge->arena, ret) = *said;
+		if (merge->overrides && !said->adds)
+			merge->is_hidden[matter_of(said->setting)] = true;
+	}
+}
+
+static void add_options(struct merge *merge, const struct said_list *options, struct said_list *ret)
+{
+	for (size_t i = 0; i < options->count; i++) {
+		const struct said *said = &options->items[i];
+
+		if (!said->adds && merge->is_hidden[matter_of(said->setting)])
+			leave_out(merge, said, "a file overrides it");
+		else if (said_is_reset(said))
+			take_back(merge, ret, said);
+		else
+			*ARRAY_ADD(merge->arena, ret) = *said;
+	}
+}
+
+static void add_files(struct merge *merge, const struct said_list *files, struct said_list *ret)
+{
+	for (size_t i = 0; i < files->count; i++)
+		*ARRAY_ADD(merge->arena, ret) = files->items[i];
+}
+
+/* --- The configuration anew --- */
+
+/* "No" to what is not available yet asks for what we do anyway. */
+static bool asks_for_nothing(const struct said *said)
+{
+	const struct setting_row *row = row_of(said);
+	bool is_on;
+
+	return row->flags & SETTING_IS_LATER && row->argument == ARGUMENT_SWITCH &&
+	       parse_bool(said->value, &is_on) == 0 && !is_on;
+}
+
+static void remember_unmet(struct merge *merge, const struct said *said)
+{
+	if (said->setting == SETTING_PRIVATE_USERS)
+		merge->unmet_users = said;
+	else if (matter_of(said->setting) == SETTING_PRIVATE_NETWORK)
+		merge->unmet_network = said;
+}
+
+static int apply(struct merge *merge, const struct said *said)
+{
+	struct config *config = merge->config, before = *config;
 	struct log_place place = {said->file, said->line};
 	int r;
 
 	if (said->origin != ORIGIN_FILE)
 		return setting_apply(config, said);
+	if (asks_for_nothing(said))
+		return 0;
 	log_set_place(&place);
 	r = setting_apply(config, said);
 	log_set_place(NULL);
-	if (r < 0) {
-		/* Nothing of a value that is refused stays, but what the arena grew by. */
-		before.arena = config->arena;
-		*config = before;
+	if (r == 0)
+		return 0;
+	/* Nothing of a value that is refused stays, but what the arena grew by. */
+	before.arena = config->arena;
+	*config = before;
+	leave_out(merge, said, "refused, as a warning told");
+	if (r == -EOPNOTSUPP)
+		remember_unmet(merge, said);
+	return 0;
+}
+
+/*
+ * What a file says wrong is left out. But a machine that was to be kept apart from the host is not
+ * started without that.
+ */
+static int check_isolation(const struct merge *merge)
+{
+	const struct said *users = merge->unmet_users, *network = merge->unmet_network;
+
+	if (users) {
+		(void)refuse(EOPNOTSUPP,
+			     "Without '%s' the machine's root would be the host's: not starting it",
+			     row_of(users)->key);
+		hint("Take line %u out of '%s' if you mean it", users->line, users->file);
+		return -EOPNOTSUPP;
+	}
+	if (network && !merge->config->private_network) {
+		(void)refuse(
+			EOPNOTSUPP,
+			"Without '%s' the machine would use the host's network: not starting it",
+			row_of(network)->key);
+		hint("Write Private=yes into '%s' for a network with nothing but lo, or take line %u out",
+		     network->file, network->line);
+		return -EOPNOTSUPP;
 	}
 	return 0;
 }
 
-static int apply_all(struct config *config, const struct said_list *list)
+static int apply_all(struct merge *merge, const struct said_list *list)
 {
+	struct config *config = merge->config;
+
 	config_defaults(config);
 	for (size_t i = 0; i < list->count; i++)
-		TRY(apply(config, &list->items[i]));
+		TRY(apply(merge, &list->items[i]));
+	TRY(check_isolation(merge));
+	config->unheeded = merge->unheeded;
 	return config_from_environment(config);
 }
 
 int config_merge(struct config *config, const struct said_list *files)
 {
-	struct said_list options = config->said, trusted = {0}, weighed = {0}, merged = {0};
-	struct arena *arena = &config->arena;
-	struct matters hidden = {0};
-	bool overrides = config->settings == SETTINGS_OVERRIDE;
+	struct said_list options = config->said, sorted = {0}, weighed = {0}, merged = {0};
+	struct merge merge = {
+		.config = config,
+		.arena = &config->arena,
+		.overrides = config->settings == SETTINGS_OVERRIDE,
+	};
 
 	if (files->count == 0 && !config->has_resets)
 		return 0;
-	drop_untrusted(arena, files, &trusted);
-	weigh_files(config, &trusted, &weighed, &hidden);
-	for (size_t i = 0; !overrides && i < weighed.count; i++)
-		add(arena, &merged, &weighed.items[i]);
-	for (size_t i = 0; i < options.count; i++)
-		if (options.items[i].adds || !hidden.is_hidden[matter_of(options.items[i].setting)])
-			add(arena, &merged, &options.items[i]);
-	for (size_t i = 0; overrides && i < weighed.count; i++)
-		add(arena, &merged, &weighed.items[i]);
-	return apply_all(config, &merged);
+	hear_options(&merge);
+	sort_files(&merge, files, &sorted);
+	weigh_files(&merge, &sorted, &weighed);
+	if (!merge.overrides)
+		add_files(&merge, &weighed, &merged);
+	add_options(&merge, &options, &merged);
+	if (merge.overrides)
+		add_files(&merge, &weighed, &merged);
+	return apply_all(&merge, &merged);
 }

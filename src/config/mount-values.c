@@ -64,6 +64,10 @@ static int read_source(const struct asking *asking, const char *text, struct mou
 		request->source = path_simplify(arena, text + 1);
 		return 0;
 	}
+	if (*text != '/' && asking->origin == ORIGIN_FILE)
+		return refuse(EINVAL,
+			      "%s needs an absolute path in a file, as '%s' could be anywhere",
+			      asking->noun, text);
 	r = path_absolute(arena, text, &path);
 	if (r < 0)
 		return fail(r, "Cannot tell where '%s' of '%s' is: no current directory", text,

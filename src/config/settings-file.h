@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Settings files (systemd.nspawn(5)): where they are, whether they are trusted, what they say.
+ * Settings files (systemd.nspawn(5)): where they are and whether they are trusted.
  * Zone: free.
  */
 #pragma once
 
+#include <stdbool.h>
+#include <stddef.h>
+
+struct arena;
 struct config;
 struct said_list;
 
@@ -17,3 +21,16 @@ struct said_list;
  */
 int settings_files_read(struct config *config, const char *directory, const char *machine,
 			struct said_list *ret);
+
+/* A directory where settings files may be. */
+struct settings_place {
+	const char *path; /* absolute */
+	bool is_trusted;
+};
+
+/*
+ * The same for these places, the strongest first: the first main file counts, and the first drop-in
+ * of each name.
+ */
+int settings_files_read_from(struct arena *arena, const struct settings_place *places, size_t count,
+			     const char *machine, struct said_list *ret);

@@ -23,6 +23,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	text_words(&arena, text, BLANKS, &words);
 	for (size_t i = 0; i < words.count; i++)
 		MUST(*words.items[i] && strpbrk(words.items[i], BLANKS) == NULL);
+	words = (struct strings){0};
+	if (text_quoted_words(&arena, text, &words) == 0)
+		for (size_t i = 0; i < words.count; i++)
+			MUST(strlen(words.items[i]) <= strlen(text));
+	(void)text_is_utf8(text);
 	MUST(strlen(text_quote(&arena, text)) >= strlen(text));
 	MUST(!text_is_hostname(text) || strlen(text) <= HOSTNAME_MAX);
 	MUST(!text_is_user_name(text) || !text_has_controls(text));

@@ -22,7 +22,11 @@ MAY_USE = {
 # Steps that may come instead of any other: every hear knows them.
 AT_ANY_TIME = {"HANDSHAKE_FAILED", "HANDSHAKE_SPOKEN"}
 # What the verbs may see of a running machine.
-CONTROL_OF_RUN = ["run/control.h", "run/console.h"]
+CONTROL_OF_RUN = ["run/control.h", "run/console.h", "run/facts.h"]
+# What stands above the folders, beside main.c, and what it may use. The header tells what there is and needs nothing,
+# so that --help may list it.
+ABOVE = {"main.c": ("base/", "host/host.h", "run/run.h", "verbs.h"), "verbs.c": ("base/", "config/", "control/", "verbs.h"),
+         "verbs.h": ()}
 
 
 def sources(*suffixes):
@@ -65,6 +69,14 @@ def test_each_folder_uses_only_earlier_ones():
             allowed = used in MAY_USE[folder] or folder == "control" and name in CONTROL_OF_RUN
             if not allowed:
                 wrong.append(f"{path.relative_to(TOP)} includes {name}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_what_stands_above_the_folders():
+    found = {path.name for path in SOURCE.iterdir() if path.suffix in (".c", ".h")}
+    assert {name for name in found if not name.startswith("generate-")} == set(ABOVE)  # those run during the build
+    wrong = [f"{name} includes {used}" for name, allowed in ABOVE.items() for used in includes(SOURCE / name)
+             if not used.startswith(allowed)]
     assert not wrong, "\n".join(wrong)
 
 

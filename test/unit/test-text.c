@@ -49,6 +49,53 @@ static void test_words(struct arena *arena)
 	CHECK(words.count == 0);
 }
 
+/* The words, each in brackets; "!" if it is refused. */
+static const char *quoted_words(struct arena *arena, const char *text)
+{
+	struct strings words = {0};
+	char *all = arena_format(arena, "%s", "");
+
+	if (text_quoted_words(arena, text, &words) < 0)
+		return "!";
+	for (size_t i = 0; i < words.count; i++)
+		all = arena_format(arena, "%s[%s]", all, words.items[i]);
+	return all;
+}
+
+static void test_quoted_words(struct arena *arena)
+{
+	CHECK_TEXT(quoted_words(arena, ""), "");
+	CHECK_TEXT(quoted_words(arena, " \t "), "");
+	CHECK_TEXT(quoted_words(arena, " one  two\tthree "), "[one][two][three]");
+	CHECK_TEXT(quoted_words(arena, "'one two' \"three four\""), "[one two][three four]");
+	CHECK_TEXT(quoted_words(arena, "A='b c'd\"e f\" ''"), "[A=b cde f][]");
+	CHECK_TEXT(quoted_words(arena, "'\\n' \"\\n\" \\n a\\ b \\\" \\\\ \\'"),
+		   "[\\n][\n][\n][a b][\"][\\][']");
+	CHECK_TEXT(quoted_words(arena, "\\x41\\102C \"it's\" '\"'"), "[ABC][it's][\"]");
+	CHECK_TEXT(quoted_words(arena, "'"), "!");
+	CHECK_TEXT(quoted_words(arena, "a \"b"), "!");
+	CHECK_TEXT(quoted_words(arena, "a\\"), "!");
+	CHECK_TEXT(quoted_words(arena, "\\q"), "!");
+	CHECK_TEXT(quoted_words(arena, "\\x4"), "!");
+	CHECK_TEXT(quoted_words(arena, "\\x"), "!");
+	CHECK_TEXT(quoted_words(arena, "\\x00"), "!");
+	CHECK_TEXT(quoted_words(arena, "\\000"), "!");
+	CHECK_TEXT(quoted_words(arena, "\\777"), "!");
+}
+
+static void test_utf8(void)
+{
+	CHECK(text_is_utf8("") && text_is_utf8("plain \t\x7f"));
+	CHECK(text_is_utf8("\u00e4\u20ac\U0001f600"));
+	CHECK(text_is_utf8("\xf4\x8f\xbf\xbf"));
+	CHECK(!text_is_utf8("\x80") && !text_is_utf8("a\xe4") && !text_is_utf8("\xc3("));
+	/* Longer than needed, half a pair, beyond the end. */
+	CHECK(!text_is_utf8("\xc0\xaf") && !text_is_utf8("\xe0\x80\xaf"));
+	CHECK(!text_is_utf8("\xed\xa0\x80") && !text_is_utf8("\xf4\x90\x80\x80"));
+	CHECK(!text_is_utf8("\xf8\x88\x80\x80\x80") && !text_is_utf8("\xff"));
+	CHECK(!text_is_utf8("\xe2\x82") && !text_is_utf8("\xf0\x9f\x98"));
+}
+
 static void test_quote(struct arena *arena)
 {
 	CHECK_TEXT(text_quote(arena, "plain-1.0/x=y"), "plain-1.0/x=y");
@@ -119,6 +166,8 @@ int main(void)
 
 	test_split(&arena);
 	test_words(&arena);
+	test_quoted_words(&arena);
+	test_utf8();
 	test_quote(&arena);
 	test_unescape(&arena);
 	test_names();

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The table of verbs.
+ * Zone: free.
+ */
+#include "verbs.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/path.h"
+#include "base/scope.h"
+#include "config/help.h"
+#include "control/config.h"
+#include "control/syscalls.h"
+
+/* clang-format off */
+const struct verb verbs[] = {
+	{"config", "[NAME] [--json] [OPTION…]",
+	 "Show what a machine is started with, and where each value is from", control_config},
+	{"syscalls", "[--json] [OPTION…] [NAME|@GROUP|NUMBER…]",
+	 "Show which way system calls of a machine go, and why", control_syscalls},
+};
+/* clang-format on */
+const size_t verbs_count = ARRAY_LEN(verbs);
+
+const struct verb *verb_find(int argc, char **argv)
+{
+	if (argc < 2 || help_is_reference(path_last(argv[0])))
+		return NULL;
+	for (size_t i = 0; i < verbs_count; i++)
+		if (strcmp(argv[1], verbs[i].name) == 0)
+			return &verbs[i];
+	return NULL;
+}
+
+int verb_run(const struct verb *verb, int argc, char **argv)
+{
+	if (argc > 2 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0)) {
+		(void)printf("Usage: %s %s %s\n\n%s.\n", path_last(argv[0]), verb->name,
+			     verb->synopsis, verb->help);
+		return EXIT_SUCCESS;
+	}
+	return verb->run(argc - 1, argv + 1);
+}
