@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The table of default resource limits, and setting them.
- * Zone: free for limits_plan(), doomed for limits_apply().
+ * Zone: free for gathering and planning, doomed for limits_apply().
  */
 #include "confine/limits.h"
 
@@ -62,7 +62,24 @@ static rlim_t read_nr_open(void)
 	return (rlim_t)strtoull(text, NULL, 10);
 }
 
-void limits_plan(const struct config *config, struct limits_plan *ret)
+void limit_facts_gather(const struct config *config, struct limit_facts *ret)
+{
+	for (int resource = 0; resource < (int)RLIM_NLIMITS; resource++) {
+		if (config->limits[resource].is_set)
+			continue;
+		if (defaults[resource].source == LIMIT_NR_OPEN)
+			ret->nr_open = read_nr_open();
+		/*
+		 * Without the right to ask about PID 1 our own limits are the next best thing.
+		 */
+		if (defaults[resource].source == LIMIT_HOST_INIT)
+			ret->init_is_known[resource] = prlimit(1, (enum __rlimit_resource)resource,
+							       NULL, &ret->of_init[resource]) == 0;
+	}
+}
+
+void limits_plan(const struct config *config, const struct limit_facts *facts,
+		 struct limits_plan *ret)
 {
 	for (int resource = 0; resource < (int)RLIM_NLIMITS; resource++) {
 		const struct limit_default *row = &defaults[resource];
@@ -73,19 +90,18 @@ void limits_plan(const struct config *config, struct limits_plan *ret)
 		if (ret->is_asked[resource]) {
 			ret->values[resource] = config->limits[resource].value;
 		} else if (row->source == LIMIT_NR_OPEN) {
-			rlim_t nr_open = read_nr_open();
-
-			if (nr_open < row->value.rlim_max)
-				ret->values[resource].rlim_max = nr_open;
+			if (facts->nr_open < row->value.rlim_max)
+				ret->values[resource].rlim_max = facts->nr_open;
 		} else if (row->source == LIMIT_HOST_INIT) {
-			/*
-			 * Without the right to ask about PID 1 our own limits are the next best
-			 * thing.
-			 */
-			ret->is_set[resource] = prlimit(1, (enum __rlimit_resource)resource, NULL,
-							&ret->values[resource]) == 0;
+			ret->is_set[resource] = facts->init_is_known[resource];
+			ret->values[resource] = facts->of_init[resource];
 		}
 	}
+}
+
+const char *limit_name(int resource)
+{
+	return defaults[resource].name;
 }
 
 static int set_nearest(enum __rlimit_resource resource, const struct rlimit *wanted)

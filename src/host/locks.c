@@ -173,6 +173,27 @@ __attribute__((format(printf, 1, 2))) static char *make_path(const char *format,
 	return path;
 }
 
+static char *make_tree_path(const char *tree)
+{
+	const char *name = path_last(tree);
+
+	return make_path("%.*s.#%s.lck", (int)(name - tree), tree, name);
+}
+
+/*
+ * Device and inode in decimal, as systemd-nspawn names them, so that both tools meet in one file.
+ */
+static char *make_inode_path(const struct lock_request *request, const struct stat *status)
+{
+	return make_path("%s/inode-%ju:%ju", request->inode_directory ?: LOCKS_INODE_DIRECTORY,
+			 (uintmax_t)status->st_dev, (uintmax_t)status->st_ino);
+}
+
+static char *make_name_path(const struct lock_request *request, const char *name)
+{
+	return make_path("%s/name-%s", request->name_directory ?: LOCKS_NAME_DIRECTORY, name);
+}
+
 static int explain_tree(const char *tree, int r)
 {
 	if (r == -EBUSY) {
@@ -186,6 +207,13 @@ static int explain_tree(const char *tree, int r)
 	return r;
 }
 
+static int explain_name(const char *machine)
+{
+	(void)refuse(EBUSY, "A machine named '%s' is running already", machine);
+	hint("Give this one another name with --machine=");
+	return -EBUSY;
+}
+
 /*
  * Without the right to leave a file there, nobody with our rights can boot the tree for writing
  * either.
@@ -195,33 +223,30 @@ static bool is_dispensable(int r, bool shared)
 	return shared && (r == -EROFS || r == -EACCES || r == -EPERM);
 }
 
+static bool tree_is_lockable(const char *tree)
+{
+	return !path_is_below(tree, "/dev") && *path_last(tree) != '\0';
+}
+
 static int take_tree_locks(struct locks *locks, const struct lock_request *request,
 			   struct undo *undo)
 {
-	const char *directory = request->inode_directory ?: LOCKS_INODE_DIRECTORY;
-	const char *tree = request->tree, *name = path_last(tree);
+	const char *tree = request->tree;
 	bool shared = request->tree_is_shared;
 	struct stat status;
 	int r;
 
-	if (path_is_below(tree, "/dev") || *name == '\0')
+	if (!tree_is_lockable(tree))
 		return 0;
 	if (stat(tree, &status) < 0)
 		return fail(-errno, "Cannot look at tree '%s'", tree);
-	r = take_lock(locks, make_path("%.*s.#%s.lck", (int)(name - tree), tree, name),
-		      shared ? LOCK_SHARED : 0, undo);
+	r = take_lock(locks, make_tree_path(tree), shared ? LOCK_SHARED : 0, undo);
 	if (r < 0 && !is_dispensable(r, shared))
-		return explain_tree(tree, r);
-	/*
-	 * Device and inode in decimal, as systemd-nspawn names them, so that both tools meet in one
-	 * file.
-	 */
-	r = take_lock(locks,
-		      make_path("%s/inode-%ju:%ju", directory, (uintmax_t)status.st_dev,
-				(uintmax_t)status.st_ino),
+		return r == -EBUSY && request->is_quiet_if_busy ? r : explain_tree(tree, r);
+	r = take_lock(locks, make_inode_path(request, &status),
 		      LOCK_MAKE_DIRECTORIES | (shared ? LOCK_SHARED : 0), undo);
 	if (r < 0 && !is_dispensable(r, shared))
-		return explain_tree(tree, r);
+		return r == -EBUSY && request->is_quiet_if_busy ? r : explain_tree(tree, r);
 	return 0;
 }
 
@@ -240,21 +265,17 @@ static void number_name(const char *name, unsigned int number, char ret[LOCKS_NA
 static int take_name_lock(struct locks *locks, const struct lock_request *request,
 			  struct undo *undo)
 {
-	const char *directory = request->name_directory ?: LOCKS_NAME_DIRECTORY;
 	unsigned int last = request->machine_may_be_numbered ? NUMBERED_NAMES_MAX : 1;
 	int r = -EBUSY;
 
 	assert(!strchr(request->machine, '/'));
 	for (unsigned int number = 1; number <= last && r == -EBUSY; number++) {
 		number_name(request->machine, number, locks->machine);
-		r = take_lock(locks, make_path("%s/name-%s", directory, locks->machine),
+		r = take_lock(locks, make_name_path(request, locks->machine),
 			      LOCK_MAKE_DIRECTORIES | LOCK_OWN_DIRECTORY, undo);
 	}
-	if (r == -EBUSY) {
-		(void)refuse(EBUSY, "A machine named '%s' is running already", request->machine);
-		hint("Give this one another name with --machine=");
-		return -EBUSY;
-	}
+	if (r == -EBUSY)
+		return request->is_quiet_if_busy ? r : explain_name(request->machine);
 	return r < 0 ? fail(r, "Cannot lock the machine name '%s'", locks->machine) : 0;
 }
 
@@ -269,4 +290,82 @@ int locks_take(struct locks *locks, const struct lock_request *request, struct u
 	if (request->tree)
 		TRY(take_tree_locks(locks, request, undo));
 	return 0;
+}
+
+/* --- Looking --- */
+
+/* 0 if nobody holds a lock that would be in the way, -EBUSY, or what open(2) says. */
+static int look_at_lock(const char *path, bool shared)
+{
+	struct flock whole = {.l_type = shared ? F_RDLCK : F_WRLCK, .l_whence = SEEK_SET};
+	auto_close int fd = -EBADF;
+
+	if (!path)
+		return -ENOMEM;
+	fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0)
+		return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
+	if (fcntl(fd, F_OFD_GETLK, &whole) < 0)
+		return -errno;
+	return whole.l_type == F_UNLCK ? 0 : -EBUSY;
+}
+
+static int look_at_name(const struct lock_request *request, struct locks_found *ret)
+{
+	unsigned int last = request->machine_may_be_numbered ? NUMBERED_NAMES_MAX : 1;
+	auto_free char *path = NULL;
+	int r = -EBUSY;
+
+	for (unsigned int number = 1; number <= last && r == -EBUSY; number++) {
+		number_name(request->machine, number, ret->machine);
+		free(path);
+		path = make_name_path(request, ret->machine);
+		r = look_at_lock(path, false);
+	}
+	if (r == -EBUSY)
+		r = explain_name(request->machine);
+	else if (r < 0)
+		(void)fail(r, "Cannot look at the lock '%s'", path);
+	ret->name_path = steal_ptr(path);
+	return r;
+}
+
+static int look_at_tree(const struct lock_request *request, struct locks_found *ret)
+{
+	const char *tree = request->tree;
+	const char *unseen = NULL;
+	struct stat status;
+	int r, by_inode = 0;
+
+	if (!tree_is_lockable(tree))
+		return 0;
+	ret->tree_path = make_tree_path(tree);
+	r = look_at_lock(ret->tree_path, request->tree_is_shared);
+	if (stat(tree, &status) == 0) {
+		ret->inode_path = make_inode_path(request, &status);
+		by_inode = look_at_lock(ret->inode_path, request->tree_is_shared);
+	}
+	if (r == -EBUSY || by_inode == -EBUSY)
+		return explain_tree(tree, -EBUSY);
+	unseen = r < 0 ? ret->tree_path : by_inode < 0 ? ret->inode_path : NULL;
+	return unseen ? fail(r < 0 ? r : by_inode, "Cannot look at the lock '%s'", unseen) : 0;
+}
+
+int locks_look(const struct lock_request *request, struct locks_found *ret)
+{
+	int r = 0, by_tree = 0;
+
+	if (request->machine)
+		r = look_at_name(request, ret);
+	if (request->tree)
+		by_tree = look_at_tree(request, ret);
+	return r < 0 ? r : by_tree;
+}
+
+void locks_found_done(struct locks_found *found)
+{
+	free(found->tree_path);
+	free(found->inode_path);
+	free(found->name_path);
+	*found = (struct locks_found){0};
 }

@@ -21,6 +21,7 @@ struct lock_request {
 	bool tree_is_shared;          /* read-only: any number of readers, no writer */
 	const char *machine;          /* valid machine name, NULL: no name lock */
 	bool machine_may_be_numbered; /* nobody asked for this very name: "web-2" will do */
+	bool is_quiet_if_busy;        /* the caller has words of its own for -EBUSY */
 	const char *inode_directory;  /* NULL: LOCKS_INODE_DIRECTORY */
 	const char *name_directory;   /* NULL: LOCKS_NAME_DIRECTORY */
 };
@@ -57,3 +58,17 @@ struct locks {
  * without. Complains itself; -EBUSY if someone else holds one.
  */
 int locks_take(struct locks *locks, const struct lock_request *request, struct undo *undo);
+
+/* What locks_take() would find. */
+struct locks_found {
+	char machine[LOCKS_NAME_MAX + 1];         /* the name that is free */
+	char *tree_path, *inode_path, *name_path; /* of the lock files, malloc'ed; NULL: no lock */
+};
+
+/*
+ * Looks, and neither takes nor makes anything. Complains as locks_take() does about a lock that
+ * somebody holds (-EBUSY), and about one that it may not look at; what can be told is in '*ret',
+ * which starts zeroed, all the same.
+ */
+int locks_look(const struct lock_request *request, struct locks_found *ret);
+void locks_found_done(struct locks_found *found);

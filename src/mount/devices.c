@@ -16,23 +16,10 @@
 #include "base/log.h"
 #include "base/scope.h"
 
-/*
- * Paths are spelled out rather than printed: formatting a dozen of them costs a start more than
- * making the nodes.
- */
-struct device {
-	const char *host;          /* the host's node */
-	unsigned int major, minor; /* Documentation/admin-guide/devices.txt */
-	const char *by_number;     /* a link below /dev for tools that look for numbers */
-	const char *target;        /* of that link */
-	mode_t mode;               /* unless the host's node has another */
-	bool is_probed;            /* made only if this process may open the host's */
-};
-
 #define DEV "/dev/"
 
 /* clang-format off */
-static const struct device devices[] = {
+const struct device devices[] = {
 	{DEV "null",    1, 3,    "char/1:3",    "../null",    0666, false},
 	{DEV "zero",    1, 5,    "char/1:5",    "../zero",    0666, false},
 	{DEV "full",    1, 7,    "char/1:7",    "../full",    0666, false},
@@ -43,11 +30,10 @@ static const struct device devices[] = {
 	{DEV "net/tun", 10, 200, "char/10:200", "../net/tun", 0666, true},
 };
 /* clang-format on */
+const size_t device_count = ARRAY_LEN(devices);
 
 /* clang-format off */
-static const struct {
-	const char *name, *target;
-} links[] = {
+const struct device_link device_links[] = {
 	{"fd", "/proc/self/fd"},
 	{"stdin", "/proc/self/fd/0"},
 	{"stdout", "/proc/self/fd/1"},
@@ -55,19 +41,28 @@ static const struct {
 	{"ptmx", "pts/ptmx"},
 };
 /* clang-format on */
+const size_t device_link_count = ARRAY_LEN(device_links);
 
 static const char *const directories[] = {"shm", "pts", "mqueue", "net", "char"};
 
-/* True if the host has this very device and we may open it; takes over the host's mode. */
-static bool look_at_host(const struct device *device, mode_t *mode)
+bool device_is_on_host(const struct device *device, mode_t *ret_mode)
 {
 	struct stat status;
-	auto_close int fd = -EBADF;
 
 	if (stat(device->host, &status) < 0 || !S_ISCHR(status.st_mode) ||
 	    status.st_rdev != makedev(device->major, device->minor))
 		return false;
-	*mode = status.st_mode & 0777;
+	*ret_mode = status.st_mode & 0777;
+	return true;
+}
+
+/* True if the host has this very device and we may open it; takes over the host's mode. */
+static bool look_at_host(const struct device *device, mode_t *mode)
+{
+	auto_close int fd = -EBADF;
+
+	if (!device_is_on_host(device, mode))
+		return false;
 	if (!device->is_probed)
 		return true;
 	fd = open(device->host, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -94,12 +89,12 @@ int devices_make(int dev_fd)
 		if (mkdirat(dev_fd, directories[i], 0755) < 0)
 			return fail(-errno, "Cannot make the directory '/dev/%s' in the tree",
 				    directories[i]);
-	for (size_t i = 0; i < ARRAY_LEN(devices); i++)
+	for (size_t i = 0; i < device_count; i++)
 		TRY(make_node(dev_fd, &devices[i]));
-	for (size_t i = 0; i < ARRAY_LEN(links); i++)
-		if (symlinkat(links[i].target, dev_fd, links[i].name) < 0)
+	for (size_t i = 0; i < device_link_count; i++)
+		if (symlinkat(device_links[i].target, dev_fd, device_links[i].name) < 0)
 			return fail(-errno, "Cannot make the link '/dev/%s' in the tree",
-				    links[i].name);
+				    device_links[i].name);
 	if (access("/proc/kcore", F_OK) == 0)
 		(void)symlinkat("/proc/kcore", dev_fd, "core");
 	return 0;

@@ -8,9 +8,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/colours.h"
 #include "base/log.h"
 #include "base/path.h"
 #include "base/scope.h"
@@ -18,6 +20,7 @@
 #include "confine/capabilities.h"
 #include "host/host.h"
 #include "image/find.h"
+#include "image/os-check.h"
 
 static int find_directory(struct config *config, struct facts *facts)
 {
@@ -27,7 +30,7 @@ static int find_directory(struct config *config, struct facts *facts)
 	if (config->machine && !config->directory) {
 		TRY(image_find(&config->arena, config->machine, image_search_path, &found));
 		facts->directory = found.path;
-		config->read_only = config->read_only || found.is_read_only;
+		facts->image_is_read_only = found.is_read_only;
 		return 0;
 	}
 	facts->directory = config->directory ? config->directory : ".";
@@ -47,7 +50,8 @@ static int name_machine(const struct config *config, struct facts *facts, struct
 		config->machine ? config->machine : machine_name_from_path(arena, facts->directory);
 	if (facts->machine)
 		return 0;
-	(void)refuse(EINVAL, "Cannot make a machine name from '%s'", facts->directory);
+	(void)refuse(EINVAL, "Cannot make a machine name from '%s': it has no letter or digit",
+		     facts->directory);
 	hint("Give one with --machine=");
 	return -EINVAL;
 }
@@ -70,38 +74,60 @@ static int open_directory(const struct facts *facts, int *ret_fd)
 	return 0;
 }
 
+/*
+ * A directory that is to be mounted over the root of the tree is what the payload finds: its
+ * machine id and its init count. -EBADF: there is none, or it cannot be opened, which is told when
+ * it is to be mounted.
+ */
+static int open_other_root(const struct config *config, int directory_fd)
+{
+	const struct mount_request *root = NULL;
+	int fd;
+
+	for (size_t i = 0; i < config->mounts.count; i++)
+		if (strcmp(config->mounts.items[i].destination, "/") == 0)
+			root = &config->mounts.items[i];
+	if (!root || root->kind != MOUNT_BIND || !root->source)
+		return -EBADF;
+	fd = root->source_is_in_tree
+		     ? path_open(directory_fd, root->source, O_PATH | O_DIRECTORY, 0)
+		     : open(root->source, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -EBADF : fd;
+}
+
 static int check_tree(const struct config *config, struct facts *facts, int directory_fd,
 		      struct arena *arena)
 {
 	bool is_boot = config->start == START_BOOT;
-	int r = os_tree_probe(arena, directory_fd, is_boot ? OS_TREE_BOOT : OS_TREE_COMMAND,
-			      &facts->tree);
+	auto_close int other_fd = open_other_root(config, directory_fd);
+	int r = os_tree_probe(arena, other_fd < 0 ? directory_fd : other_fd,
+			      is_boot ? OS_TREE_BOOT : OS_TREE_COMMAND, &facts->tree);
 
 	if (r < 0)
 		return fail(r, "Cannot look into the tree '%s'", facts->directory);
-	if (is_boot && config->check_os_release && !facts->tree.has_os_release) {
-		(void)refuse(
-			ENOENT,
-			"The tree '%s' is no operating system: it has neither /etc/os-release nor /usr/lib/os-release",
-			facts->directory);
-		hint("Set SYSTEMD_NSPAWN_CHECK_OS_RELEASE=0 to boot it all the same");
-		return -ENOENT;
-	}
-	if (!is_boot && !facts->tree.has_usr) {
-		(void)refuse(ENOENT, "The tree '%s' is no operating system: it has no /usr",
-			     facts->directory);
-		hint("Make that directory if you mean it");
-		return -ENOENT;
-	}
-	return 0;
+	return os_check_place(config) == OS_CHECK_TREE
+		       ? os_check(config, &facts->tree, facts->directory)
+		       : 0;
+}
+
+/* The id by which the machine keeps its journal, NULL if nobody can have heard of it. */
+static const uint8_t *known_machine_id(const struct config *config, const struct facts *facts)
+{
+	if (facts->tree.machine_id_state == MACHINE_ID_VALID)
+		return facts->tree.machine_id;
+	return config->uuid_is_set ? config->uuid : NULL;
 }
 
 static void look_around(const struct config *config, struct facts *facts, struct arena *arena)
 {
 	facts->host_files.etc_is_writable = !config->read_only;
 	host_file_facts_gather(arena, &facts->host_files);
+	journal_facts_gather(config, known_machine_id(config, facts), &facts->journal);
+	limit_facts_gather(config, &facts->limits);
+	label_facts_gather(config, &facts->labels);
 	for (int fd = 0; fd < 3; fd++)
 		facts->is_terminal[fd] = isatty(fd) == 1;
+	facts->colours_are_wanted = config->background && colours_are_wanted(STDOUT_FILENO);
 	facts->term = getenv("TERM");
 	facts->colorterm = getenv("COLORTERM");
 	facts->no_color = getenv("NO_COLOR");
@@ -116,11 +142,25 @@ int facts_locate(struct config *config, struct facts *facts)
 	return name_machine(config, facts, &config->arena);
 }
 
+int facts_look(struct config *config, struct facts *facts, int *ret_directory_fd)
+{
+	int fd = -EBADF, r;
+
+	config->read_only = config->read_only || facts->image_is_read_only;
+	r = open_directory(facts, &fd);
+	if (r == 0)
+		r = check_tree(config, facts, fd, &config->arena);
+	look_around(config, facts, &config->arena);
+	*ret_directory_fd = fd;
+	return r;
+}
+
 int facts_gather(struct config *config, struct facts *facts, int *ret_directory_fd)
 {
 	auto_close int fd = -EBADF;
 	int r;
 
+	config->read_only = config->read_only || facts->image_is_read_only;
 	TRY(open_directory(facts, &fd));
 	TRY(check_tree(config, facts, fd, &config->arena));
 	look_around(config, facts, &config->arena);

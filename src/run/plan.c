@@ -13,8 +13,10 @@
 #include "base/log.h"
 #include "base/scope.h"
 #include "config/capability-names.h"
+#include "confine/confine-plan.h"
 #include "confine/syscalls.h"
 #include "run/environment.h"
+#include "run/journal-remote.h"
 
 static void format_uuid(const uint8_t bytes[16], char ret[37])
 {
@@ -57,18 +59,18 @@ static void plan_identity(const struct config *config, const struct facts *facts
 		.machine_uuid = plan->machine_uuid,
 		.boot_id = plan->boot_id,
 		.has_exchange = plan->has_exchange,
+		.has_credentials = config->credentials.count > 0,
+		.has_journal_socket = config->forward_journal != NULL,
 	};
 }
 
 static int plan_capabilities(const struct config *config, const struct facts *facts,
 			     struct capability_plan *ret)
 {
-	uint64_t wanted = CAPABILITIES_DEFAULT | config->capabilities_added |
-			  (config->private_network ? CAPABILITY(NET_ADMIN) : 0);
-	uint64_t missing;
+	uint64_t wanted = confine_capabilities(config);
+	uint64_t missing =
+		config->capabilities_added & wanted & CAPABILITIES_ALL & ~facts->capabilities;
 
-	wanted &= ~config->capabilities_dropped;
-	missing = config->capabilities_added & wanted & CAPABILITIES_ALL & ~facts->capabilities;
 	/* Asking for all means all there are. */
 	for (unsigned int number = 0;
 	     number < 64 && (config->capabilities_added & CAPABILITIES_ALL) != CAPABILITIES_ALL;
@@ -78,42 +80,33 @@ static int plan_capabilities(const struct config *config, const struct facts *fa
 			     capability_name(number));
 	ret->bounding = wanted & facts->capabilities;
 	ret->ambient = config->capabilities_ambient;
-	if (ret->ambient & ~ret->bounding)
-		return refuse(
-			EPERM,
-			"Option '--ambient-capability' asks for capabilities that the payload does not retain");
+	for (unsigned int number = 0; number < 64; number++)
+		if (ret->ambient & ~ret->bounding & (UINT64_C(1) << number)) {
+			(void)refuse(
+				EPERM,
+				"Option '--ambient-capability' asks for %s, which the payload does not retain",
+				capability_name(number));
+			hint("Give it by '--capability=' as well, if nspawn has it itself");
+			return -EPERM;
+		}
 	return 0;
 }
 
 static int plan_filter(struct arena *arena, const struct config *config, struct plan *plan)
 {
-	static const enum family_mode modes[] = {
-		[FAMILIES_UNRESTRICTED] = FAMILIES_ANY,
-		[FAMILIES_ALLOW] = FAMILIES_ONLY,
-		[FAMILIES_DENY] = FAMILIES_EXCEPT,
-	};
-	struct syscall_request request = {
-		.capabilities = plan->capabilities.bounding | plan->capabilities.ambient,
-		.allow = (char *const *)config->syscalls_allowed.items,
-		.deny = (char *const *)config->syscalls_denied.items,
-		.sync_suppressed = config->suppress_sync,
-		.family_mode = modes[config->families.policy],
-		.families = config->families.items,
-		.family_count = config->families.count,
-	};
-	const struct strings *lists[] = {&config->syscalls_allowed, &config->syscalls_denied};
+	uint64_t capabilities = plan->capabilities.bounding | plan->capabilities.ambient;
+	struct syscall_request request = confine_request(config, capabilities);
+	const char *unknown = confine_unknown_word(config);
 	struct syscall_filter filter;
 	int r;
 
 	if (!config->syscall_filter)
 		return 0;
-	for (size_t list = 0; list < ARRAY_LEN(lists); list++)
-		for (size_t i = 0; i < lists[list]->count; i++)
-			if (!syscalls_word_is_known(lists[list]->items[i]))
-				return refuse(
-					EINVAL,
-					"Option '--system-call-filter' names '%s', which is neither a system call nor a group",
-					lists[list]->items[i]);
+	if (unknown)
+		return refuse(
+			EINVAL,
+			"Option '--system-call-filter' names '%s', which is neither a system call nor a group",
+			unknown);
 	r = syscalls_choose(&request, &filter);
 	if (r < 0)
 		return fail(r, "Cannot build the system call filter");
@@ -164,25 +157,41 @@ int plan_make(struct arena *arena, const struct config *config, const struct fac
 {
 	struct mount_facts mount_facts = {
 		.network_is_private = config->private_network,
+		.context = facts->labels.has_selinux ? config->selinux_apifs_context : NULL,
 		.host_os_release = facts->host_os_release,
 		.exchange = config->start == START_BOOT ? &ret->exchange : NULL,
 	};
+	int journal, r;
 
 	ret->config = config;
 	ret->facts = facts;
-	ret->clone_flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC |
+	ret->clone_flags = CLONE_NEWNS | (config->share_pid ? 0 : CLONE_NEWPID) |
+			   (config->share_uts ? 0 : CLONE_NEWUTS) |
+			   (config->share_ipc ? 0 : CLONE_NEWIPC) |
 			   (config->private_network ? CLONE_NEWNET : 0);
 	plan_identity(config, facts, ret);
+	journal =
+		journal_plan_make(arena, config, &facts->journal, ret->machine_uuid, &ret->journal);
+	if (ret->journal.how == JOURNAL_BIND)
+		mount_facts.journal_directory = ret->journal.directory;
+	mount_facts.journal_is_try = ret->journal.is_try;
+	if (config->forward_journal)
+		mount_facts.journal_socket = journal_remote_socket(arena, ret->machine);
 	exchange_name(arena, ret->machine, &ret->exchange);
 	mount_plan_make(arena, config, &mount_facts, &ret->mounts);
 	host_files_plan(config, &facts->host_files, &ret->host_files);
-	TRY(plan_capabilities(config, facts, &ret->capabilities));
-	TRY(plan_filter(arena, config, ret));
-	limits_plan(config, &ret->limits);
+	limits_plan(config, &facts->limits, &ret->limits);
 	console_decide(config->console, facts->is_terminal,
 		       !facts->term || strcmp(facts->term, "dumb") == 0, &ret->console);
+	console_decide_tint(config->tint ? config->background : NULL, facts->is_terminal,
+			    facts->colours_are_wanted, &ret->console);
 	plan_program(arena, config, ret);
 	plan_stop(config, ret);
 	environment_plan(arena, ret, &ret->environment);
-	return 0;
+	/* What can be refused comes last, so that the rest of a refused plan can still be shown. */
+	r = plan_capabilities(config, facts, &ret->capabilities);
+	TRY(journal);
+	TRY(r);
+	TRY(labels_plan(config, &facts->labels, &ret->labels));
+	return plan_filter(arena, config, ret);
 }

@@ -11,6 +11,7 @@
 
 #include "config/config.h"
 #include "confine/capabilities.h"
+#include "confine/labels.h"
 #include "confine/limits.h"
 #include "mount/host-files.h"
 #include "mount/mount-plan.h"
@@ -30,6 +31,7 @@ struct plan {
 	struct exchange exchange;
 	struct mount_plan mounts;
 	struct host_file_plan host_files;
+	struct journal_plan journal;
 	struct run_host_request run_host;
 
 	struct strings environment;
@@ -39,6 +41,7 @@ struct plan {
 
 	struct capability_plan capabilities;
 	struct limits_plan limits;
+	struct label_plan labels;
 	const struct sock_filter *filter; /* NULL: none */
 	size_t filter_length;
 

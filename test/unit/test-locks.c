@@ -21,11 +21,11 @@ static char directory[] = "/tmp/test-locks-XXXXXX";
 static char tree[64], alias[64], inode_directory[64], name_directory[64];
 static char complaint[512];
 
-static void remember(enum log_level level, int error, const char *sentence, void *userdata)
+static void remember(const struct log_message *message, void *userdata)
 {
-	(void)level, (void)error, (void)userdata;
+	(void)userdata;
 	if (!*complaint)
-		(void)snprintf(complaint, sizeof(complaint), "%s", sentence);
+		(void)snprintf(complaint, sizeof(complaint), "%s", message->sentence);
 }
 
 /* One machine. */

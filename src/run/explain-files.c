@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Device nodes, and files that are written in the tree and on the host.
+ * Zone: free.
+ */
+#include <string.h>
+
+#include "base/scope.h"
+#include "mount/devices.h"
+#include "run/explain-rows.h"
+
+/* --- Devices --- */
+
+void explain_devices(struct explanation *e)
+{
+	(void)explain_section(e, "devices", "Devices, made new in /dev", NULL);
+	for (size_t i = 0; i < device_count; i++) {
+		const struct device *device = &devices[i];
+		bool is_missing = e->found->devices_missing & (UINT32_C(1) << i);
+		struct explain_row *row;
+
+		if (device->is_probed && is_missing)
+			row = explain_row(e, device->host, "not made", "the host has none");
+		else if (device->is_probed)
+			row = explain_row(e, device->host, "made if nspawn may open the host's",
+					  "what the host may not use, the payload may not either");
+		else
+			row = explain_row(e, device->host, "made", NULL);
+		if (device->is_probed)
+			row->origin = EXPLAIN_FOUND_ORIGIN;
+		row->is_usual = !device->is_probed;
+		explain_text(e, row, "operation", "node");
+		explain_number(e, row, "major", device->major);
+		explain_number(e, row, "minor", device->minor);
+		explain_flag(e, row, "is_conditional", device->is_probed && !is_missing);
+	}
+	for (size_t i = 0; i < device_link_count; i++) {
+		struct explain_row *row =
+			explain_row(e, arena_format(e->arena, "/dev/%s", device_links[i].name),
+				    device_links[i].target, "a link");
+
+		row->is_usual = true;
+		explain_text(e, row, "operation", "link");
+		explain_text(e, row, "target", device_links[i].target);
+	}
+}
+
+/* --- Files --- */
+
+static const char *const hows[] = {
+	[HOW_AUTO] = "auto",       [HOW_OFF] = "off",   [HOW_COPY] = "copy",
+	[HOW_REPLACE] = "replace", [HOW_BIND] = "bind", [HOW_SYMLINK] = "symlink",
+	[HOW_DELETE] = "delete",
+};
+static_assert(ARRAY_LEN(hows) == HOW_DELETE + 1, "a word for each way");
+
+static const char *say_how(const struct explanation *e, const struct host_file_action *action)
+{
+	switch (action->how) {
+	case HOW_COPY:
+		return arena_format(e->arena, "what %s says is written into it", action->source);
+	case HOW_REPLACE:
+		return arena_format(e->arena, "replaced by a copy of %s", action->source);
+	case HOW_BIND:
+		return arena_format(e->arena, "%s of the host is mounted on it, read-only",
+				    action->source);
+	case HOW_SYMLINK:
+		return arena_format(e->arena, "becomes a link to the zone %s", action->zone);
+	case HOW_DELETE:
+		return "deleted";
+	case HOW_AUTO:
+	case HOW_OFF:
+	default:
+		return "left alone";
+	}
+}
+
+static const struct host_file_action *action_on(const struct host_file_plan *plan,
+						const char *target)
+{
+	for (size_t i = 0; i < plan->count; i++)
+		if (strcmp(plan->actions[i].target, target) == 0)
+			return &plan->actions[i];
+	return NULL;
+}
+
+static void explain_host_file(struct explanation *e, const char *target, enum setting setting,
+			      const char *reason)
+{
+	const struct host_file_action *action = action_on(&e->plan->host_files, target);
+	struct explain_row *row =
+		explain_row(e, target, action ? say_how(e, action) : "left alone", reason);
+
+	row->origin = explain_origin(e, setting);
+	explain_text(e, row, "how", hows[action ? action->how : HOW_OFF]);
+	explain_text(e, row, "source", action ? action->source : NULL);
+	explain_text(e, row, "zone", action ? action->zone : NULL);
+}
+
+static const char *resolv_reason(const struct explanation *e)
+{
+	if (e->config->resolv_conf != HOW_AUTO)
+		return NULL;
+	if (e->config->private_network)
+		return "the host's name servers need not be reachable from its network";
+	return e->facts->host_files.etc_is_writable
+		       ? "the host's name servers are its as well"
+		       : "the host's name servers are its as well, and /etc is read-only";
+}
+
+static void explain_run_host(struct explanation *e)
+{
+	const struct run_host_request *request = &e->plan->run_host;
+	bool is_random =
+		e->facts->tree.machine_id_state != MACHINE_ID_VALID && !e->config->uuid_is_set;
+	struct explain_row *row =
+		explain_row(e, "/run/host/container-manager", request->service,
+			    "by which programs know that they are in a container");
+
+	if (strcmp(request->service, "systemd-nspawn") != 0)
+		row->origin = explain_origin_variable("$SYSTEMD_NSPAWN_CONTAINER_SERVICE");
+	(void)explain_row(e, "/run/host/container-uuid",
+			  is_random ? "a random one" : request->machine_uuid, "the machine id");
+	(void)explain_row(e, "/run/host/inaccessible/", "unreadable objects of every kind",
+			  "to cover others with");
+}
+
+void explain_files(struct explanation *e)
+{
+	(void)explain_section(e, "files", "Files", NULL);
+	explain_run_host(e);
+	explain_host_file(e, "/etc/resolv.conf", SETTING_RESOLV_CONF, resolv_reason(e));
+	explain_host_file(e, "/etc/localtime", SETTING_TIMEZONE,
+			  e->config->timezone == HOW_AUTO ? "the time zone of the host" : NULL);
+	if (e->plan->has_exchange) {
+		(void)explain_row(e, e->plan->exchange.incoming, "made on the host",
+				  "what is mounted there appears in the machine");
+		(void)explain_row(e, e->plan->exchange.export, "made on the host",
+				  "sockets of the machine appear there");
+	}
+}

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What was asked and found, and where the machine will live: locks, cgroup, namespaces, ids.
+ * Zone: free.
+ */
+#include <sched.h>
+#include <string.h>
+
+#include "base/scope.h"
+#include "config/values.h"
+#include "manager/cgroup-find.h"
+#include "mount/exchange.h"
+#include "run/explain-rows.h"
+
+/* --- Machine --- */
+
+/* The last of the settings that said something. */
+static struct explain_origin origin_of_any(const struct explanation *e, enum setting first,
+					   enum setting second)
+{
+	struct explain_origin origin = explain_origin(e, first);
+
+	return origin.source == EXPLAIN_DEFAULT ? explain_origin(e, second) : origin;
+}
+
+static void explain_start_mode(struct explanation *e)
+{
+	struct explain_row *row;
+
+	switch (e->config->start) {
+	case START_BOOT:
+		row = explain_row(e, "start", "boot", "the tree's own init is process 1");
+		row->origin = explain_origin(e, SETTING_BOOT);
+		break;
+	case START_PID2:
+		row = explain_row(e, "start", "command below a stub init",
+				  "the stub is process 1 and reaps, the command process 2");
+		row->origin = explain_origin(e, SETTING_AS_PID2);
+		break;
+	case START_COMMAND:
+	default:
+		row = explain_row(e, "start", "command", "the command is process 1");
+		break;
+	}
+}
+
+static void explain_system(struct explanation *e)
+{
+	const struct os_tree *tree = &e->facts->tree;
+	struct explain_row *row;
+
+	if (e->config->start != START_BOOT)
+		return;
+	row = explain_row(e, "system",
+			  tree->identity.pretty_name ? tree->identity.pretty_name
+			  : tree->identity.id        ? tree->identity.id
+			  : tree->has_os_release     ? "without a name"
+						     : "unknown",
+			  "what the tree's os-release says");
+	row->origin = EXPLAIN_FOUND_ORIGIN;
+	explain_text(e, row, "id", tree->identity.id);
+	explain_text(e, row, "version_id", tree->identity.version_id);
+	row = explain_row(e, "init", e->found->tree_is_unseen ? "unknown" : "none",
+			  "the first init program that the tree has");
+	row->origin = EXPLAIN_FOUND_ORIGIN;
+	if (tree->init_path)
+		row->value = arena_format(e->arena, "%s, %s", init_kind_name(tree->init_kind),
+					  tree->init_path);
+	explain_text(e, row, "kind", tree->init_path ? init_kind_name(tree->init_kind) : NULL);
+	explain_text(e, row, "path", tree->init_path);
+}
+
+static void explain_machine_id(struct explanation *e)
+{
+	static const char *const reasons[] = {
+		[MACHINE_ID_MISSING] = "the tree has none; it is not written there",
+		[MACHINE_ID_EMPTY] = "the tree's machine-id is empty; it is not written there",
+		[MACHINE_ID_UNINITIALIZED] =
+			"the tree's machine-id is 'uninitialized'; it is not written there",
+		[MACHINE_ID_INVALID] =
+			"the tree's machine-id is malformed; it is not written there",
+		[MACHINE_ID_VALID] = "the tree has it in /etc/machine-id",
+	};
+	enum machine_id_state state = e->facts->tree.machine_id_state;
+	bool is_asked = e->config->uuid_is_set, is_found = state == MACHINE_ID_VALID;
+	struct explain_row *row = explain_row(
+		e, "machine id", is_found || is_asked ? e->plan->machine_uuid : "a random one",
+		e->found->tree_is_unseen ? "if the tree has none" : reasons[state]);
+
+	explain_flag(e, row, "is_random", !is_found && !is_asked);
+	if (is_found)
+		row->origin = EXPLAIN_FOUND_ORIGIN;
+	else if (is_asked)
+		row->origin = explain_origin(e, SETTING_UUID);
+	if (is_found && is_asked)
+		row->reason = "the tree's own in /etc/machine-id counts before --uuid";
+}
+
+void explain_machine(struct explanation *e)
+{
+	const struct config *config = e->config;
+	const char *named = machine_name_from_path(e->arena, e->facts->directory);
+	bool is_numbered = named && strcmp(e->plan->machine, named) != 0;
+	struct explain_row *row;
+
+	(void)explain_section(e, "machine", "Machine", NULL);
+	row = explain_row(e, "name", e->plan->machine,
+			  config->machine ? NULL
+			  : is_numbered   ? "from the directory, numbered: the name is taken"
+					  : "from the directory");
+	row->origin = explain_origin(e, SETTING_MACHINE);
+	row = explain_row(e, "tree", e->facts->directory,
+			  config->directory ? NULL
+			  : config->machine ? "found by the machine's name"
+					    : "the current directory");
+	row->origin =
+		config->directory ? explain_origin(e, SETTING_DIRECTORY) : EXPLAIN_FOUND_ORIGIN;
+	row = explain_row(e, "tree is", config->read_only ? "read-only" : "writable", NULL);
+	row->origin = explain_origin(e, SETTING_READ_ONLY);
+	if (config->read_only && row->origin.source == EXPLAIN_DEFAULT) {
+		row->reason = "the image is, or something else is mounted on the root";
+		row->origin = EXPLAIN_FOUND_ORIGIN;
+	}
+	explain_flag(e, row, "read_only", config->read_only);
+	explain_start_mode(e);
+	explain_system(e);
+	row = explain_row(e, "host name", e->plan->hostname,
+			  config->hostname ? NULL : "the name of the machine");
+	row->origin = explain_origin(e, SETTING_HOSTNAME);
+	explain_machine_id(e);
+	row = explain_row(e, "boot id", "a random one", "each start looks like a boot of its own");
+	explain_flag(e, row, "is_random", true);
+	if (config->no_os_check || !config->check_os_release)
+		explain_row(e, "check", "none", "it need not look like an operating system")
+			->origin =
+			config->no_os_check
+				? explain_origin(e, SETTING_NO_OS_CHECK)
+				: explain_origin_variable("$SYSTEMD_NSPAWN_CHECK_OS_RELEASE");
+	if (config->slice || config->properties.count > 0) {
+		row = explain_row(e, "unit", "none",
+				  "without a service manager, slice and properties have no effect");
+		row->origin = origin_of_any(e, SETTING_SLICE, SETTING_PROPERTY);
+	}
+	if (config->register_machine == TRISTATE_YES)
+		explain_row(e, "registered", "nowhere", "the machine manager is not told yet")
+			->origin = explain_origin(e, SETTING_REGISTER);
+	row = explain_row(e, "needs", "root",
+			  e->found->is_root ? "which you are" : "which you are not");
+	explain_flag(e, row, "is_root", e->found->is_root);
+}
+
+/* --- Places --- */
+
+static void explain_locks(struct explanation *e)
+{
+	const struct config *config = e->config;
+	const struct explain_found *found = e->found;
+	const char *who = config->read_only ? "shared: read-only machines may use it together"
+					    : "no other machine may use the tree meanwhile";
+	const struct {
+		const char *name, *path, *reason;
+	} rows[] = {
+		{"machine", found->name_lock, "no other machine may have the name meanwhile"},
+		{"tree", found->tree_lock, who},
+		{"tree's inode", found->inode_lock,
+		 "the same, by whatever path the tree is reached"},
+	};
+
+	(void)explain_section(e, "locks", "Locks, held while the machine runs", "None is taken.");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (rows[i].path)
+			(void)explain_row(e, rows[i].name, rows[i].path, rows[i].reason);
+	if (!config->locks)
+		explain_row(e, "tree", "not locked", "two machines may use it at once")->origin =
+			explain_origin_variable("$SYSTEMD_NSPAWN_LOCK");
+}
+
+static void explain_cgroup(struct explanation *e)
+{
+	const struct config *config = e->config;
+	const struct explain_found *found = e->found;
+	const char *base;
+	struct explain_row *row;
+
+	(void)explain_section(e, "cgroup", "Control group", NULL);
+	if (!found->cgroup || found->cgroup_obstacle != 0) {
+		row = explain_row(e, "machine", "none",
+				  found->cgroup_obstacle == CGROUP_NOT_WRITABLE
+					  ? "ours cannot be divided: it stays in the caller's"
+					  : "no cgroup2 hierarchy: it stays in the caller's");
+		row->origin = EXPLAIN_FOUND_ORIGIN;
+		return;
+	}
+	base = config->keep_unit
+		       ? found->cgroup
+		       : arena_format(e->arena, "%s/nspawn-%s", found->cgroup, e->plan->machine);
+	row = explain_row(e, "machine", base,
+			  config->keep_unit ? "the one that nspawn runs in"
+					    : "made below the one that nspawn runs in");
+	row->origin = explain_origin(e, SETTING_KEEP_UNIT);
+	(void)explain_rowf(e, "payload", "the machine's own; nothing in it limits it", "%s/payload",
+			   base);
+	if (config->keep_unit || config->start == START_BOOT)
+		(void)explain_rowf(e, "nspawn itself", "out of the way of the machine's limits",
+				   "%s/supervisor", base);
+}
+
+/* Of a namespace that stays the host's although others are new by default. */
+static struct explain_origin sharing_origin(const struct explanation *e, const char *variable)
+{
+	struct explain_origin origin = explain_origin(e, SETTING_SHARE_SYSTEM);
+
+	return origin.source == EXPLAIN_DEFAULT ? explain_origin_variable(variable) : origin;
+}
+
+static void explain_namespaces(struct explanation *e)
+{
+	static const struct {
+		const char *name;
+		uint64_t flag;
+		const char *if_new, *if_shared, *variable;
+	} rows[] = {
+		{"mount", CLONE_NEWNS, "mounts of its own", NULL, NULL},
+		{"pid", CLONE_NEWPID, "sees and reaches only its own processes",
+		 "sees all processes of the host", "$SYSTEMD_NSPAWN_SHARE_NS_PID"},
+		{"uts", CLONE_NEWUTS, "a host name of its own", "the host's name",
+		 "$SYSTEMD_NSPAWN_SHARE_NS_UTS"},
+		{"ipc", CLONE_NEWIPC, "message queues and shared memory of its own",
+		 "message queues and shared memory of the host", "$SYSTEMD_NSPAWN_SHARE_NS_IPC"},
+		{"network", CLONE_NEWNET, "nothing but the loopback interface",
+		 "interfaces, addresses and ports of the host", NULL},
+		{"user", CLONE_NEWUSER, NULL,
+		 "root inside is root of the host, less what is dropped below", NULL},
+	};
+	bool has_cgroup = e->config->cgroup_namespace;
+	struct explain_row *row;
+
+	(void)explain_section(e, "namespaces", "Namespaces", NULL);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		bool is_new = e->plan->clone_flags & rows[i].flag;
+
+		row = explain_row(e, rows[i].name, is_new ? "new" : "the host's",
+				  is_new ? rows[i].if_new : rows[i].if_shared);
+		if (rows[i].flag == CLONE_NEWNET)
+			row->origin = explain_origin(e, SETTING_PRIVATE_NETWORK);
+		else if (!is_new && rows[i].variable)
+			row->origin = sharing_origin(e, rows[i].variable);
+		explain_flag(e, row, "is_new", is_new);
+	}
+	row = explain_row(e, "cgroup", has_cgroup ? "new" : "the host's",
+			  has_cgroup ? "sees its own groups only" : "sees all groups");
+	if (!has_cgroup)
+		row->origin = explain_origin_variable("$SYSTEMD_NSPAWN_USE_CGNS");
+	explain_flag(e, row, "is_new", has_cgroup);
+}
+
+static void explain_ids(struct explanation *e)
+{
+	struct explain_row *row;
+
+	(void)explain_section(e, "ids", "User and group ids", NULL);
+	row = explain_row(e, "map", "none", "an id inside is the same id on the host");
+	row->origin = explain_origin(e, SETTING_PRIVATE_USERS);
+	explain_flag(e, row, "is_mapped", false);
+}
+
+void explain_places(struct explanation *e)
+{
+	explain_locks(e);
+	explain_cgroup(e);
+	explain_namespaces(e);
+	explain_ids(e);
+}
