@@ -65,6 +65,21 @@ static int raise_ambient(uint64_t ambient)
 	return 0;
 }
 
+/* Who was to be somebody else must not run as root because a call only said that it worked. */
+static bool ids_are(uint32_t uid, uint32_t gid)
+{
+	uid_t uids[3] = {0};
+	gid_t gids[3] = {0};
+
+	if (getresuid(&uids[0], &uids[1], &uids[2]) < 0 ||
+	    getresgid(&gids[0], &gids[1], &gids[2]) < 0)
+		return false;
+	for (size_t i = 0; i < 3; i++)
+		if (uids[i] != uid || gids[i] != gid)
+			return false;
+	return true;
+}
+
 static int switch_ids(uint32_t uid, uint32_t gid, const uint32_t *groups, size_t group_count)
 {
 	if (setgroups(group_count, groups) < 0)
@@ -77,7 +92,9 @@ static int switch_ids(uint32_t uid, uint32_t gid, const uint32_t *groups, size_t
 	 */
 	if (uid != 0 && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
 		return -errno;
-	return setresuid(uid, uid, uid) < 0 ? -errno : 0;
+	if (setresuid(uid, uid, uid) < 0)
+		return -errno;
+	return uid == 0 || ids_are(uid, gid) ? 0 : -EPERM;
 }
 
 int capabilities_apply(const struct capability_plan *plan, uint32_t uid, uint32_t gid,

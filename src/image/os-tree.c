@@ -211,10 +211,10 @@ int os_tree_probe(struct arena *arena, int root_fd, enum os_tree_depth depth, st
 		return r;
 	tree.has_usr = r == 0 && S_ISDIR(mode);
 	TRY(probe_machine_id(root_fd, &tree));
-	if (depth == OS_TREE_BOOT) {
+	if (depth == OS_TREE_BOOT || !tree.has_usr)
 		TRY(probe_os_release(arena, root_fd, &tree));
+	if (depth == OS_TREE_BOOT)
 		TRY(probe_init(root_fd, &tree));
-	}
 	*ret = tree;
 	return 0;
 }

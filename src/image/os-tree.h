@@ -39,7 +39,7 @@ struct os_tree {
 	enum machine_id_state machine_id_state;
 	uint8_t machine_id[16]; /* if valid */
 
-	/* Only filled for OS_TREE_BOOT. */
+	/* Only filled for OS_TREE_BOOT, and the first two for a tree without /usr. */
 	bool has_os_release;
 	struct os_identity identity;
 	const char *init_path; /* NULL: there is none */

@@ -100,8 +100,14 @@ static void read_complaint(int context_fd, char *complaint, size_t bytes)
 int detached_new(const char *type, const char *options, unsigned int flags, char *complaint,
 		 size_t bytes)
 {
+	return detached_new_labelled(type, options, NULL, flags, complaint, bytes);
+}
+
+int detached_new_labelled(const char *type, const char *options, const char *context,
+			  unsigned int flags, char *complaint, size_t bytes)
+{
 	auto_close int context_fd = fsopen(type, FSOPEN_CLOEXEC);
-	int fd, r;
+	int fd, r = 0;
 
 	if (complaint)
 		complaint[0] = '\0';
@@ -109,7 +115,10 @@ int detached_new(const char *type, const char *options, unsigned int flags, char
 		return -errno;
 	/* What df(1) and mount(8) show as the device. */
 	(void)fsconfig(context_fd, FSCONFIG_SET_STRING, "source", type, 0);
-	r = configure(context_fd, options);
+	if (context && fsconfig(context_fd, FSCONFIG_SET_STRING, "context", context, 0) < 0)
+		r = -errno;
+	if (r == 0)
+		r = configure(context_fd, options);
 	if (r < 0) {
 		read_complaint(context_fd, complaint, bytes);
 		return r;

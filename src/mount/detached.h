@@ -17,6 +17,13 @@
 int detached_new(const char *type, const char *options, unsigned int flags, char *complaint,
 		 size_t bytes);
 
+/*
+ * The same, with 'context' as the SELinux label of everything in it, unless that is NULL: apart
+ * from the options, as it may hold commas.
+ */
+int detached_new_labelled(const char *type, const char *options, const char *context,
+			  unsigned int flags, char *complaint, size_t bytes);
+
 /* A second view of what 'fd' refers to, with what is mounted below it if 'recursive'. */
 int detached_clone(int fd, bool recursive);
 

@@ -119,7 +119,7 @@ __attribute__((noreturn)) static void become_payload(const struct init_request *
 	reset_signals();
 	error = request->execute(request->environment, request->userdata);
 	/* Only we still hold the handshake. */
-	request->report(error, /* sentence= */ NULL, request->userdata);
+	request->report(error, /* deed= */ NULL, request->userdata);
 	_exit(STATUS_REPORTED);
 }
 
@@ -294,9 +294,9 @@ static int supervise(pid_t payload, enum init_action *ret_end)
 	return status;
 }
 
-static int report_failure(const struct init_request *request, int error, const char *sentence)
+static int report_failure(const struct init_request *request, int error, const char *deed)
 {
-	request->report(error, sentence, request->userdata);
+	request->report(error, deed, request->userdata);
 	return STATUS_REPORTED;
 }
 
@@ -327,6 +327,12 @@ static int be_init(const struct init_request *request, pid_t payload)
 			 request->service, '\0', request->uuid);
 	show_as_init(name, environment, (size_t)length + 1);
 	keep_only_own_capabilities();
+	if (request->confine) {
+		int r = request->confine(request->userdata);
+
+		if (r < 0)
+			return report_failure(request, r, /* sentence= */ NULL);
+	}
 	close_everything();
 	status = supervise(payload, &end);
 	/*
@@ -353,10 +359,10 @@ int init_run(const struct init_request *request)
 	if (request->has_terminal)
 		(void)ioctl(STDIN_FILENO, TIOCNOTTY);
 	if (pipe2(ready, O_CLOEXEC) < 0)
-		return report_failure(request, -errno, "Cannot make a pipe for the stub init");
+		return report_failure(request, -errno, "make a pipe");
 	payload = fork();
 	if (payload < 0)
-		return report_failure(request, -errno, "Cannot fork for the stub init");
+		return report_failure(request, -errno, "fork");
 	if (payload > 0)
 		return be_init(request, payload);
 	/* Our copy of the other end would keep the end of file from us. */

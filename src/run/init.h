@@ -25,10 +25,16 @@ struct init_request {
 	 */
 	int (*execute)(char *const *environment, void *userdata);
 	/*
-	 * Tells the parent that nothing will run. The sentence is made for fail(error, "%s",
-	 * sentence); NULL where execute() told it.
+	 * Confines PID 1 itself, which is never executed anew: called in it before the payload
+	 * runs, with all descriptors still open. Returns 0, or a negative errno after it told what
+	 * is wrong. NULL: nothing to do.
 	 */
-	void (*report)(int error, const char *sentence, void *userdata);
+	int (*confine)(void *userdata);
+	/*
+	 * Tells the parent that nothing will run: 'deed', such as "fork", failed for the stub init;
+	 * NULL where execute() told it.
+	 */
+	void (*report)(int error, const char *deed, void *userdata);
 	void *userdata;
 };
 

@@ -18,7 +18,9 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/numbers.h"
 #include "base/scope.h"
+#include "run/guard.h"
 #include "run/notify.h"
 #include "run/payload.h"
 
@@ -30,6 +32,17 @@ static void close_fd(void *argument)
 	*fd = -EBADF;
 }
 
+int machine_kill(const struct machine *machine)
+{
+	int r = 0;
+
+	/* ESRCH: it died meanwhile. */
+	if (syscall(SYS_pidfd_send_signal, machine->pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
+		r = -errno;
+	/* A security module is asked about signals from process to process, but not here. */
+	return r < 0 && machine->has_cgroup ? cgroup_kill(&machine->cgroup) : r;
+}
+
 /*
  * Whatever happened: nobody of the machine survives its supervisor. PID 1 takes its namespace
  * along.
@@ -37,11 +50,14 @@ static void close_fd(void *argument)
 static void kill_payload(void *argument)
 {
 	struct machine *machine = argument;
+	int r = machine->pid > 0 ? machine_kill(machine) : 0;
 
-	if (machine->pid > 0) {
+	if (r < 0) {
+		warn(r, "Cannot kill the payload of machine '%s', leaving it running",
+		     machine->plan->machine);
+	} else if (machine->pid > 0) {
 		siginfo_t info;
 
-		(void)syscall(SYS_pidfd_send_signal, machine->pidfd, SIGKILL, NULL, 0);
 		while (waitid(P_PIDFD, (id_t)machine->pidfd, &info, WEXITED) < 0 && errno == EINTR)
 			;
 		machine->pid = 0;
@@ -90,6 +106,7 @@ static int bear(struct machine *machine, struct handshake *container)
 	bool must_move = false;
 	int r;
 
+	machine->guard_fd = -EBADF;
 	machine->pid = clone_payload(machine, machine->has_cgroup);
 	if (machine->pid < 0 && machine->has_cgroup) {
 		machine->pid = clone_payload(machine, /* into_cgroup= */ false);
@@ -99,7 +116,13 @@ static int bear(struct machine *machine, struct handshake *container)
 		return explain_clone_failure(machine->pid);
 	if (machine->pid == 0)
 		payload_run(&request);
+	undo_push(machine->undo, guard_stop, machine, "guard");
 	undo_push(machine->undo, kill_payload, machine, "payload");
+	if (guard_is_needed(machine->plan))
+		TRY(guard_start(machine));
+	if (!(machine->plan->clone_flags & CLONE_NEWPID) && !machine->has_cgroup)
+		warn(0, "Without a cgroup of its own the machine's processes are only known by the "
+			"first one, leaving the others to themselves at its end");
 	r = must_move ? cgroup_move(&machine->cgroup, machine->pid) : 0;
 	return r < 0 ? fail(r, "Cannot move the payload into its cgroup") : 0;
 }
@@ -126,42 +149,52 @@ static int take_passengers(struct machine *machine, const int passengers[_PASSEN
  */
 static int explain_silence(struct machine *machine, int r)
 {
+	char name[SIGNAL_NAME_MAX];
 	siginfo_t info = {0};
 	int heard;
 
+	if (r == HANDSHAKE_IS_FAILED)
+		return r; /* its own sentence said why */
 	if (r == -EPROTO)
 		return refuse(EPROTO,
 			      "The payload and its supervisor disagree about the next step");
 	if (r != -EPIPE)
-		return r;
+		return fail(r, "Cannot talk with the payload while it is set up");
 	do
 		heard = handshake_overhear(&machine->handshake);
 	while (heard == 0);
-	if (heard < 0)
+	if (heard == HANDSHAKE_IS_FAILED)
 		return heard;
-	if (waitid(P_PIDFD, (id_t)machine->pidfd, &info, WEXITED | WNOWAIT) == 0 &&
-	    info.si_code != CLD_EXITED)
-		return refuse(EIO, "The payload was killed by signal %s while it was set up",
-			      sigabbrev_np(info.si_status));
-	return refuse(EIO, "The payload ended while it was set up");
+	if (waitid(P_PIDFD, (id_t)machine->pidfd, &info, WEXITED | WNOWAIT) < 0 ||
+	    info.si_code == CLD_EXITED)
+		return refuse(EIO, "The payload ended while it was set up, without a word");
+	(void)refuse(EIO, "The payload was killed by signal %s while it was set up",
+		     signal_name(info.si_status, name));
+	if (info.si_status == SIGKILL)
+		hint("Unless somebody killed it, memory was short: see the kernel log");
+	return -EIO;
 }
 
 static int accompany(struct machine *machine)
 {
-	int passengers[_PASSENGER_COUNT];
+	int passengers[_PASSENGER_COUNT], r;
 
 	/*
 	 * Place: links, scope and registration belong here; the cgroup was there before the clone.
 	 */
 
-	TRY(handshake_say(&machine->handshake, HANDSHAKE_PLACED, NULL));
-	TRY(handshake_hear(&machine->handshake, HANDSHAKE_ROOTED, passengers));
+	r = handshake_say(&machine->handshake, HANDSHAKE_PLACED, NULL);
+	if (r == 0)
+		r = handshake_hear(&machine->handshake, HANDSHAKE_ROOTED, passengers);
+	if (r < 0)
+		return explain_silence(machine, r);
 
 	TRY(take_passengers(machine, passengers));
 
-	TRY(handshake_say(&machine->handshake, HANDSHAKE_GO, NULL));
-	TRY(handshake_hear(&machine->handshake, HANDSHAKE_CONFINED, NULL));
-	return 0;
+	r = handshake_say(&machine->handshake, HANDSHAKE_GO, NULL);
+	if (r == 0)
+		r = handshake_hear(&machine->handshake, HANDSHAKE_CONFINED, NULL);
+	return r < 0 ? explain_silence(machine, r) : 0;
 }
 
 int launch(struct machine *machine)
@@ -177,6 +210,5 @@ int launch(struct machine *machine)
 	scope_close(&container.fd);
 	TRY(r);
 	mount_sources_close(&machine->sources);
-	r = accompany(machine);
-	return r < 0 ? explain_silence(machine, r) : 0;
+	return accompany(machine);
 }

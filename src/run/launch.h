@@ -12,6 +12,7 @@
 #include "mount/mount-apply.h"
 #include "run/console.h"
 #include "run/handshake.h"
+#include "run/journal-remote.h"
 #include "run/plan.h"
 
 /* MADE: what exists now. */
@@ -22,10 +23,12 @@ struct machine {
 	struct undo *undo;
 	struct exchange exchange;
 	struct mount_sources sources;
+	struct journal_remote journal_remote;
 	struct cgroup cgroup;
 	bool has_cgroup;
 	pid_t pid;
 	int pidfd;
+	int guard_fd; /* pidfd of the guard, -EBADF without */
 	struct handshake handshake;
 	int notify_fd;
 	int kmsg_fd; /* held open, so that readers of /proc/kmsg block */
@@ -37,3 +40,9 @@ struct machine {
  * with one sentence printed, the payload's own where it was the payload that failed.
  */
 int launch(struct machine *machine);
+
+/*
+ * SIGKILL to the payload; if the policy of its label refuses even that, to its whole cgroup, which
+ * no policy is asked about. Returns 0, or a negative errno when it cannot be killed. Silent.
+ */
+int machine_kill(const struct machine *machine);

@@ -45,6 +45,7 @@ struct payload {
 	struct strings environment;
 	struct user_identity user;
 	int console_fd; /* slave of our pty, -EBADF in a pipe without terminals */
+	int label_fd;   /* by which the stub init labels itself, -EBADF without need */
 };
 
 static void give_up(struct payload *payload) __attribute__((noreturn));
@@ -147,7 +148,8 @@ static int take_root(struct payload *payload, int passengers[_PASSENGER_COUNT])
 	if (payload->plan->console.pty_is_needed)
 		TRY(open_console(payload, &passengers[PASSENGER_CONSOLE]));
 	TRY(mount_enter(&payload->site));
-	if (sethostname(payload->plan->hostname, strlen(payload->plan->hostname)) < 0)
+	if (payload->plan->clone_flags & CLONE_NEWUTS &&
+	    sethostname(payload->plan->hostname, strlen(payload->plan->hostname)) < 0)
 		return fail(-errno, "Cannot set the host name '%s'", payload->plan->hostname);
 	return payload->plan->config->private_network ? bring_up_loopback() : 0;
 }
@@ -174,12 +176,39 @@ static int settle_in_place(struct payload *payload)
  * Audit sessions and keys of whoever started us are not the payload's. Neither needs to exist in
  * this kernel.
  */
-static void leave_login_session(void)
+static void leave_login_session(const struct plan *plan)
 {
 	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS)
 		debug("No session keyring of its own for the payload");
-	if (file_write(AT_FDCWD, "/proc/self/loginuid", "4294967295") < 0)
+	/* A process among the host's is still whoever started it. */
+	if (plan->clone_flags & CLONE_NEWPID &&
+	    file_write(AT_FDCWD, "/proc/self/loginuid", "4294967295") < 0)
 		debug("The audit login id is not reset");
+}
+
+/*
+ * For the next exec of this process, which may be the one of the tree's getent, and of its
+ * children. Once more for the process itself if that stays.
+ */
+static int take_labels(struct payload *payload)
+{
+	const struct plan *plan = payload->plan;
+
+	TRY(labels_apply(&plan->labels, payload->site.proc_fd));
+	return plan->config->start == START_PID2
+		       ? labels_open_self(&plan->labels, payload->site.proc_fd, &payload->label_fd)
+		       : 0;
+}
+
+/* What sd_listen_fds(3) compares with: known only now where we are not PID 1. */
+static void correct_listen_pid(struct payload *payload)
+{
+	struct arena *arena = payload->request->arena;
+
+	if (!(payload->plan->clone_flags & CLONE_NEWPID) &&
+	    payload->plan->facts->activation_fds > 0)
+		environment_set(arena, &payload->environment,
+				arena_format(arena, "LISTEN_PID=%d", getpid()));
 }
 
 static int apply_limits(const struct plan *plan)
@@ -195,8 +224,12 @@ static int apply_limits(const struct plan *plan)
 			return fail(r, "Cannot set the OOM score adjustment to %s", text);
 	}
 	if (CPU_COUNT(&config->cpu_affinity) > 0 &&
-	    sched_setaffinity(0, sizeof(config->cpu_affinity), &config->cpu_affinity) < 0)
-		return fail(-errno, "Cannot set the CPU affinity");
+	    sched_setaffinity(0, sizeof(config->cpu_affinity), &config->cpu_affinity) < 0) {
+		r = fail(-errno, "Cannot set the CPU affinity");
+		if (r == -EINVAL)
+			hint("None of these processors is there for us, see Cpus_allowed_list in /proc/self/status");
+		return r;
+	}
 	if (config->personality_is_set && personality(config->personality) < 0)
 		return fail(-errno, "Cannot set the personality");
 	limits_apply(&plan->limits);
@@ -257,28 +290,34 @@ static int connect_streams(struct payload *payload)
 	return 0;
 }
 
+static int compare_fds(const void *left, const void *right)
+{
+	return *(const int *)left - *(const int *)right;
+}
+
 /*
  * Closed, not only marked: the stub init stays this process, and a payload with CAP_SYS_PTRACE
- * would find the host's directories in /proc/1/fd. Two are left until the exec: the handshake, and
- * the root directory, which is the payload's own.
+ * would find the host's directories in /proc/1/fd. Left until the exec are the handshake, the root
+ * directory, which is the payload's own, and what the stub init labels itself by.
  */
 static int keep_only_passed_fds(const struct payload *payload)
 {
-	unsigned int first = 3 + payload->plan->facts->activation_fds;
-	unsigned int handshake = (unsigned int)payload->request->handshake.fd;
-	unsigned int root = (unsigned int)payload->site.root_fd;
-	unsigned int low = handshake < root ? handshake : root,
-		     high = handshake < root ? root : handshake;
-	const struct {
-		unsigned int from, to;
-	} gaps[] = {{first, low - 1}, {low + 1, high - 1}, {high + 1, ~0U}};
+	int kept[] = {payload->request->handshake.fd, payload->site.root_fd, payload->label_fd};
+	unsigned int first = 3 + payload->plan->facts->activation_fds, next = first;
 
 	for (unsigned int fd = 3; fd < first; fd++)
 		if (fcntl((int)fd, F_SETFD, 0) < 0)
 			return fail(-errno, "Cannot pass on the activation socket %u", fd);
-	for (size_t i = 0; i < ARRAY_LEN(gaps); i++)
-		if (gaps[i].from <= gaps[i].to && close_range(gaps[i].from, gaps[i].to, 0) < 0)
+	qsort(kept, ARRAY_LEN(kept), sizeof(kept[0]), compare_fds);
+	for (size_t i = 0; i <= ARRAY_LEN(kept); i++) {
+		unsigned int end = i < ARRAY_LEN(kept) ? (unsigned int)kept[i] - 1 : ~0U;
+
+		if (i < ARRAY_LEN(kept) && kept[i] < 0)
+			continue;
+		if (next <= end && close_range(next, end, 0) < 0)
 			return fail(-errno, "Cannot keep descriptors from the payload");
+		next = end + 2;
+	}
 	return 0;
 }
 
@@ -291,8 +330,10 @@ static int confine(struct payload *payload)
 	const struct plan *plan = payload->plan;
 	int r;
 
-	leave_login_session();
+	leave_login_session(plan);
+	TRY(take_labels(payload));
 	TRY(find_user(payload));
+	correct_listen_pid(payload);
 	environment_add_user(payload->request->arena, &payload->environment, &payload->user);
 	TRY(connect_streams(payload));
 	TRY(apply_limits(plan));
@@ -358,13 +399,20 @@ static int execute_program(char *const *environment, void *userdata)
 /*
  * Without a sentence it was the program that could not be executed, which program_execute() told.
  */
-static void report_stub_failure(int error, const char *sentence, void *userdata)
+static void report_stub_failure(int error, const char *deed, void *userdata)
 {
 	struct payload *payload = userdata;
 
-	if (sentence)
-		(void)fail(error, "%s", sentence);
+	if (deed)
+		(void)fail(error, "Cannot %s for the stub init", deed);
 	(void)handshake_say(&payload->request->handshake, HANDSHAKE_FAILED, NULL);
+}
+
+static int confine_stub(void *userdata)
+{
+	struct payload *payload = userdata;
+
+	return labels_confine_self(&payload->plan->labels, payload->label_fd);
 }
 
 static int run_stub(struct payload *payload)
@@ -376,6 +424,7 @@ static int run_stub(struct payload *payload)
 		.environment = (char **)payload->environment.items,
 		.has_terminal = payload->console_fd >= 0,
 		.execute = execute_program,
+		.confine = confine_stub,
 		.report = report_stub_failure,
 		.userdata = payload,
 	};
@@ -395,8 +444,12 @@ static int run(struct payload *payload)
 
 	if (plan->filter) {
 		r = syscalls_load(plan->filter, plan->filter_length);
-		if (r < 0)
-			return fail(r, "Cannot load the system call filter");
+		if (r < 0) {
+			(void)fail(r, "Cannot load the system call filter");
+			if (r == -EINVAL || r == -ENOSYS)
+				hint("This kernel may have no seccomp filters; SYSTEMD_SECCOMP=no goes without");
+			return r;
+		}
 	}
 	if (plan->config->start == START_PID2)
 		_exit(run_stub(payload));
@@ -419,12 +472,14 @@ void payload_run(struct payload_request *request)
 			},
 		.environment = request->plan->environment,
 		.console_fd = -EBADF,
+		.label_fd = -EBADF,
 	};
 	int passengers[_PASSENGER_COUNT] = {-EBADF, -EBADF, -EBADF};
 
 	if (be_born(&payload) < 0 || take_root(&payload, passengers) < 0)
 		give_up(&payload);
 
+	/* No sentence: what fails here is the way by which it would go. */
 	if (handshake_hear(&request->handshake, HANDSHAKE_PLACED, NULL) < 0 ||
 	    handshake_say(&request->handshake, HANDSHAKE_ROOTED, passengers) < 0)
 		_exit(EXIT_FAILURE);

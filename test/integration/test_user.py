@@ -44,7 +44,7 @@ def test_root_without_a_passwd_file(tree, ask):
     assert ask(tree(), "ids", options=["-u", "root"])["ids"]["uid"] == [0] * 3
 
 
-@pytest.mark.parametrize("junk", ["", "01000", "1000:", ":1000", "0x3e8", " 1000", "1000 ", "-1", "+1000", "4294967295", "4294967296",
+@pytest.mark.parametrize("junk", ["", "01", "1:", ":1", "0x1", " 1", "01000", "1000:", ":1000", "0x3e8", " 1000", "1000 ", "-1", "+1000", "4294967295", "4294967296",
                                   "18446744073709551616", "alice:x", "nobody-here", "../alice", "a/b", "alice\nroot", "broken", "odd"])
 def test_what_is_no_user_is_refused(tree, run, junk):
     """A number that is read wrong would make another user, and the worst one is root."""

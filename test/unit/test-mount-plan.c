@@ -127,7 +127,52 @@ static void test_root(void)
 	config.read_only = true; /* implied by a mount on the root */
 	plan = plan_of(&config, false);
 	CHECK_TEXT(plan.items[0].source, "/opt");
-	CHECK(plan.items[1].kind == OPERATION_BASE && plan.items[2].kind != OPERATION_REMOUNT);
+	/* Looked at before anything is made in it. */
+	CHECK(plan.items[1].kind == OPERATION_OS_CHECK);
+	CHECK_TEXT(plan.items[1].source, OS_CHECK_WANTS_USR);
+	CHECK(plan.items[2].kind == OPERATION_BASE && plan.items[3].kind != OPERATION_REMOUNT);
+
+	/* An init needs more, which other mounts may bring. */
+	config.start = START_BOOT;
+	plan = plan_of(&config, false);
+	CHECK(plan.items[1].kind == OPERATION_BASE);
+	CHECK(plan.items[plan.count - 1].kind == OPERATION_OS_CHECK);
+	CHECK_TEXT(plan.items[plan.count - 1].source, OS_CHECK_WANTS_RELEASE);
+	config.no_os_check = true;
+	plan = plan_of(&config, false);
+	CHECK(plan.items[plan.count - 1].kind != OPERATION_OS_CHECK);
+	arena_done(&config.arena);
+}
+
+/* A label goes on what is made in memory, commas and all, unless a tmpfs has one of its own. */
+static void test_context(void)
+{
+	static const char label[] = "u:object_r:t:s0:c1,c2";
+	struct mount_facts facts = {.context = label, .network_is_private = true};
+	struct config config = {0};
+	struct mount_plan plan = {0};
+	size_t labelled = 0;
+
+	config_defaults(&config);
+	request(&config, (struct mount_request){.kind = MOUNT_TMPFS, .destination = "/mine"});
+	request(&config, (struct mount_request){.kind = MOUNT_TMPFS,
+						.destination = "/theirs",
+						.options = "mode=0700,context=u:r:x"});
+	mount_plan_make(&config.arena, &config, &facts, &plan);
+	for (size_t i = 0; i < plan.count; i++) {
+		const struct mount_operation *operation = &plan.items[i];
+
+		if (!operation->context)
+			continue;
+		labelled++;
+		CHECK_TEXT(operation->context, label);
+		CHECK(operation->kind == OPERATION_NEW);
+		CHECK(strcmp(operation->source, "tmpfs") == 0 ||
+		      strcmp(operation->source, "devpts") == 0);
+	}
+	/* /tmp, /sys, /dev, /dev/shm, /dev/pts, /run */
+	CHECK(labelled == 7 && plan.items[find(&plan, "/mine", 0)].context);
+	CHECK(!plan.items[find(&plan, "/theirs", 0)].context);
 	arena_done(&config.arena);
 }
 
@@ -141,6 +186,7 @@ int main(void)
 	test_read_only(&config);
 	test_requests(&config);
 	test_root();
+	test_context();
 	arena_done(&config.arena);
 	return check_result();
 }

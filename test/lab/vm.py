@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""An emulated machine that runs a script on a kernel of Debian's own, and what it said."""
+import gzip
+import os
+import pathlib
+import shlex
+import shutil
+import stat
+import subprocess
+
+from lab.run import program
+
+# pivot_root(2) refuses to leave the root file system of the kernel: first we move to another one.
+START = """#!/bin/busybox sh
+/bin/busybox --install -s /bin
+if [ ! -e /moved ]; then
+	mkdir -p /new && mount -t tmpfs root /new && cp -a $(ls -d /* | grep -v -e /new -e /dev) /new/
+	cd /new && mkdir -p proc sys dev run etc tmp var && touch moved
+	exec switch_root /new /init
+fi
+mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev; mount -t cgroup2 cgroup2 /sys/fs/cgroup
+say() { echo "== $1"; shift; "$@" 2>&1; echo "status $?"; }
+"""
+END = """
+echo "== end"
+poweroff -f
+"""
+
+
+def cpio(root):
+    """An archive of a directory as the kernel reads it (Documentation/driver-api/early-userspace/buffer-format.rst)."""
+    archive = bytearray()
+
+    def add(name, mode, data):
+        fields = [0, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name) + 1, 0]
+        archive.extend(b"070701" + b"".join(b"%08X" % field for field in fields) + name.encode() + b"\0")
+        archive.extend(b"\0" * (-len(archive) % 4) + data)
+        archive.extend(b"\0" * (-len(archive) % 4))
+
+    for path in sorted(root.rglob("*")):
+        status = path.lstat()
+        data = path.read_bytes() if stat.S_ISREG(status.st_mode) else b""
+        if stat.S_ISLNK(status.st_mode):
+            data = os.readlink(path).encode()
+        add(str(path.relative_to(root)), status.st_mode, data)
+    add("TRAILER!!!", 0, b"")
+    return bytes(archive)
+
+
+def kernel(work):
+    """The kernel of Debian's package for virtual machines, fetched once."""
+    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "nspawn-test-trees/kernel-1"
+    if not cache.exists():
+        depends = subprocess.run(["apt-cache", "depends", "linux-image-cloud-amd64"], capture_output=True, text=True, check=True)
+        package = depends.stdout.split("Depends:")[1].split()[0]
+        subprocess.run(["apt-get", "download", "-q", "-o", "APT::Sandbox::User=root", package], cwd=work, check=True)
+        subprocess.run(["dpkg", "-x", next(work.glob("*.deb")), work / "files"], check=True)
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(next(work.glob("files/boot/vmlinuz-*")), f"{cache}.new")
+        os.rename(f"{cache}.new", cache)
+    return cache
+
+
+def furnish(root):
+    """What every machine has: nspawn, and a tree /tree with a busybox."""
+    for name in ("bin", "dev", "tree/bin", "tree/usr", "tree/etc"):
+        (root / name).mkdir(parents=True)
+    for target in (root / "bin/busybox", root / "tree/bin/busybox"):
+        shutil.copy("/bin/busybox", target)
+    shutil.copy(shutil.which(program()[0]), root / "bin/nspawn")
+    (root / "tree/etc/os-release").write_text("ID=small\n")
+
+
+def boot(root, script, work, parameters=""):
+    """Boots with root as the root directory and runs the script, to its end. Returns what it said, by the headings of say()."""
+    (root / "init").write_text(START + script + END)
+    (root / "init").chmod(0o755)
+    (work / "initrd").write_bytes(gzip.compress(cpio(root), 1))
+    # cx16=off: with it some emulators crash the kernel they run.
+    words = shlex.split("qemu-system-x86_64 -accel tcg,thread=multi -cpu max,cx16=off -smp 2 -m 1024 -nographic -no-reboot -nodefaults "
+                        f"-serial stdio -append 'console=ttyS0 quiet panic=1 {parameters}'")
+    words += ["-kernel", kernel(work), "-initrd", work / "initrd"]
+    console = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=600, check=True).stdout
+    text = console.decode(errors="replace").replace("\r", "")
+    assert "== end\n" in text, text
+    return dict(part.split("\n", 1) for part in text.split("== ")[1:])
