@@ -26,9 +26,14 @@
 static int make_instance(const struct mount_operation *operation)
 {
 	char complaint[256];
-	int fd = detached_new(operation->source, operation->options, operation->flags, complaint,
-			      sizeof(complaint));
+	int fd = detached_new_labelled(operation->source, operation->options, operation->context,
+				       operation->flags, complaint, sizeof(complaint));
 
+	if (fd < 0 && operation->context && !operation->is_custom) {
+		(void)fail(fd, "Cannot make the %s for '%s' with the SELinux context '%s'",
+			   operation->source, operation->target, operation->context);
+		return -ECANCELED; /* said already */
+	}
 	if (fd >= 0 || !operation->is_custom)
 		return fd;
 	(void)fail(fd, "Cannot make a %s with the options '%s' for '%s'", operation->source,
@@ -62,6 +67,7 @@ static int *keeper_of(struct mount_site *site, const char *target)
 	return strcmp(target, "/dev") == 0       ? &site->dev_fd
 	       : strcmp(target, "/dev/pts") == 0 ? &site->pts_fd
 	       : strcmp(target, "/run") == 0     ? &site->run_fd
+	       : strcmp(target, "/proc") == 0    ? &site->proc_fd
 						 : NULL;
 }
 
@@ -157,6 +163,8 @@ static int perform_bind(struct mount_site *site, const struct mount_operation *o
 		return perform_seal(site, operation);
 	if (operation->place == SOURCE_HOST && source_fd < 0)
 		return -ENOENT; /* missing when the sources were opened; not fatal then */
+	if (operation->place == SOURCE_HANDED && source_fd < 0)
+		return 0;
 	if (source_fd < 0)
 		mount_fd = own_fd = clone_source(site, operation);
 	if (mount_fd < 0)
@@ -289,6 +297,29 @@ static int perform_host_files(struct mount_site *site, const struct mount_operat
 	return 0;
 }
 
+static bool has_os_release(const struct mount_site *site)
+{
+	return path_status(site->root_fd, "/etc/os-release", NULL) == 0 ||
+	       path_status(site->root_fd, "/usr/lib/os-release", NULL) == 0;
+}
+
+static int perform_os_check(struct mount_site *site, const struct mount_operation *operation,
+			    int source_fd)
+{
+	bool usr_is_enough = strcmp(operation->source, OS_CHECK_WANTS_USR) == 0;
+
+	(void)source_fd;
+	if (has_os_release(site) ||
+	    (usr_is_enough && path_status(site->root_fd, "/usr", NULL) == 0))
+		return 0;
+	(void)refuse(
+		ENOENT,
+		"What is mounted makes no operating system: there is neither %s nor /etc/os-release",
+		usr_is_enough ? "/usr" : "/usr/lib/os-release");
+	hint("Look at the sources of the mounts on '/', '/usr' and '/etc'; '--no-os-check' starts it all the same");
+	return -ECANCELED;
+}
+
 typedef int (*perform_function)(struct mount_site *site, const struct mount_operation *operation,
 				int source_fd);
 
@@ -302,6 +333,7 @@ static const perform_function perform[] = {
 	[OPERATION_DIRECTORY] = perform_directory,
 	[OPERATION_REMOUNT] = perform_remount,
 	[OPERATION_HOST_FILES] = perform_host_files,
+	[OPERATION_OS_CHECK] = perform_os_check,
 };
 static_assert(ARRAY_LEN(perform) == _OPERATION_COUNT, "every kind of operation is performed");
 
@@ -311,9 +343,7 @@ static const char *describe(const struct mount_operation *operation)
 	case OPERATION_NEW:
 		return operation->source;
 	case OPERATION_BIND:
-		return operation->place == SOURCE_HOST || operation->place == SOURCE_TREE
-			       ? operation->source
-			       : "a directory";
+		return "a directory";
 	case OPERATION_COVER:
 		return "an inaccessible node";
 	case OPERATION_REMOUNT:
@@ -323,6 +353,7 @@ static const char *describe(const struct mount_operation *operation)
 	case OPERATION_RUN_HOST:
 	case OPERATION_DIRECTORY:
 	case OPERATION_HOST_FILES:
+	case OPERATION_OS_CHECK:
 	case _OPERATION_COUNT:
 	default:
 		return "files";
@@ -339,9 +370,16 @@ static int settle(const struct mount_operation *operation, int r)
 	}
 	if (r == -ECANCELED)
 		return r; /* the sentence was said closer to the cause */
-	(void)fail(r, "Cannot mount %s on '%s' in the tree", describe(operation),
-		   operation->target);
-	if (r == -ENOENT && operation->makes_target)
+	if (operation->kind == OPERATION_BIND &&
+	    (operation->place == SOURCE_HOST || operation->place == SOURCE_TREE))
+		(void)fail(r, "Cannot bind '%s' to '%s' in the tree", operation->source,
+			   operation->target);
+	else
+		(void)fail(r, "Cannot mount %s on '%s' in the tree", describe(operation),
+			   operation->target);
+	if (r == -EINVAL && operation->kind == OPERATION_BIND)
+		hint("Directories cover directories only, and files only files");
+	else if (r == -ENOENT && operation->makes_target)
 		hint("A symbolic link on the way to '%s' leads nowhere inside the tree; replace it with a directory",
 		     operation->target);
 	else if (r == -ELOOP)
@@ -402,8 +440,8 @@ int mount_apply(struct mount_site *site)
 {
 	int r;
 
-	site->dev_fd = site->pts_fd = site->run_fd = site->sysfs_fd = site->run_host_fd =
-		site->kmsg_fd = -EBADF;
+	site->dev_fd = site->pts_fd = site->run_fd = site->proc_fd = site->sysfs_fd =
+		site->run_host_fd = site->kmsg_fd = -EBADF;
 	/* Our copy of the host's mounts hears of changes there but never tells of ours. */
 	if (mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
 		return fail(-errno, "Cannot make the mount namespace private");

@@ -32,6 +32,13 @@ int mount_sources_open(struct arena *arena, const struct mount_plan *plan, int d
 		       struct mount_sources *ret, struct undo *undo);
 void mount_sources_close(struct mount_sources *sources);
 
+/*
+ * Hands 'mount_fd' over for the operation of 'plan' with SOURCE_HANDED on 'target'; it is the
+ * sources' from here on. Without such an operation, or with a negative descriptor, it is nothing.
+ */
+void mount_sources_hand(struct mount_sources *sources, const struct mount_plan *plan,
+			const char *target, int mount_fd);
+
 struct run_host_request;
 struct host_file_plan;
 
@@ -43,6 +50,7 @@ struct mount_site {
 	const struct host_file_plan *host_files;
 	int root_fd; /* becomes the payload's root */
 	int dev_fd, pts_fd, run_fd;
+	int proc_fd; /* procfs of our own making, whatever is mounted over it */
 	int sysfs_fd;
 	int run_host_fd; /* /run/host below its read-only seal */
 	int kmsg_fd;

@@ -5,11 +5,14 @@
  */
 #include "mount/mount-plan.h"
 
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/scope.h"
+#include "image/os-check.h"
 #include "mount/api-mounts.h"
+#include "mount/credentials.h"
 
 static unsigned int conditions_that_hold(const struct config *config,
 					 const struct mount_facts *facts)
@@ -167,6 +170,65 @@ static void add_shared(struct arena *arena, const struct mount_facts *facts,
 			};
 }
 
+/* What the parent makes when the machine is about to start, and hands over. */
+static void add_handed(struct arena *arena, const struct config *config,
+		       const struct mount_facts *facts, struct mount_plan *plan)
+{
+	unsigned int locked = MOUNT_FLAG_NOSUID | MOUNT_FLAG_NODEV | MOUNT_FLAG_NOEXEC;
+
+	if (config->credentials.count > 0)
+		*ARRAY_ADD(arena, plan) = (struct mount_operation){
+			.kind = OPERATION_BIND,
+			.place = SOURCE_HANDED,
+			.source = "the credentials",
+			.target = CREDENTIALS_DIRECTORY_INSIDE,
+			.flags = locked | MOUNT_FLAG_READ_ONLY | MOUNT_FLAG_NOSYMFOLLOW,
+			.magic = RAMFS_MAGIC,
+		};
+	if (facts->journal_socket)
+		*ARRAY_ADD(arena, plan) = (struct mount_operation){
+			.kind = OPERATION_BIND,
+			.place = SOURCE_HOST,
+			.source = facts->journal_socket,
+			.target = JOURNAL_SOCKET_INSIDE,
+			.flags = locked | MOUNT_FLAG_READ_ONLY,
+		};
+	if (facts->journal_directory)
+		*ARRAY_ADD(arena, plan) = (struct mount_operation){
+			.kind = OPERATION_BIND,
+			.place = SOURCE_HANDED,
+			.source = "the machine's journal on the host",
+			.target = facts->journal_directory,
+			.flags = locked,
+			.makes_target = true,
+			.need = facts->journal_is_try ? NEED_NICE : NEED_FATAL,
+		};
+}
+
+/* What is made for the payload carries one label, unless the user gave a tmpfs its own. */
+static void add_context(const char *context, struct mount_plan *plan)
+{
+	for (size_t i = 0; i < plan->count; i++) {
+		struct mount_operation *operation = &plan->items[i];
+
+		if (operation->kind == OPERATION_NEW &&
+		    (strcmp(operation->source, "tmpfs") == 0 ||
+		     strcmp(operation->source, "devpts") == 0) &&
+		    !(operation->options && strstr(operation->options, "context=")))
+			operation->context = context;
+	}
+}
+
+/*
+ * Where mounts take part in making the operating system, only the tree as the payload will have it
+ * can be looked at.
+ */
+static void add_os_check(struct arena *arena, const char *wanted, struct mount_plan *plan)
+{
+	*ARRAY_ADD(arena, plan) = (struct mount_operation){
+		.kind = OPERATION_OS_CHECK, .target = "/", .source = wanted};
+}
+
 void mount_plan_make(struct arena *arena, const struct config *config,
 		     const struct mount_facts *facts, struct mount_plan *ret)
 {
@@ -175,6 +237,9 @@ void mount_plan_make(struct arena *arena, const struct config *config,
 
 	add_requests(arena, &config->mounts, /* on_root= */ true, ret);
 	root_is_replaced = ret->count > 0;
+	/* Before base directories are made in what may be no root at all. */
+	if (os_check_place(config) == OS_CHECK_ROOT)
+		add_os_check(arena, OS_CHECK_WANTS_USR, ret);
 	for (size_t i = 0; i < api_mount_count; i++) {
 		if ((api_mounts[i].condition & holds) != api_mounts[i].condition)
 			continue;
@@ -193,9 +258,14 @@ void mount_plan_make(struct arena *arena, const struct config *config,
 			};
 	}
 	add_shared(arena, facts, ret);
+	add_handed(arena, config, facts, ret);
 	/* Before the user's own mounts, which may cover the files that these write. */
 	*ARRAY_ADD(arena, ret) =
 		(struct mount_operation){.kind = OPERATION_HOST_FILES, .target = "/etc"};
 	add_requests(arena, &config->mounts, /* on_root= */ false, ret);
+	if (facts->context)
+		add_context(facts->context, ret);
+	if (os_check_place(config) == OS_CHECK_ASSEMBLED)
+		add_os_check(arena, OS_CHECK_WANTS_RELEASE, ret);
 	ret->cgroup = api_cgroup_mount;
 }

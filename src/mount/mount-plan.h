@@ -23,8 +23,13 @@ enum mount_operation_kind {
 	OPERATION_DIRECTORY,  /* a directory to mount on later */
 	OPERATION_REMOUNT,    /* other flags; 'recursive': also for what is below */
 	OPERATION_HOST_FILES, /* resolv.conf and localtime */
+	OPERATION_OS_CHECK,   /* nothing but a look for 'source', OS_CHECK_WANTS_* */
 	_OPERATION_COUNT,
 };
+
+/* What makes a tree an operating system: for a program either, for an init the second. */
+#define OS_CHECK_WANTS_USR "/usr"
+#define OS_CHECK_WANTS_RELEASE "os-release"
 
 enum mount_flags {
 	MOUNT_FLAG_READ_ONLY = 1 << 0,
@@ -46,6 +51,7 @@ enum mount_source_place {
 	SOURCE_HOST,   /* a path on the host */
 	SOURCE_SYSFS,  /* a path inside the sysfs instance of the payload's network namespace */
 	SOURCE_EMPTY,  /* a new directory, gone with the machine */
+	SOURCE_HANDED, /* what mount_sources_hand() gave, if it did */
 };
 
 /* What happens when the operation cannot be done. */
@@ -62,6 +68,7 @@ struct mount_operation {
 	enum mount_source_place place;
 	const char *source;  /* path by 'place'; file system type for OPERATION_NEW */
 	const char *options; /* "key=value,flag" for OPERATION_NEW, or NULL */
+	const char *context; /* SELinux label of all that is in it, for OPERATION_NEW, or NULL */
 	unsigned int flags;  /* enum mount_flags */
 	bool recursive;
 	bool makes_target;      /* a missing target is made */
@@ -80,8 +87,12 @@ struct mount_plan {
 /* What of the host and the tree the plan depends on. */
 struct mount_facts {
 	bool network_is_private;
+	const char *context;             /* SELinux label for what is made in memory, or NULL */
 	const char *host_os_release;     /* path on the host, or NULL */
 	const struct exchange *exchange; /* directories shared with the host, or NULL */
+	const char *journal_directory;   /* the host's, to be seen under the same path, or NULL */
+	bool journal_is_try;
+	const char *journal_socket; /* of the receiver on the host, or NULL */
 };
 
 void mount_plan_make(struct arena *arena, const struct config *config,

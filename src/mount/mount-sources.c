@@ -125,6 +125,19 @@ int mount_sources_open(struct arena *arena, const struct mount_plan *plan, int d
 	return 0;
 }
 
+void mount_sources_hand(struct mount_sources *sources, const struct mount_plan *plan,
+			const char *target, int mount_fd)
+{
+	for (size_t i = 0; i < plan->count; i++)
+		if (plan->items[i].place == SOURCE_HANDED &&
+		    plan->items[i].kind == OPERATION_BIND &&
+		    strcmp(plan->items[i].target, target) == 0) {
+			sources->fds[i] = mount_fd;
+			return;
+		}
+	scope_close(&mount_fd);
+}
+
 void mount_sources_close(struct mount_sources *sources)
 {
 	scope_close(&sources->tree_fd);

@@ -91,6 +91,13 @@ static int fill(int run_fd, const struct run_host_request *request)
 	if (request->has_exchange && (mkdirat(run_fd, "host/incoming", 0600) < 0 ||
 				      mkdirat(run_fd, "host/unix-export", 0755) < 0))
 		return -errno;
+	if (request->has_credentials && mkdirat(run_fd, "host/credentials", 0500) < 0)
+		return -errno;
+	if (request->has_journal_socket) {
+		if (mkdirat(run_fd, "host/journal", 0755) < 0)
+			return -errno;
+		TRY(make_file(run_fd, "host/journal/socket", NULL, 0600));
+	}
 	return make_inaccessibles(run_fd);
 }
 

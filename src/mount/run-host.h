@@ -12,6 +12,8 @@ struct run_host_request {
 	const char *machine_uuid; /* dashed; container-uuid */
 	const char *boot_id;      /* dashed; random per start */
 	bool has_exchange;        /* places for 'incoming' and 'unix-export' */
+	bool has_credentials;     /* a place for them */
+	bool has_journal_socket;  /* a place for 'journal/socket' */
 };
 
 /* Objects that a mount may put over another one of the same kind, by name below the run tmpfs. */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "confine/users.h"
+#include "mount/credentials.h"
 #include "run/plan.h"
 
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -75,6 +76,8 @@ void environment_plan(struct arena *arena, const struct plan *plan, struct strin
 		set(arena, ret, "LISTEN_PID", "1");
 	}
 	set(arena, ret, "NOTIFY_SOCKET", "/run/host/notify");
+	if (config->credentials.count > 0)
+		set(arena, ret, "CREDENTIALS_DIRECTORY", CREDENTIALS_DIRECTORY_INSIDE);
 	if (config->start != START_BOOT)
 		set(arena, ret, "LANG", "C.UTF-8"); /* an init reads its own locale configuration */
 	set(arena, ret, "container_host_id", facts->host.id);

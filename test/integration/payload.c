@@ -5,6 +5,9 @@
  *
  *	payload QUESTION...		answers each, for example "payload mounts caps env"
  *	payload ACTION [WORD...]	does one thing, for example "payload exit 7"
+ * Where there is a file /payload.report it answers the questions in that, whatever its words are:
+ * programs that call nspawn have words of their own. "exit=7" in the file is the exit code,
+ * and "stderr" says something there at the end.
  *
  * Static, so that a tree needs nothing else. It never fails quietly: what it cannot find out it
  * answers with the error number.
@@ -44,6 +47,8 @@
 #include <unistd.h>
 
 extern char **environ;
+
+static char **own_words;
 
 /* --- JSON, just enough --- */
 
@@ -548,6 +553,24 @@ static void ask_processes(void)
 		closedir(dir);
 }
 
+static void ask_argv(void)
+{
+	open_value('[');
+	for (char **word = own_words; *word; word++)
+		put_item_string(*word);
+	close_value(']');
+}
+
+/* What comes on standard input until its end. */
+static void ask_input(void)
+{
+	char *text = NULL;
+	size_t size = 0;
+
+	put_string(getdelim(&text, &size, 0, stdin) >= 0 ? text : "");
+	free(text);
+}
+
 static const struct {
 	const char *name;
 	void (*ask)(void);
@@ -559,6 +582,7 @@ static const struct {
 	{"devices", ask_devices}, {"namespaces", ask_namespaces},
 	{"system", ask_system},   {"keyring", ask_keyring},
 	{"links", ask_links},     {"processes", ask_processes},
+	{"argv", ask_argv},       {"input", ask_input},
 };
 
 /* --- actions: each prints its own JSON or nothing, and returns the exit code --- */
@@ -839,6 +863,23 @@ static int do_notify(char **words)
 }
 
 /* Accepts one connection on each passed descriptor and greets it. */
+/* Its standard input into the stream socket at this path. */
+static int do_send(char **words)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char buffer[4096];
+	ssize_t got;
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", words[0]);
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return answer_errno(-1);
+	while ((got = read(0, buffer, sizeof(buffer))) > 0)
+		if (write(fd, buffer, (size_t)got) != got)
+			return answer_errno(-1);
+	return answer_errno(0);
+}
+
 static int do_greet(char **words)
 {
 	int fd = accept(3, NULL, NULL);
@@ -940,6 +981,7 @@ static const struct {
 	{"syscall32", 1, do_syscall32},
 	{"notify", 1, do_notify},
 	{"greet", 0, do_greet},
+	{"send", 1, do_send},
 	{"tiocsti", 0, do_tiocsti},
 	{"orphan", 0, do_orphan},
 	{"reboot", 1, do_reboot},
@@ -959,8 +1001,34 @@ static bool answer(const char *name)
 	return false;
 }
 
+static int report(char *text)
+{
+	char *rest = NULL, *last_words = "";
+	int code = 0;
+
+	open_value('{');
+	for (char *word = strtok_r(text, " \n", &rest); word; word = strtok_r(NULL, " \n", &rest))
+		if (strncmp(word, "exit=", 5) == 0)
+			code = atoi(word + 5);
+		else if (strcmp(word, "stderr") == 0)
+			last_words = "said on standard error\n";
+		else if (!answer(word))
+			return 100;
+	close_value('}');
+	putchar('\n');
+	if (fflush(stdout) != 0)
+		return 101;
+	fputs(last_words, stderr);
+	return code;
+}
+
 int main(int argc, char **argv)
 {
+	char *wanted = read_whole("/payload.report", NULL);
+
+	own_words = argv;
+	if (wanted)
+		return report(wanted);
 	for (size_t i = 0; argc > 1 && i < sizeof actions / sizeof *actions; i++)
 		if (strcmp(argv[1], actions[i].name) == 0 && argc - 2 >= actions[i].words)
 			return actions[i].act(argv + 2);

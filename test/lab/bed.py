@@ -11,7 +11,7 @@ import subprocess
 from lab import probe
 
 CLONE_NEWNS = 0x00020000
-PRIVATE = ("/tmp", "/var/tmp", "/run/nspawn", "/run/systemd/nspawn")
+PRIVATE = ("/tmp", "/var/tmp", "/run/nspawn", "/run/systemd/nspawn", "/var/log/journal")
 
 
 class Bed:

@@ -114,6 +114,10 @@ def _has_reference():
     return said.startswith("systemd 252 ")
 
 
+def _has_journal_remote():
+    return os.access("/usr/lib/systemd/systemd-journal-remote", os.X_OK) and shutil.which("journalctl") is not None
+
+
 WORDS = {
     "root": (_has_root, "needs root"),
     "cgroup2": (_has_cgroup2, "needs a cgroup2 hierarchy with a writable group"),
@@ -125,6 +129,9 @@ WORDS = {
     "sys_resource": (_has_sys_resource, "needs CAP_SYS_RESOURCE"),
     "mirror": (apt.mirror_answers, "needs a Debian mirror that answers"),
     "emulator": (lambda: shutil.which("qemu-system-x86_64") is not None, "needs qemu-system-x86_64"),
+    "apparmor_parser": (lambda: shutil.which("apparmor_parser") is not None, "needs apparmor_parser"),
+    "checkpolicy": (lambda: shutil.which("checkpolicy") is not None, "needs checkpolicy"),
+    "journal-remote": (_has_journal_remote, "needs systemd-journal-remote and journalctl"),
     "compiler": (lambda: shutil.which("gcc") is not None, "needs gcc"),
     "reference": (_has_reference, "needs systemd-nspawn of release 252, which test/compat compares with"),
 }

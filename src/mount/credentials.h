@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Small secrets for the payload, as files in /run/host/credentials. They are read with the caller's
+ * view and rights before the machine is born, and put into a file system in memory by the
+ * supervisor: what becomes the payload never has them.
+ * Zone: free for reading, owing for mounting.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/undo.h"
+#include "config/config.h"
+
+#define CREDENTIALS_DIRECTORY_INSIDE "/run/host/credentials"
+
+/* What one may have, as of a service (systemd.exec(5)). */
+#define CREDENTIAL_MAX_BYTES ((size_t)1024 * 1024)
+
+struct credential {
+	const char *id;
+	char *bytes; /* memory that is never written to disk nor inherited */
+	size_t length, mapped_bytes;
+};
+
+struct credentials {
+	struct credential *items;
+	size_t count;
+	bool are_for_everyone; /* a payload that is not root could not read them else */
+};
+
+/*
+ * Reads everything that config->credentials names, and pushes that it is forgotten: it is needed
+ * again after a reboot. The typed secrets are wiped where they were typed, which also hides them
+ * from ps(1). One sentence on failure, without the secret.
+ */
+int credentials_read(struct config *config, struct credentials *ret, struct undo *undo);
+
+/*
+ * A detached, read-only mount with a file for each; the caller's. One sentence on failure. With
+ * nothing to put in it, -EBADF and no sentence.
+ */
+int credentials_mount(const struct credentials *credentials);
