@@ -64,31 +64,34 @@ static int apply_container_service(struct config *config, const struct variable 
 	return 0;
 }
 
-static int apply_share(struct config *config, const struct variable *variable, const char *value)
+/* The same as the option of that name; a variable for one namespace counts more. */
+static int apply_share_system(struct config *config, const struct variable *variable,
+			      const char *value)
 {
-	bool is_on;
+	TRY(apply_bool(config, variable, value));
+	config->share_pid = config->share_uts = config->share_ipc;
+	return 0;
+}
 
-	(void)config;
-	if (parse_bool(value, &is_on) < 0)
-		return refuse(EINVAL, "Variable '$%s' takes yes or no, not '%s'", variable->name,
-			      value);
-	if (is_on)
-		return refuse(EOPNOTSUPP, "Variable '$%s' is not available yet", variable->name);
+/* Looks are no reason to fail. */
+static int apply_tint(struct config *config, const struct variable *variable, const char *value)
+{
+	(void)parse_bool(value, (bool *)((char *)config + variable->field));
 	return 0;
 }
 
 #define AT(member) offsetof(struct config, member)
 
 /*
- * Not here: SYSTEMD_NSPAWN_UNIFIED_HIERARCHY, since there is but one kind of cgroups now; what
- * concerns disk images and links to the host's network, which are not available yet; what only says
- * how the terminal looks.
+ * What is not here is below, or read where it is used: $NOTIFY_SOCKET and its relatives
+ * (run/notify.c), $LISTEN_FDS (host/host.c), $COLUMNS and $LINES (run/console-terminal.c), the
+ * terminal's and the colours' own ones (run/facts.c), $PAGER and its like, which only --help needs.
  */
 static const struct variable variables[] = {
-	{"SYSTEMD_NSPAWN_SHARE_NS_IPC", apply_share, 0},
-	{"SYSTEMD_NSPAWN_SHARE_NS_PID", apply_share, 0},
-	{"SYSTEMD_NSPAWN_SHARE_NS_UTS", apply_share, 0},
-	{"SYSTEMD_NSPAWN_SHARE_SYSTEM", apply_share, 0},
+	{"SYSTEMD_NSPAWN_SHARE_SYSTEM", apply_share_system, AT(share_ipc)},
+	{"SYSTEMD_NSPAWN_SHARE_NS_IPC", apply_bool, AT(share_ipc)},
+	{"SYSTEMD_NSPAWN_SHARE_NS_PID", apply_bool, AT(share_pid)},
+	{"SYSTEMD_NSPAWN_SHARE_NS_UTS", apply_bool, AT(share_uts)},
 	{"SYSTEMD_NSPAWN_TMPFS_TMP", apply_bool, AT(tmpfs_on_tmp)},
 	{"SYSTEMD_NSPAWN_API_VFS_WRITABLE", apply_api_vfs, 0},
 	{"SYSTEMD_NSPAWN_USE_CGNS", apply_bool, AT(cgroup_namespace)},
@@ -97,6 +100,28 @@ static const struct variable variables[] = {
 	{"SYSTEMD_NSPAWN_CHECK_OS_RELEASE", apply_bool, AT(check_os_release)},
 	{"SYSTEMD_SUPPRESS_SYNC", apply_suppress_sync, AT(suppress_sync)},
 	{"SYSTEMD_SECCOMP", apply_bool, AT(syscall_filter)},
+	{"SYSTEMD_TINT_BACKGROUND", apply_tint, AT(tint)},
+};
+
+/*
+ * What others set, for systemd-nspawn or for all of systemd, and what means nothing here. None of
+ * it is a reason to fail.
+ */
+static const struct {
+	const char *name, *reason;
+} idle[] = {
+	{"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "there is but one kind of cgroups"},
+	{"SYSTEMD_NSPAWN_NETWORK_MAC",
+	 "there is no link to the host that it could be the address of"},
+	{"NET_NAMING_SCHEME", "no link is named"},
+	{"SYSTEMD_DISSECT_VERITY_SIDECAR", "no disk image is opened"},
+	{"SYSTEMD_DISSECT_FILE_SYSTEMS", "no disk image is opened"},
+	{"SYSTEMD_VERITY_SHARING", "no disk image is opened"},
+	{"SYSTEMD_ADJUST_TERMINAL_TITLE", "the title is never touched"},
+	{"SYSTEMD_LOG_TARGET", "messages always go to standard error"},
+	{"SYSTEMD_LOG_SECCOMP", "the kernel logs no call that the filter denies"},
+	{"FDSTORE", "the payload's descriptors are not stored"},
+	{"RUNTIME_DIRECTORY", "nothing is kept in it"},
 };
 
 int config_from_environment(struct config *config)
@@ -107,6 +132,9 @@ int config_from_environment(struct config *config)
 		if (value && *value)
 			TRY(variables[i].apply(config, &variables[i], value));
 	}
+	for (size_t i = 0; i < ARRAY_LEN(idle) && log_get_level() == LOG_DEBUG; i++)
+		if (getenv(idle[i].name))
+			debug("Variable '$%s' has no effect: %s", idle[i].name, idle[i].reason);
 	return 0;
 }
 
@@ -144,7 +172,7 @@ void log_level_from_environment(void)
 
 	if (level)
 		log_set_level((enum log_level)level->value);
-	else if (value)
+	else if (value && *value)
 		warn(0,
 		     "Variable '$SYSTEMD_LOG_LEVEL' does not know the level '%s', keeping the "
 		     "usual one",

@@ -69,7 +69,9 @@ int host_check(void)
 			      name.release, BASELINE_MAJOR, BASELINE_MINOR);
 	if (geteuid() == 0)
 		return 0;
-	(void)refuse(EPERM, "Starting a machine needs root privileges");
+	(void)refuse(
+		EPERM,
+		"Starting a machine needs root privileges: the user namespace that an ordinary user would run it in is not available yet");
 	hint("Run nspawn as root, for example with sudo");
 	return -EPERM;
 }

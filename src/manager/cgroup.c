@@ -250,6 +250,11 @@ static int open_unit_base(struct arena *arena, struct cgroup *cgroup)
 	return cgroup_open(place->own_fd, ".");
 }
 
+static void name_base(const char *machine, char ret[NAME_MAX + 1])
+{
+	(void)snprintf(ret, NAME_MAX + 1, "nspawn-%s", machine);
+}
+
 static int make_base(struct arena *arena, const struct cgroup_request *request,
 		     struct cgroup *cgroup)
 {
@@ -261,7 +266,7 @@ static int make_base(struct arena *arena, const struct cgroup_request *request,
 		if (fd < 0)
 			return fail(fd, "Cannot open the cgroup '%s'", place->directory);
 	} else {
-		(void)snprintf(cgroup->name, sizeof(cgroup->name), "nspawn-%s", request->machine);
+		name_base(request->machine, cgroup->name);
 		cgroup->directory = arena_format(arena, "%s/%s", place->directory, cgroup->name);
 		fd = make_group(place->own_fd, cgroup->name, request->name_is_locked);
 		if (fd < 0)
@@ -351,6 +356,17 @@ int cgroup_create(struct arena *arena, const struct cgroup_place *place,
 	if (r != 0)
 		return r;
 	return delegate(cgroup, request->owner);
+}
+
+int cgroup_clean(const struct cgroup_place *place, const char *machine)
+{
+	char name[NAME_MAX + 1];
+
+	name_base(machine, name);
+	if (faccessat(place->own_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	TRY(remove_stale(place->own_fd, name, /* may_kill= */ true));
+	return 1;
 }
 
 int cgroup_move(const struct cgroup *cgroup, pid_t pid)

@@ -64,6 +64,12 @@ int cgroup_create(struct arena *arena, const struct cgroup_place *place,
 		  struct cgroup *ret_cgroup);
 
 /*
+ * Kills and removes what a killed supervisor left of 'machine' in our own group, as the lock on its
+ * name makes safe. Returns 1 if there was something, 0, or a negative errno; says nothing.
+ */
+int cgroup_clean(const struct cgroup_place *place, const char *machine);
+
+/*
  * Moves a process into the payload group, where it could not be born there. Slow: see above. Says
  * nothing.
  */

@@ -5,13 +5,16 @@
  */
 #include "mount/exchange.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -28,6 +31,9 @@
 
 /* A mount over a mount over a mount is no accident any more. */
 #define STALE_MOUNTS_MAX 16
+
+/* Deeper than what machinectl(1) makes for a bind. */
+#define CONTENTS_DEPTH_MAX 8
 
 void exchange_name(struct arena *arena, const char *machine, struct exchange *ret)
 {
@@ -58,11 +64,69 @@ static int make_directory(const char *path, mode_t mode)
 	return chmod(path, mode) < 0 ? -errno : 0;
 }
 
+static int empty_directory(int directory_fd, unsigned int depth);
+
+/* An entry that is neither a mount point nor a link; what cannot be removed is left to rmdir(2). */
+static void remove_entry(int directory_fd, const char *name, unsigned int depth)
+{
+	struct open_how how = {
+		.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+		.resolve = RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH,
+	};
+	auto_close int fd = -EBADF;
+
+	if (unlinkat(directory_fd, name, 0) == 0)
+		return;
+	fd = (int)syscall(SYS_openat2, directory_fd, name, &how, sizeof(how));
+	if (fd >= 0 && depth > 0)
+		(void)empty_directory(fd, depth - 1);
+	(void)unlinkat(directory_fd, name, AT_REMOVEDIR);
+}
+
+/* Never through a mount: below it is something else than what was made here. */
+static int empty_directory(int directory_fd, unsigned int depth)
+{
+	int fd = openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct dirent *entry;
+	DIR *directory;
+
+	if (fd < 0)
+		return -errno;
+	directory = fdopendir(fd);
+	if (!directory) {
+		(void)close(fd);
+		return -ENOMEM;
+	}
+	while ((entry = readdir(directory))) {
+		char path[sizeof("/proc/self/fd//") + 12 + NAME_MAX];
+
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		(void)snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", fd, entry->d_name);
+		unmount_all(path);
+		remove_entry(fd, entry->d_name, depth);
+	}
+	(void)closedir(directory);
+	return 0;
+}
+
+/* What the host's tools made in it on their way into the machine and did not come to remove. */
+static void remove_contents(const char *path)
+{
+	auto_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd >= 0)
+		(void)empty_directory(fd, CONTENTS_DEPTH_MAX);
+}
+
 static void remove_directory(const char *path)
 {
 	char parent[PATH_MAX];
 
-	(void)rmdir(path);
+	if (rmdir(path) < 0 && errno == ENOTEMPTY) {
+		remove_contents(path);
+		(void)rmdir(path);
+	}
 	/* Ours as well, and empty unless another machine has something in it. */
 	(void)snprintf(parent, sizeof(parent), "%.*s", (int)(strrchr(path, '/') - path), path);
 	(void)rmdir(parent);
@@ -122,4 +186,27 @@ int exchange_make(struct exchange *exchange, struct undo *undo)
 		     "Cannot mount '%s', the machine has no place for sockets that the host can reach",
 		     exchange->export);
 	return r;
+}
+
+static int clean(const char *path)
+{
+	struct stat status;
+
+	if (lstat(path, &status) < 0)
+		return errno == ENOENT || errno == ENOTDIR
+			       ? 0
+			       : fail(-errno, "Cannot look at the directory '%s'", path);
+	unmount_all(path);
+	remove_directory(path);
+	if (lstat(path, &status) == 0)
+		return fail(-ENOTEMPTY, "Cannot remove the directory '%s'", path);
+	note("Removed the directory '%s'", path);
+	return 1;
+}
+
+int exchange_clean(const struct exchange *exchange)
+{
+	int incoming = clean(exchange->incoming), export = clean(exchange->export);
+
+	return incoming < 0 ? incoming : export < 0 ? export : incoming + export;
 }

@@ -28,3 +28,9 @@ void exchange_name(struct arena *arena, const char *machine, struct exchange *re
  * the machine can do without.
  */
 int exchange_make(struct exchange *exchange, struct undo *undo);
+
+/*
+ * Removes what a killed supervisor left of both, as the machine's name lock makes safe, and notes
+ * what that was. Returns how much was there, or a negative errno after a failure was told.
+ */
+int exchange_clean(const struct exchange *exchange);

@@ -5,6 +5,7 @@
  */
 #include "run/console-plan.h"
 
+#include "base/log.h"
 #include "base/scope.h"
 
 static enum console_mode resolve_mode(enum console_mode asked, bool both_are_terminals)
@@ -49,4 +50,26 @@ void console_decide(enum console_mode asked, const bool is_terminal[3], bool ter
 			plan.output_stream = by_preference[i];
 	plan.term_is_passed = !is_pipe && is_terminal[STDOUT_FILENO] && !terminal_is_dumb;
 	*ret_plan = plan;
+}
+
+void console_decide_tint(const char *colour, const bool is_terminal[3], bool colours_are_wanted,
+			 struct console_plan *plan)
+{
+	const char *obstacle = NULL;
+
+	plan->tint = NULL;
+	if (!colour)
+		return;
+	if (plan->mode != CONSOLE_INTERACTIVE)
+		obstacle = "the console is not interactive";
+	else if (!is_terminal[STDOUT_FILENO])
+		obstacle = "the output is no terminal";
+	else if (!plan->term_is_passed)
+		obstacle = "the terminal is dumb";
+	else if (!colours_are_wanted)
+		obstacle = "colours are not wanted";
+	if (obstacle)
+		debug("Leaving the background as it is: %s", obstacle);
+	else
+		plan->tint = colour;
 }

@@ -21,6 +21,7 @@ struct console_plan {
 	bool output_is_forwarded;
 	int output_stream;   /* of the caller, gets the pty's output; -EBADF: none */
 	bool term_is_passed; /* the caller's TERM and the like go in, else TERM=dumb */
+	const char *tint;    /* the background below all output, see console-tint.h; NULL: none */
 };
 
 /*
@@ -33,3 +34,11 @@ struct console_plan {
  */
 void console_decide(enum console_mode asked, const bool is_terminal[3], bool terminal_is_dumb,
 		    struct console_plan *ret_plan);
+
+/*
+ * Pure, after the above. 'colour' is the background that was asked for, or NULL;
+ * 'colours_are_wanted' that the caller's output takes colours. There is no tint unless somebody
+ * sits at the terminal.
+ */
+void console_decide_tint(const char *colour, const bool is_terminal[3], bool colours_are_wanted,
+			 struct console_plan *plan);

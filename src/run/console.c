@@ -13,6 +13,7 @@
 #include "run/console.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <time.h>
 
@@ -37,11 +38,56 @@
 #define DRAIN_BYTES_MAX ((size_t)1024 * 1024)
 #define DRAIN_PATIENCE_MSEC 3000
 
+/* A terminal that was stopped (^S) takes no colour either; nobody shall wait for it. */
+#define TINT_PATIENCE_MSEC 100
+
 /* On the heap and not in struct console: pages that no byte passed through are never touched. */
 struct console_buffers {
 	char input[INPUT_BYTES];
 	char output[OUTPUT_BYTES];
 };
+
+/* The tint, ahead of all that the guest writes. */
+static void begin_tint(struct console *console)
+{
+	if (console->tint.colour)
+		console->output_end += console_tint_begin(&console->tint, console->buffers->output);
+}
+
+/*
+ * And once more after somebody else had the terminal. Where that is not possible, in the middle of
+ * a sequence, the guest's next reset does it.
+ */
+static void resume_tint(struct console *console)
+{
+	if (console->tint.colour && console->tint.state == TINT_TEXT &&
+	    OUTPUT_BYTES - console->output_end >= TINT_SEQUENCE_MAX)
+		console->output_end += console_tint_again(
+			&console->tint, console->buffers->output + console->output_end);
+}
+
+/* The terminal's own background again, at once, as the output may be over. */
+static void end_tint(const struct console *console)
+{
+	bool is_cut = console->output_start < console->output_end;
+	char sequence[TINT_SEQUENCE_MAX];
+	size_t length, done = 0;
+
+	if (!console->tint.colour || console->output.fd < 0)
+		return;
+	length = console_tint_end(&console->tint, is_cut, sequence);
+	while (done < length) {
+		struct pollfd ready = {.fd = console->output.fd, .events = POLLOUT};
+		ssize_t written;
+
+		if (poll(&ready, 1, TINT_PATIENCE_MSEC) <= 0)
+			return;
+		written = console_stream_write(&console->output, sequence + done, length - done);
+		if (written <= 0)
+			return; /* a terminal that is gone, or stuck */
+		done += (size_t)written;
+	}
+}
 
 static void attach_caller(struct console *console)
 {
@@ -53,6 +99,7 @@ static void attach_caller(struct console *console)
 	if (plan->output_stream >= 0)
 		console_stream_open_output(plan->output_stream, &console->output);
 	console_terminal_enter_raw(&console->terminal);
+	begin_tint(console);
 }
 
 static void set_window_size(const struct console *console, struct winsize size)
@@ -78,6 +125,7 @@ int console_start(struct console *console, const struct console_plan *plan, int 
 		.plan = *plan,
 		.input = CONSOLE_STREAM_NONE,
 		.output = CONSOLE_STREAM_NONE,
+		.tint = {.colour = plan->tint},
 		.buffers = malloc(sizeof(struct console_buffers)),
 	};
 	if (!console->buffers)
@@ -114,6 +162,7 @@ void console_stop(void *argument)
 	if (!console->is_started)
 		return;
 	console->is_started = false;
+	end_tint(console);
 	console_terminal_leave_raw(&console->terminal);
 	console_stream_close(&console->input);
 	close_output(console);
@@ -255,14 +304,27 @@ static void flush_output(struct console *console)
 	console->output_start = console->output_end = 0;
 }
 
+/* As read(2) into 'ret', which takes more bytes than are read because of the tint between them. */
+static ssize_t read_tinted(struct console *console, char *ret, size_t room)
+{
+	char bytes[OUTPUT_BYTES / (TINT_SEQUENCE_MAX / 2)];
+	ssize_t got = read(console->master_fd, bytes, console_tint_input_max(room));
+
+	if (got <= 0)
+		return got;
+	return (ssize_t)console_tint_feed(&console->tint, bytes, (size_t)got, ret);
+}
+
 /*
  * Reads into the free end of the buffer. 1: there may be more; 0: the master is dry, or hung up for
  * good.
  */
 static int take_output(struct console *console)
 {
-	ssize_t got = read(console->master_fd, console->buffers->output + console->output_end,
-			   OUTPUT_BYTES - console->output_end);
+	char *next = console->buffers->output + console->output_end;
+	size_t room = OUTPUT_BYTES - console->output_end;
+	ssize_t got = console->tint.colour ? read_tinted(console, next, room)
+					   : read(console->master_fd, next, room);
 
 	if (got > 0) {
 		console->output_end += (size_t)got;
@@ -330,7 +392,26 @@ void console_resumed(struct console *console)
 	if (!console->is_started)
 		return;
 	console_terminal_resumed(&console->terminal);
+	resume_tint(console);
 	console_window_changed(console);
+}
+
+void console_suspend(struct console *console)
+{
+	sigset_t stop, before;
+
+	if (console->is_started) {
+		end_tint(console);
+		console_terminal_leave_raw(&console->terminal);
+	}
+	(void)sigemptyset(&stop);
+	(void)sigaddset(&stop, SIGTSTP);
+	(void)raise(SIGTSTP);
+	/* It stops us here; or not, where nobody could let us go on (setpgid(2), orphaned groups).
+	 */
+	(void)sigprocmask(SIG_UNBLOCK, &stop, &before);
+	(void)sigprocmask(SIG_SETMASK, &before, NULL);
+	console_resumed(console);
 }
 
 int console_drain(struct console *console, int stop_fd)

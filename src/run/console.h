@@ -15,6 +15,7 @@
 #include "run/console-plan.h"
 #include "run/console-stream.h"
 #include "run/console-terminal.h"
+#include "run/console-tint.h"
 
 struct console_buffers;
 
@@ -32,6 +33,7 @@ struct console {
 	struct console_stream output;
 	struct console_terminal terminal;
 	struct console_keys keys;
+	struct console_tint tint;
 	struct console_buffers *buffers;
 	size_t input_start, input_end; /* what is pending in the buffers */
 	size_t output_start, output_end;
@@ -69,6 +71,12 @@ int console_dispatch(struct console *console, const struct pollfd *fds, size_t n
 
 /* SIGWINCH: tells the guest the new size of the caller's terminal. */
 void console_window_changed(struct console *console);
+
+/*
+ * SIGTSTP: gives the terminal back as it was, stops this process as the signal would, and takes the
+ * terminal again when it goes on.
+ */
+void console_suspend(struct console *console);
 
 /* SIGCONT: whoever had the terminal meanwhile left it in his own modes. */
 void console_resumed(struct console *console);

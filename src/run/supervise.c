@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -73,16 +74,32 @@ static uint64_t now_usec(void)
 
 typedef enum state (*cell)(struct supervisor *supervisor);
 
-static void send_signal(struct supervisor *supervisor, int signal_number)
+/*
+ * The policy of a label may not let us signal: 'instead' says how we go on. Returns whether it was
+ * sent.
+ */
+static bool send_signal(struct supervisor *supervisor, int signal_number, const char *instead)
 {
+	char name[SIGNAL_NAME_MAX];
+
 	/* ESRCH: it died meanwhile, and poll() says so next. */
-	(void)syscall(SYS_pidfd_send_signal, supervisor->machine->pidfd, signal_number, NULL, 0);
+	if (syscall(SYS_pidfd_send_signal, supervisor->machine->pidfd, signal_number, NULL, 0) ==
+		    0 ||
+	    errno == ESRCH)
+		return true;
+	warn(-errno, "Cannot send %s to the payload, %s", signal_name(signal_number, name),
+	     instead);
+	return false;
 }
 
 static enum state kill_now(struct supervisor *supervisor)
 {
-	send_signal(supervisor, SIGKILL);
-	return STATE_KILLING;
+	int r = machine_kill(supervisor->machine);
+
+	if (r == 0)
+		return STATE_KILLING;
+	warn(r, "Cannot kill the payload, waiting for its end");
+	return supervisor->state;
 }
 
 static enum state kill_on_request(struct supervisor *supervisor)
@@ -117,7 +134,7 @@ static void ask_init(struct supervisor *supervisor, enum power_request request)
 		     "The tree's init is of no kind that is known, sending SIGTERM and killing it in %d s",
 		     UNKNOWN_INIT_STOP_SEC);
 	if (r > 0)
-		send_signal(supervisor, SIGTERM);
+		(void)send_signal(supervisor, SIGTERM, "waiting all the same");
 	supervisor->deadline_usec = now_usec() + UNKNOWN_INIT_STOP_SEC * UINT64_C(1000000);
 }
 
@@ -135,8 +152,8 @@ static enum state stop(struct supervisor *supervisor)
 	if (plan->kill_signal > 0) {
 		note("Stopping machine '%s'; ask again to kill it", plan->machine);
 		(void)notify_stage(NOTIFY_STAGE_STOPPING);
-		send_signal(supervisor, plan->kill_signal);
-		return STATE_STOPPING;
+		if (send_signal(supervisor, plan->kill_signal, "killing it"))
+			return STATE_STOPPING;
 	}
 	return kill_now(supervisor);
 }
@@ -148,7 +165,8 @@ static enum state press_power(struct supervisor *supervisor, enum power_request 
 	if (plan->config->start == START_BOOT)
 		ask_init(supervisor, request);
 	else /* the stub init and programs that play init take these (systemd(1), "Signals") */
-		send_signal(supervisor, request == POWER_OFF ? SIGRTMIN + 4 : SIGRTMIN + 5);
+		(void)send_signal(supervisor, request == POWER_OFF ? SIGRTMIN + 4 : SIGRTMIN + 5,
+				  "it goes on running");
 	return supervisor->state;
 }
 
@@ -205,7 +223,7 @@ static void happen(struct supervisor *supervisor, enum event event)
 	supervisor->state = cells[supervisor->state][event](supervisor);
 }
 
-static const int watched_signals[] = {SIGTERM, SIGINT, SIGHUP, SIGWINCH, SIGCONT};
+static const int watched_signals[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGWINCH, SIGTSTP, SIGCONT};
 
 int supervise_block_signals(void)
 {
@@ -231,6 +249,8 @@ static void read_signal(struct supervisor *supervisor)
 		return;
 	if (info.ssi_signo == SIGWINCH)
 		console_window_changed(&supervisor->machine->console);
+	else if (info.ssi_signo == SIGTSTP)
+		console_suspend(&supervisor->machine->console);
 	else if (info.ssi_signo == SIGCONT)
 		console_resumed(&supervisor->machine->console);
 	else
@@ -260,6 +280,8 @@ static void hear_payload(struct supervisor *supervisor)
 	struct handshake *handshake = &supervisor->machine->handshake;
 	int r = handshake_overhear(handshake);
 
+	if (r < 0 && r != HANDSHAKE_IS_FAILED)
+		(void)fail(r, "Cannot talk with the payload while it is set up");
 	if (r < 0)
 		supervisor->is_failed = true;
 	if (r == 1)
@@ -323,6 +345,7 @@ enum slot {
 	SLOT_SIGNAL,
 	SLOT_HANDSHAKE,
 	SLOT_NOTIFY,
+	SLOT_JOURNAL,
 	SLOT_CONSOLE, /* and the following */
 };
 
@@ -334,6 +357,7 @@ static int turn(struct supervisor *supervisor)
 		[SLOT_SIGNAL] = {.fd = supervisor->signal_fd, .events = POLLIN},
 		[SLOT_HANDSHAKE] = {.fd = machine->handshake.fd, .events = POLLIN},
 		[SLOT_NOTIFY] = {.fd = machine->notify_fd, .events = POLLIN},
+		[SLOT_JOURNAL] = {.fd = machine->journal_remote.pidfd, .events = POLLIN},
 	};
 	size_t console_count = console_pollfds(&machine->console, fds + SLOT_CONSOLE);
 	int ready = poll(fds, SLOT_CONSOLE + console_count, time_left_msec(supervisor));
@@ -345,6 +369,8 @@ static int turn(struct supervisor *supervisor)
 		hear_payload(supervisor);
 	if (fds[SLOT_NOTIFY].revents)
 		hear_notification(supervisor);
+	if (fds[SLOT_JOURNAL].revents)
+		journal_remote_lost(&machine->journal_remote);
 	TRY(handle_console(supervisor, fds + SLOT_CONSOLE, console_count));
 	if (fds[SLOT_SIGNAL].revents)
 		read_signal(supervisor);
@@ -353,19 +379,20 @@ static int turn(struct supervisor *supervisor)
 
 /*
  * reboot(2) in a PID namespace: its init seems to die of SIGINT after a halt and of SIGHUP after a
- * restart.
+ * restart. Elsewhere these are signals like others.
  */
 static struct ending conclude(const struct supervisor *supervisor)
 {
+	bool has_own_pids = supervisor->machine->plan->clone_flags & CLONE_NEWPID;
 	int status = supervisor->info.si_status;
 
 	if (supervisor->is_failed)
 		return (struct ending){OUTCOME_FAILED, 1};
 	if (supervisor->info.si_code == CLD_EXITED)
 		return (struct ending){OUTCOME_EXITED, status};
-	if (status == SIGINT)
+	if (status == SIGINT && has_own_pids)
 		return (struct ending){OUTCOME_POWER_OFF, 0};
-	if (status == SIGHUP)
+	if (status == SIGHUP && has_own_pids)
 		return (struct ending){
 			supervisor->is_stop_ours ? OUTCOME_POWER_OFF : OUTCOME_REBOOT, 0};
 	if (status == SIGKILL && supervisor->is_stop_ours)
@@ -379,8 +406,11 @@ static void drain_console(struct supervisor *supervisor)
 	while (console_drain(&supervisor->machine->console, supervisor->signal_fd) > 0) {
 		struct signalfd_siginfo info;
 
-		if (read(supervisor->signal_fd, &info, sizeof(info)) == sizeof(info) &&
-		    info.ssi_signo != SIGWINCH && info.ssi_signo != SIGCONT)
+		if (read(supervisor->signal_fd, &info, sizeof(info)) != sizeof(info))
+			continue;
+		if (info.ssi_signo == SIGTSTP)
+			console_suspend(&supervisor->machine->console);
+		else if (info.ssi_signo != SIGWINCH && info.ssi_signo != SIGCONT)
 			break;
 	}
 }

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """On a real terminal: raw mode and its end, keys, sizes, hotkeys, job control, every mix of terminal and pipe."""
 import os
+import re
 import signal
+import termios
 import time
 
 import pytest
 
-from lab.run import leader_of
+from lab import leaks
+from lab.run import leader_of, program
 
 pytestmark = pytest.mark.requires("root")
 
@@ -153,35 +156,152 @@ def test_pipe_on_a_terminal_hands_nothing_over(tree, Terminal):
         assert '"isatty": [1, 1, 1]' in screen.text and '"foreground": 1' in screen.text
 
 
-@pytest.mark.parametrize("stdin", ["tty", "pipe"])
-@pytest.mark.parametrize("stdout", ["tty", "pipe"])
-@pytest.mark.parametrize("stderr", ["tty", "pipe"])
-def test_every_mix_of_terminal_and_pipe(tree, Terminal, stdin, stdout, stderr):
-    """The default: interactive if input and output are both terminals, else output only; errors of ours on stderr."""
-    with Terminal("-q", "-D", tree(), "/payload", "tty", stdin=stdin, stdout=stdout, stderr=stderr) as screen:
-        out, _ = screen.process.communicate(timeout=20) if "pipe" in (stdin, stdout, stderr) else (None, None)
+COLOURFUL = {"TERM": "xterm-256color"}
+BLUE = ("\x1b[48;2;0;0;80m", "--background=48;2;0;0;80")
+BEGIN, END = BLUE[0] + "\x1b[J", "\x1b[0m\x1b[J"
+
+
+def tinted(Terminal, tree, *words, env=COLOURFUL, options=(BLUE[1],), kind=None, **more):
+    return Terminal("-q", "-D", tree(kind=kind), *options, *words, env=env, **more)
+
+
+@pytest.mark.parametrize("env", [{"TERM": "xterm-256color"}, {"TERM": "dumb"}, {"TERM": "xterm-256color", "NO_COLOR": "1"},
+                                 {"TERM": "xterm-256color", "SYSTEMD_TINT_BACKGROUND": "1", "SYSTEMD_ADJUST_TERMINAL_TITLE": "1"}], ids=str)
+@pytest.mark.parametrize("options", [(), ("--background=",), (BLUE[1], "--background=")], ids=" ".join)
+def test_no_tint_and_no_title_unless_asked(tree, Terminal, env, options):
+    with tinted(Terminal, tree, "/payload", "echo", "plain", env=env, options=options) as screen:
         assert screen.wait() == 0
-        shown = screen.text if stdout == "tty" else out.decode()
-        assert '"isatty": [1, 1, 1]' in shown
+        assert bytes(screen.seen) == b"plain\r\n"
+
+
+def test_the_tint_is_below_everything_and_goes(tree, Terminal):
+    script = r"printf 'a\033[0mb\033[41mc\033[m\n'"
+    with tinted(Terminal, tree, "/bin/sh", "-c", script, kind="busybox") as screen:
+        assert screen.wait() == 0
+        assert screen.seen.decode() == f"{BEGIN}a\x1b[0m{BLUE[0]}b\x1b[41mc\x1b[m{BLUE[0]}\r\n{END}"
+
+
+@pytest.mark.parametrize("env, options, more", [
+    ({"TERM": "dumb"}, (), {}), ({"TERM": None}, (), {}), ({"NO_COLOR": "1"}, (), {}), ({"SYSTEMD_COLORS": "no"}, (), {}),
+    ({"SYSTEMD_TINT_BACKGROUND": "0"}, (), {}), ({}, ("--console=read-only",), {}), ({}, ("--pipe",), {}), ({}, (), {"stdin": "null"}),
+], ids=str)
+def test_the_tint_is_left_out_where_it_does_no_good(tree, Terminal, env, options, more):
+    with tinted(Terminal, tree, "/payload", "echo", "plain", env={**COLOURFUL, **env}, options=(BLUE[1], *options), **more) as screen:
+        assert screen.wait() == 0
+        assert screen.text.strip() == "plain" and b"\x1b" not in screen.seen
+
+
+def test_the_tint_stays_out_of_what_is_no_terminal(tree, Terminal):
+    with tinted(Terminal, tree, "/payload", "echo", "plain", options=(BLUE[1], "--console=interactive"), stdout="pipe") as screen:
+        assert screen.process.stdout.read() == b"plain\r\n" and screen.wait() == 0
+        assert b"\x1b" not in screen.seen
+
+
+@pytest.mark.parametrize("how", ["exit", "payload", "machine", "term", "hangup", "quit", "missing", "torn"])
+def test_the_tint_goes_however_it_ends(tree, Terminal, how):
+    if how == "missing":
+        with tinted(Terminal, tree, "/no/such/program") as screen:
+            assert screen.wait() == 1
+            assert END in screen.text and BEGIN not in screen.text.rpartition(END)[2]
+        return
+    with tinted(Terminal, tree, "/bin/sh", kind="busybox") as screen:
+        screen.expect("# ")
+        if how == "payload":
+            os.kill(leader_of(screen.pid), signal.SIGKILL)
+        elif how == "machine":
+            screen.send(HOTKEY * 3)
+        elif how == "term":
+            screen.signal(signal.SIGTERM)
+        elif how == "hangup":
+            screen.signal(signal.SIGHUP)
+        elif how == "quit":
+            screen.signal(signal.SIGQUIT)
+        elif how == "torn":  # in the middle of a title: the end must not become part of it
+            screen.line(r"printf '\033]0;half a title'; exit")
+        else:
+            screen.line("exit")
+        screen.wait()
+        shown = screen.text
+        assert screen.is_restored() and shown.startswith(BEGIN) and shown.count(END) == 1
+        assert BLUE[0] not in shown.partition(END)[2]
+        if how == "torn":
+            assert shown.endswith("half a title\x18\x1b\\" + END)
+
+
+def test_a_flood_with_a_tint_arrives_whole(tree, Terminal):
+    script = r"i=0; while [ $i -lt 5000 ]; do printf 'line %d\033[m\n' $i; i=$((i + 1)); done"
+    with tinted(Terminal, tree, "/bin/sh", "-c", script, kind="busybox") as screen:
+        assert screen.wait(timeout=60) == 0
+        lines = "".join(f"line {i}\x1b[m{BLUE[0]}\r\n" for i in range(5000))
+        assert screen.seen.decode() == BEGIN + lines + END
+
+
+def nspawn_below(screen):
+    """The process of nspawn that a shell on the screen runs."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        for pid in leaks.descendants(screen.pid):
+            try:
+                with open(f"/proc/{pid}/cmdline", "rb") as file:
+                    if b"--console=interactive" in file.read():
+                        return pid
+            except OSError:
+                pass
+        time.sleep(0.02)
+    raise AssertionError("nspawn never came")
+
+
+@pytest.mark.parametrize("options", [(), (BLUE[1],)], ids=["plain", "tinted"])
+def test_suspending_gives_the_terminal_back_until_it_goes_on(tree, Terminal, options):
+    """SIGTSTP to nspawn, as a shell with job control sees it: the terminal is the shell's, and with "fg" the machine's again."""
+    shell_script = 'set -m; "$@"; echo "stopped: $?"; read answer; echo "answer: $answer"; fg >/dev/null; echo "over: $?"'
+    command = ["/bin/sh", "-c", shell_script, "x", *program()]
+    with Terminal("-q", "-D", tree(kind="busybox"), "--console=interactive", *options, "/bin/sh", env=COLOURFUL,
+                  command=command) as screen:
+        screen.expect("# ")
+        assert not screen.is_restored()
+        os.kill(nspawn_below(screen), signal.SIGTSTP)
+        screen.expect("stopped: 1[0-9][0-9]")
         assert screen.is_restored()
+        if options:
+            assert END in screen.text
+        screen.line("typed to the shell")
+        screen.expect("answer: typed to the shell")
+        time.sleep(0.3)
+        assert not screen.is_restored()
+        screen.line("echo again-$((1 + 1))")
+        screen.expect("again-2")
+        if options:
+            assert BLUE[0] in screen.text.partition(END)[2]
+        screen.line("exit 4")
+        screen.expect("over: 4")
+        assert screen.wait() == 0 and screen.is_restored()
 
 
-@pytest.mark.parametrize("stdin", ["tty", "pipe"])
-@pytest.mark.parametrize("stdout", ["tty", "pipe"])
-def test_every_mix_with_autopipe(tree, Terminal, stdin, stdout):
-    with Terminal("-q", "-D", tree(), "--console=autopipe", "/payload", "tty", stdin=stdin, stdout=stdout) as screen:
-        out, _ = screen.process.communicate(timeout=20) if "pipe" in (stdin, stdout) else (None, None)
-        assert screen.wait() == 0
-        shown = screen.text if stdout == "tty" else out.decode()
-        both = stdin == stdout == "tty"
-        assert ('"isatty": [1, 1, 1]' in shown) == both
+def test_suspending_without_job_control_does_not_hang(tree, Terminal):
+    """Where nobody could let it go on, the kernel does not stop it, and it keeps the terminal."""
+    with shell(Terminal, tree) as screen:
+        screen.expect("# ")
+        screen.signal(signal.SIGTSTP)
+        time.sleep(0.2)
+        assert not screen.is_restored()
+        screen.line("echo here-$((1 + 1)); exit 2")
+        screen.expect("here-2")
+        assert screen.wait() == 2 and screen.is_restored()
 
 
-def test_no_tint_and_no_title_unless_asked(tree, Terminal):
-    for env in ({"TERM": "xterm-256color"}, {"TERM": "dumb"}, {"TERM": "xterm-256color", "NO_COLOR": "1"}):
-        with Terminal("-q", "-D", tree(), "/payload", "echo", "plain", env=env) as screen:
-            assert screen.wait() == 0
-            assert b"\x1b[4" not in screen.seen and screen.text.strip() == "plain", env
+def test_what_is_pushed_into_its_terminal_stays_inside(tree, Terminal):
+    """TIOCSTI: the machine may type to itself, where the kernel lets it, but never to the caller."""
+    with Terminal("-q", "-D", tree(), "/payload", "tiocsti") as screen:
+        screen.wait()
+        os.set_blocking(screen.slave, False)
+        modes = screen.attributes()
+        modes[3] &= ~termios.ICANON
+        termios.tcsetattr(screen.slave, termios.TCSANOW, modes)
+        try:
+            assert os.read(screen.slave, 100) == b""
+        except BlockingIOError:
+            pass
 
 
 def test_a_stopped_supervisor_goes_on(tree, Terminal):
@@ -222,3 +342,135 @@ def test_large_output_arrives_whole(tree, Terminal):
         assert screen.wait(timeout=60) == 0
         lines = screen.text.split("\n")
         assert lines[:2] == ["line 0", "line 1"] and lines[19999] == "line 19999"
+
+
+# --- The matrix: every console by every mix of terminals and pipes ---
+
+# Tells on the side what its streams are (t: a terminal of the machine's own, p: a pipe), speaks on both outputs, and hears for $1 seconds.
+PROBE = r"""
+inside=
+for fd in 0 1 2; do
+	path=$(readlink /proc/$$/fd/$fd)
+	if [ -t $fd ]; then path=foreign; fi
+	if [ "$path" = foreign ] && [ "$(stat -L -c %d /proc/$$/fd/$fd)" = "$(stat -c %d /dev/pts)" ]; then path=t; fi
+	case $path in pipe:*) path=p ;; esac
+	inside=$inside$path
+done
+echo $inside >/inside
+printf 'OUT\000\377\n'
+printf 'ERR\000\377\n' >&2
+mv /inside /report
+timeout $1 cat >/heard && echo end >>/heard
+exit 9
+"""
+
+# mode, the caller's streams (input, output, error; t: a terminal, p: a pipe), what the command has instead, where its output and
+# its errors come out (screen, out, err: as they are; out+cr: with the carriage returns of a terminal), and what it hears: all
+# there is and its end, the input without the end, or nothing ever. People rely on each line: none changes by accident.
+MATRIX = """
+default     ttt  ttt  screen  screen  all
+default     ttp  ttt  screen  screen  all
+default     tpt  ttt  out+cr  out+cr  nothing
+default     tpp  ttt  out+cr  out+cr  nothing
+default     ptt  ttt  screen  screen  nothing
+default     ptp  ttt  screen  screen  nothing
+default     ppt  ttt  out+cr  out+cr  nothing
+default     ppp  ttt  out+cr  out+cr  nothing
+interactive ttt  ttt  screen  screen  all
+interactive ttp  ttt  screen  screen  all
+interactive tpt  ttt  out+cr  out+cr  all
+interactive tpp  ttt  out+cr  out+cr  all
+interactive ptt  ttt  screen  screen  input
+interactive ptp  ttt  screen  screen  input
+interactive ppt  ttt  out+cr  out+cr  input
+interactive ppp  ttt  out+cr  out+cr  input
+read-only   ttt  ttt  screen  screen  nothing
+read-only   ttp  ttt  screen  screen  nothing
+read-only   tpt  ttt  out+cr  out+cr  nothing
+read-only   tpp  ttt  out+cr  out+cr  nothing
+read-only   ptt  ttt  screen  screen  nothing
+read-only   ptp  ttt  screen  screen  nothing
+read-only   ppt  ttt  out+cr  out+cr  nothing
+read-only   ppp  ttt  out+cr  out+cr  nothing
+passive     ttt  ttt  nowhere nowhere nothing
+passive     ttp  ttt  nowhere nowhere nothing
+passive     tpt  ttt  nowhere nowhere nothing
+passive     tpp  ttt  nowhere nowhere nothing
+passive     ptt  ttt  nowhere nowhere nothing
+passive     ptp  ttt  nowhere nowhere nothing
+passive     ppt  ttt  nowhere nowhere nothing
+passive     ppp  ttt  nowhere nowhere nothing
+pipe        ttt  ttt  screen  screen  all
+pipe        ttp  ttp  screen  err     all
+pipe        tpt  tpt  out     screen  all
+pipe        tpp  tpp  out     err     all
+pipe        ptt  ptt  screen  screen  all
+pipe        ptp  ptp  screen  err     all
+pipe        ppt  ppt  out     screen  all
+pipe        ppp  ppp  out     err     all
+autopipe    ttt  ttt  screen  screen  all
+autopipe    ttp  ttt  screen  screen  all
+autopipe    tpt  tpt  out     screen  all
+autopipe    tpp  tpp  out     err     all
+autopipe    ptt  ptt  screen  screen  all
+autopipe    ptp  ptp  screen  err     all
+autopipe    ppt  ppt  out     screen  all
+autopipe    ppp  ppp  out     err     all
+"""
+
+
+def streams_of(word):
+    return {"t": "tty", "p": "pipe"}[word]
+
+
+def place_of(marker, shown):
+    """Which of the three places a marker came out at, and whether it was changed on the way."""
+    found = []
+    for place, said in shown.items():
+        if re.search(re.escape(marker) + b"\0\xff\r+\n", said):
+            found.append(place if place == "screen" else place + "+cr")
+        elif marker + b"\0\xff\n" in said:
+            found.append(place)
+        elif marker in said:
+            found.append(place + "?")
+    return ",".join(found) or "nowhere"
+
+
+HEARD = {"": "nothing", "typed\n": "input", "typed\nend\n": "all"}
+
+
+def observe(Terminal, root, mode, streams, patience):
+    words = [] if mode == "default" else [f"--console={mode}"]
+    choice = dict(zip(("stdin", "stdout", "stderr"), map(streams_of, streams)))
+    with Terminal("-q", "-D", root, *words, "/bin/sh", "-c", PROBE, "probe", patience, **choice) as screen:
+        pipes = {name: getattr(screen.process, name) for name in ("stdout", "stderr") if choice[name] == "pipe"}
+        if streams[0] == "p":
+            screen.process.stdin.write(b"typed\n")
+            screen.process.stdin.close()
+        else:
+            deadline = time.monotonic() + 20
+            while not (root / "report").exists() and time.monotonic() < deadline and screen.process.poll() is None:
+                screen._read(0.01)
+            screen.send(b"typed\n\x04")
+        code = screen.wait()
+        shown = {"screen": bytes(screen.seen), "out": b"", "err": b""}
+        shown.update({name[3:]: stream.read() for name, stream in pipes.items()})
+        assert code == 9 and screen.is_restored()
+    inside = (root / "report").read_text().strip()
+    heard = (root / "heard").read_text()
+    return [inside, place_of(b"OUT", shown), place_of(b"ERR", shown), HEARD.get(heard, repr(heard))]
+
+
+@pytest.mark.parametrize("mode", ["default", "interactive", "read-only", "passive", "pipe", "autopipe"])
+def test_the_matrix(tree, Terminal, mode):
+    root = tree(kind="busybox")
+    lines = [line.split() for line in MATRIX.strip().splitlines() if line.startswith(mode + " ")]
+    assert len(lines) == 8
+    wrong = []
+    for _, streams, *expected in lines:
+        for name in ("report", "heard"):
+            (root / name).unlink(missing_ok=True)
+        seen = observe(Terminal, root, mode, streams, "20" if expected[3] == "all" else "0.3")
+        if seen != expected:
+            wrong.append(f"{mode} {streams} {' '.join(seen)}, not {' '.join(expected)}")
+    assert not wrong, "\n".join(wrong)

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Removes what a killed supervisor left behind.
+ * Zone: owing; what it owes are the locks it takes.
+ */
+#include "run/cleanup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/numbers.h"
+#include "base/scope.h"
+#include "base/text.h"
+#include "base/undo.h"
+#include "config/config.h"
+#include "host/locks.h"
+#include "image/find.h"
+#include "manager/cgroup.h"
+#include "mount/exchange.h"
+#include "run/facts.h"
+#include "run/journal-remote.h"
+
+/* Where the machine manager keeps what it knows of each machine, as NAME=VALUE lines. */
+#define REGISTRY_DIRECTORY "/run/systemd/machines"
+#define REGISTRY_BYTES_MAX 65536
+
+/* The tree that a name would be found with, or NULL: it may be gone, and then has no locks. */
+static const char *find_tree(struct arena *arena, const char *machine)
+{
+	struct stat status;
+
+	for (size_t i = 0; image_search_path[i]; i++) {
+		const char *path = arena_format(arena, "%s/%s", image_search_path[i], machine);
+		auto_free char *resolved = realpath(path, NULL);
+
+		if (resolved && stat(resolved, &status) == 0 && S_ISDIR(status.st_mode))
+			return arena_copy(arena, resolved);
+	}
+	return NULL;
+}
+
+static int locate(struct config *config, struct facts *facts)
+{
+	if (!config->machine || config->directory)
+		return facts_locate(config, facts);
+	facts->machine = config->machine;
+	facts->directory = find_tree(&config->arena, config->machine);
+	return 0;
+}
+
+/*
+ * systemd-nspawn uses the same directories and does not know our locks. What it runs is known to
+ * the machine manager in most cases.
+ */
+static bool is_registered(struct arena *arena, const char *machine)
+{
+	const char *path = arena_format(arena, REGISTRY_DIRECTORY "/%s", machine);
+	auto_free char *text = NULL;
+	struct strings lines = {0};
+	uint32_t leader;
+
+	if (file_read(AT_FDCWD, path, REGISTRY_BYTES_MAX, &text, NULL) < 0)
+		return false;
+	text_words(arena, text, "\n", &lines);
+	for (size_t i = 0; i < lines.count; i++)
+		if (text_has_prefix(lines.items[i], "LEADER=") &&
+		    parse_u32(lines.items[i] + strlen("LEADER="), &leader) == 0 && leader > 1)
+			return kill((pid_t)leader, 0) == 0;
+	return false;
+}
+
+/* From here on nobody starts a machine of that name, until 'undo' runs and the file goes. */
+static int lock_name(struct config *config, const char *machine, struct locks *locks,
+		     struct undo *undo)
+{
+	const struct lock_request request = {.machine = machine, .is_quiet_if_busy = true};
+	int r = locks_take(locks, &request, undo);
+
+	if (r == 0 && is_registered(&config->arena, machine))
+		r = -EBUSY;
+	if (r == -EBUSY) {
+		(void)refuse(EBUSY, "Machine '%s' is running: nothing of it is left over", machine);
+		hint("Stop it first; --cleanup is for a machine whose nspawn was killed");
+	}
+	return r;
+}
+
+/* A lock that is taken and released takes its file along, whoever made it. */
+static int clean_tree_locks(const struct config *config, const char *tree, struct locks *locks,
+			    struct undo *undo)
+{
+	const struct lock_request request = {
+		.tree = tree,
+		.tree_is_shared = true, /* enough, and possible where nothing can be written */
+		.is_quiet_if_busy = true,
+	};
+	int r;
+
+	if (!tree || !config->locks || access(tree, F_OK) < 0)
+		return 0;
+	r = locks_take(locks, &request, undo);
+	if (r == -EBUSY)
+		debug("Tree '%s' is in use by another machine, which needs its locks", tree);
+	return r == -EBUSY ? 0 : r;
+}
+
+static int clean_cgroup(struct arena *arena, const char *machine)
+{
+	__attribute__((cleanup(cgroup_place_done))) struct cgroup_place place = {.own_fd = -EBADF};
+	int r = cgroup_probe(arena, &place);
+
+	if (r != 0)
+		return r < 0 ? fail(r, "Cannot find our own cgroup") : 0;
+	r = cgroup_clean(&place, machine);
+	if (r < 0)
+		return fail(r, "Cannot remove the cgroup of machine '%s' in '%s'", machine,
+			    place.directory);
+	if (r > 0)
+		note("Removed the cgroup of machine '%s' in '%s'", machine, place.directory);
+	return r;
+}
+
+int cleanup(struct config *config)
+{
+	auto_undo struct undo undo = {0};
+	struct locks locks = {0}, tree_locks = {0};
+	struct facts facts = {0};
+	struct exchange exchange;
+	int removed, group, journal, r;
+
+	TRY(locate(config, &facts));
+	if (geteuid() != 0)
+		return refuse(EPERM, "Removing what machine '%s' left behind needs root privileges",
+			      facts.machine);
+	TRY(lock_name(config, facts.machine, &locks, &undo));
+	exchange_name(&config->arena, facts.machine, &exchange);
+	/* Each for itself: what cannot be removed is no reason to leave the rest. */
+	removed = exchange_clean(&exchange);
+	group = clean_cgroup(&config->arena, facts.machine);
+	journal = journal_remote_clean(&config->arena, facts.machine);
+	r = clean_tree_locks(config, facts.directory, &tree_locks, &undo);
+	if (journal > 0)
+		note("Removed the journal's socket of machine '%s'", facts.machine);
+	if (removed == 0 && group == 0 && journal == 0 && r == 0)
+		note("Machine '%s' left nothing behind", facts.machine);
+	return removed < 0 ? removed : group < 0 ? group : journal < 0 ? journal : r;
+}
