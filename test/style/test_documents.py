@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The documents agree with the program.
 
-Examples are the lines that begin with "nspawn", or pipe into it, in .EX blocks of the man page and in fenced
+Examples are the lines that begin with "nspawn", or pipe into it, in .EX blocks of the manual pages and in fenced
 blocks of README.md. In them /srv/tree stands for a tree and /srv/data for a directory of the host:
 
 * every example must be understood: with a tree that does not exist, that is all it complains about;
 * every example that names /srv/tree and a command must succeed in a busybox tree, or exit as its line says
-  in a comment: "# exits 7". Those that boot, or wait for a person, are only parsed.
+  in a comment: "# exits 7". Those that boot, or wait for a person, are only parsed;
+* every block that begins with [Exec], [Files] or [Network] is a settings file without a mistake.
 """
 import os
 import re
@@ -20,9 +21,12 @@ from lab import tree as lab_tree
 
 TOP = lab_tree.TOP
 MAN = TOP / "man/nspawn.1"
+FILE_MAN = TOP / "man/nspawn.nspawn.5"
+MANUALS = sorted((TOP / "man").glob("*.[1-8]"))
 README = TOP / "README.md"
 ARCHITECTURE = TOP / "ARCHITECTURE.md"
-EXAMPLE = re.compile(r"(\w[^|]*\| )?nspawn\b")
+LATER = "Not available yet."
+EXAMPLE = re.compile(r"(\w[^|]*\| |Exec\w+=)?nspawn\b(?!:)")
 
 
 def roff_to_text(line):
@@ -33,8 +37,27 @@ def roff_to_text(line):
     return line
 
 
-def man_lines():
-    return [roff_to_text(line) for line in MAN.read_text(encoding="utf-8").splitlines()]
+def man_lines(manual=MAN):
+    return [roff_to_text(line) for line in manual.read_text(encoding="utf-8").splitlines()]
+
+
+def blocks(manual):
+    """The lines of each .EX block of a manual page."""
+    found, inside = [], None
+    for line in man_lines(manual):
+        if line == ".EX":
+            inside = []
+        elif line == ".EE":
+            found.append(inside)
+            inside = None
+        elif inside is not None:
+            inside.append(line)
+    return found
+
+
+def without_files(text):
+    """The text of a page but for settings files in it, whose lines have options of other programs."""
+    return re.sub(r"^\.EX\n(?=[#\[]).*?^\.EE$", "", text, flags=re.MULTILINE | re.DOTALL)
 
 
 def man_options():
@@ -54,9 +77,9 @@ def man_options():
 def help_options():
     """The same out of --help, in the man page's notation."""
     text = subprocess.run([*lab_run.program(), "--help"], stdout=subprocess.PIPE, text=True, check=True).stdout
-    found, group = [], "General"
+    found, group = [], None
     for line in text.splitlines():
-        title = re.fullmatch(r"(\w[\w ]*):", line)
+        title = re.fullmatch(r"(\w[\w /]*):", line)
         row = re.match(r" {2}(?:-(\w)|  ) (?:--([\w-]+)(\[?=\S+)?)?", line)
         if title:
             group = title.group(1)
@@ -71,9 +94,71 @@ def help_options():
     return found
 
 
+def table():
+    """The rows of the settings table: (option, letter, value, key, flags), None for what a row lacks."""
+    for build in (os.path.dirname(lab_run.program()[-1]), *os.environ.get("NSPAWN_TEST_BUILDS", "build").split()):
+        program = TOP / build / "shell-completion/generate-completion"
+        if program.exists():
+            break
+    text = subprocess.run([program, "--table"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    rows = []
+    for line in text.splitlines():
+        option, letter, value, key, flags = line.split("\t")
+        rows.append((None if option == "-" else option, None if letter == "-" else letter, value,
+                     None if key == "-" else key, set(flags.split())))
+    return rows
+
+
+def shown():
+    return [row for row in table() if not row[4] & {"later", "hidden"} and (row[0] or row[1])]
+
+
+def test_help_has_the_options_of_the_table():
+    wanted = []
+    for option, letter, value, _, _ in shown():
+        tags = [f"-{letter}" + (f" {value[1:]}" if value.startswith("=") else "")] if letter else []
+        wanted.append(", ".join(tags + ([f"--{option}{value}"] if option else [])))
+    assert len(wanted) > 50
+    assert [tag for _, tag in help_options()] == wanted
+
+
+def test_documents_say_what_is_not_available():
+    """Options that are not are in no manual, but in paragraphs that say so; keys that are not have such a paragraph."""
+    later = {row[0] for row in table() if "later" in row[4] and row[0]}
+    assert later, "everything is available: this test has done its duty"
+    for manual in MANUALS:
+        for part in re.split(r"^\.(?:TP|SS .*|SH .*)$", without_files("\n".join(man_lines(manual))), flags=re.MULTILINE):
+            named = set(re.findall(r"(?<![\w-])--([a-z][a-z0-9-]+)", part))
+            assert not named & later or LATER in part, (manual.name, part)
+    parts = re.split(r"^\.(?:TP|SS .*|SH .*)\n", "\n".join(man_lines(FILE_MAN)), flags=re.MULTILINE)
+    marked = {row[3]: any(re.match(rf"(\.BR? )?{row[3].split('.')[1]}=", part) and LATER in part for part in parts)
+              for row in table() if row[3]}
+    assert marked == {row[3]: "later" in row[4] for row in table() if row[3]}
+
+
+def test_manual_has_every_key():
+    """nspawn(1) names the key of each of its options; nspawn.nspawn(5) has them all, each with a tag of its own."""
+    text = "\n".join(man_lines())
+    lacking = [key for _, _, _, key, _ in shown() if key and "[{}] {}=".format(*key.split(".")) not in text]
+    assert not lacking
+    tags = "\n".join(line for previous, line in zip(man_lines(FILE_MAN), man_lines(FILE_MAN)[1:]) if previous == ".TP")
+    keys = [row[3] for row in table() if row[3] and "later" not in row[4]]
+    assert len(keys) > 40
+    assert not [key for key in keys if not re.search(rf"\b{key.split('.')[1]}=", tags)]
+
+
 def test_man_page_has_the_options_of_help():
     assert len(help_options()) > 20, "--help is not understood"
     assert man_options() == help_options()
+
+
+def test_man_page_has_the_verbs_of_help():
+    text = subprocess.run([*lab_run.program(), "--help"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    verbs = re.findall(r"^ {2}([a-z]\S.*?)(?: {2,}\S.*)?$", text.split("\nVerbs:\n")[1].split("\n\n")[0], re.MULTILINE)
+    section = "\n".join(man_lines()).split("\n.SH VERBS\n")[1].split("\n.SH ")[0]
+    tags = re.findall(r"^\.TP\n(.*)", section, re.MULTILINE)
+    assert verbs and tags == [verb.replace("…", "...") for verb in verbs]
+    assert [verb for verb in VERBS if re.search(rf"^nspawn {verb}\b", section, re.MULTILINE)] == VERBS
 
 
 def test_every_option_in_the_man_page_has_an_example():
@@ -87,21 +172,23 @@ def test_every_option_in_the_man_page_has_an_example():
     assert not lacking
 
 
-@pytest.mark.parametrize("document", [MAN, README], ids=lambda path: path.name)
+@pytest.mark.parametrize("document", [*MANUALS, README], ids=lambda path: path.name)
 def test_named_options_exist(document, tmp_path):
     text = roff_to_text(document.read_text(encoding="utf-8"))
+    if document != README:  # in a settings file they are a program's
+        text = without_files(text)
     names = set()
     for line in text.splitlines():
         # Options of other programs stand only in lines that call them.
-        if not re.match(r"\s*(?!nspawn )(mmdebstrap|meson|ninja|tools/|apt)", line):
+        if not re.match(r"\s*(?!nspawn )(mmdebstrap|meson|ninja|tools/|apt|jq|systemd-run)", line):
             names |= set(re.findall(r"(?<![\w-])--([a-z][a-z0-9-]+)", line))
     unknown = []
-    for name in sorted(names):
+    for name in sorted(names - {"login"}):  # that is a shell's
         ran = subprocess.run([*lab_run.program(), f"--{name}"], cwd=tmp_path, stdin=subprocess.DEVNULL,
                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
         if "unrecognized option" in ran.stderr:
             unknown.append(name)
-    assert names and not unknown
+    assert not unknown
 
 
 def test_man_page_has_every_environment_variable():
@@ -116,11 +203,28 @@ def test_man_page_has_every_environment_variable():
     assert not [name for name in sorted(names) if not re.search(rf"\b{name}\b", text)]
 
 
-def test_man_page_is_well_formed():
-    assert shutil.which("man"), "man is missing: tools/install-dependencies installs it"
-    ran = subprocess.run(["man", "--warnings", "-l", MAN], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+@pytest.mark.parametrize("manual", MANUALS, ids=lambda path: path.name)
+def test_man_page_is_well_formed(manual):
+    for program in ("man", "mandoc"):
+        assert shutil.which(program), f"{program} is missing: tools/install-dependencies installs it"
+    ran = subprocess.run(["man", "--warnings", "-l", manual], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                          env=lab_run.environment({"MANWIDTH": "100"}), check=True)
     assert ran.stdout and not ran.stderr
+    ran = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", manual], stdout=subprocess.PIPE, text=True, check=False)
+    # Where one is not installed says nothing about the page.
+    complaints = [line for line in ran.stdout.splitlines() if "referenced manual not found" not in line]
+    assert not complaints
+
+
+def test_manual_pages_name_each_other():
+    """Each one is named in nspawn(1), is installed, and names only pages of ours that exist."""
+    names = {f"{path.stem}({path.suffix[1:]})" for path in MANUALS}
+    named = {path: {f"{name}({section})" for name, section in re.findall(
+        r"(?<![\w.-])(nspawn[\w.-]*) ?\((\d)\)", "\n".join(man_lines(path)))} for path in MANUALS}
+    assert names - named[MAN] <= {"nspawn(1)"}
+    for path in MANUALS:
+        assert named[path] <= names
+        assert f"'man/{path.name}'" in (TOP / "meson.build").read_text(encoding="utf-8")
 
 
 def test_architecture_has_the_handshake_steps():
@@ -147,16 +251,28 @@ def test_document_is_short(document, lines):
 def examples():
     """(document, line) of each example, comments included."""
     found, is_inside = [], False
-    for line in man_lines():
-        is_inside = line == ".EX" or (is_inside and line != ".EE")
-        if is_inside:
-            found.append(("man", line))
+    for manual in MANUALS:
+        found += [(manual.name, line) for block in blocks(manual) for line in block]
     for line in README.read_text(encoding="utf-8").splitlines():
         if line.startswith("```"):
             is_inside = not is_inside
         elif is_inside:
             found.append(("README", line))
-    return [(where, line) for where, line in found if EXAMPLE.match(line)]
+    return [(where, re.sub(r"^Exec\w+=", "", line)) for where, line in found if EXAMPLE.match(line)]
+
+
+def settings_blocks():
+    """The .EX blocks that are settings files, and whether they are of a key that is available."""
+    found = []
+    for manual in MANUALS:
+        for part in re.split(r"^\.(?:TP|SS .*|SH .*)$", "\n".join(man_lines(manual)), flags=re.MULTILINE):
+            for block in re.findall(r"^\.EX\n(.*?)^\.EE$", part, re.MULTILINE | re.DOTALL):
+                if re.search(r"^\[(Exec|Files|Network)\]$", block, re.MULTILINE):
+                    found.append(pytest.param(block, LATER not in part, id=f"{manual.name}-{len(found)}"))
+    return found
+
+
+VERBS = re.findall(r'^\t\{"([a-z-]+)", "', (TOP / "src/verbs.c").read_text(encoding="utf-8"), re.MULTILINE)
 
 
 def words_of(line):
@@ -167,9 +283,15 @@ def words_of(line):
 def can_run(line):
     """Ends by itself: names the tree, does not boot, and has a command after its options."""
     words = words_of(line)
-    if "--boot" in words or "-b" in words or "/srv/tree" not in line:
+    if words[1] == "syscalls":
+        return True
+    if "/srv/tree" not in line:
         return False
-    takes_word = {"-D", "-E", "-M", "-u"}
+    if any(word.startswith("--dry-run") for word in words) or words[1] in VERBS:
+        return True
+    if "--boot" in words or "-b" in words:
+        return False
+    takes_word = {"-D", "-E", "-M", "-u", "-S", "-Z", "-L"}
     rest = words[1:]
     while rest and rest[0].startswith("-"):
         rest = rest[2 if rest[0] in takes_word else 1:]
@@ -188,16 +310,20 @@ def shell(line, tree, data, cwd):
 
 
 def test_there_are_examples():
-    assert {where for where, _ in examples()} == {"man", "README"}
+    assert {where for where, _ in examples()} >= {"nspawn.1", "nspawn.nspawn.5", "README"}
 
 
 @pytest.mark.parametrize("where,line", examples())
 def test_example_is_understood(where, line, tmp_path):
     del where
     ran = shell(line, tmp_path / "missing", tmp_path, tmp_path)
-    said = [text for text in ran.stderr.splitlines() if text.startswith("nspawn:")]
+    said = [text for text in ran.stderr.splitlines() if text.startswith(("nspawn:", '{"level":"error"'))]
     if re.search(r"--help|--version|=help", line):
         assert ran.returncode == 0 and not said, ran.stderr
+    elif words_of(line)[1] in VERBS or re.search(r"--dry-run|--cleanup", line):
+        assert "unrecognized" not in ran.stderr and "ambiguous" not in ran.stderr and "Usage" not in ran.stderr, ran.stderr
+    elif "# exits" in line:
+        assert ran.returncode != 0 and "unrecognized" not in ran.stderr, ran.stderr
     else:
         assert said, "it ran without its tree"
         assert re.search(r"Cannot open the tree|No image for machine|has neither|has no /usr|needs root", said[0]), ran.stderr
@@ -221,3 +347,21 @@ def test_example_works(where, line, little_tree, tmp_path):
     ran = shell(line, little_tree, tmp_path, tmp_path)
     assert ran.returncode == expected, ran.stderr
     assert os.listdir(tmp_path) != [], "an example removed the host's files"
+
+
+@pytest.mark.requires("root")
+@pytest.mark.parametrize("text,counts", settings_blocks())
+def test_settings_file_is_understood(text, counts, little_tree):
+    """Beside a tree that is trusted. What would be done need not be possible."""
+    path = little_tree.parent / "tree.nspawn"
+    path.write_text(text, encoding="utf-8")
+    try:
+        ran = subprocess.run([*lab_run.program(), "config", "--settings=trusted", "-D", little_tree], stdin=subprocess.DEVNULL,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=lab_run.environment(), check=False)
+    finally:
+        path.unlink()
+    if counts:
+        assert ran.returncode == 0 and not ran.stderr, ran.stderr
+        assert f"{path}:" in ran.stdout, "nothing of it counts"
+    else:
+        assert "not available yet" in ran.stderr or ran.returncode == 0, ran.stderr
