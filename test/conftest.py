@@ -21,7 +21,7 @@ from lab import tree as lab_tree
 from lab.terminal import Terminal as lab_terminal
 
 COUNTER = itertools.count(1)
-STARTS_MACHINES = ("integration", "distro", "compat")
+STARTS_MACHINES = ("integration", "distro", "compat", "callers")
 
 
 BED = pytest.StashKey[bed.Bed]()

@@ -101,7 +101,7 @@ static int open_candidate(struct arena *arena, const char *path, const char *wha
 	if (!resolved || fd < 0)
 		return fail(-errno, "Cannot open image '%s'", path);
 	*ret = (struct found_image){
-		.path = arena_copy(arena, resolved),
+		.path = arena_copy(arena, path),
 		.is_read_only = is_read_only(fd, resolved, &status),
 	};
 	return 0;
@@ -125,8 +125,11 @@ int image_find(struct arena *arena, const char *name, const char *const *search_
 	 * Machine names are host names and hold none of this; checked again because a path is made
 	 * of it.
 	 */
-	if (*name == '\0' || *name == '.' || strchr(name, '/'))
-		return refuse(EINVAL, "'%s' is not a valid machine name", name);
+	if (*name == '\0' || *name == '.' || strchr(name, '/')) {
+		(void)refuse(EINVAL, "'%s' is not a valid machine name", name);
+		hint("A tree at a path is named with --directory=");
+		return -EINVAL;
+	}
 	for (size_t i = 0; search_path[i]; i++) {
 		for (size_t j = 0; j < ARRAY_LEN(forms); j++) {
 			const char *path = arena_format(arena, "%s/%s%s", search_path[i], name,

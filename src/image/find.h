@@ -10,7 +10,7 @@
 struct arena;
 
 struct found_image {
-	const char *path;  /* absolute, links resolved */
+	const char *path;  /* as found, maybe a link: settings are looked for beside it */
 	bool is_read_only; /* below /usr, read-only file system or subvolume, or immutable */
 };
 
