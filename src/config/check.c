@@ -24,6 +24,7 @@ void config_defaults(struct config *config)
 		.locks = true,
 		.check_os_release = true,
 		.syscall_filter = true,
+		.tint = true,
 	};
 
 	*config = fresh;
@@ -44,6 +45,43 @@ static bool drops_ambient(const struct config *config)
 	return config->capabilities_ambient & config->capabilities_dropped;
 }
 
+static bool cleans_up_for_show(const struct config *config)
+{
+	return config->cleanup && config->dry_run != DRY_RUN_NO;
+}
+
+static bool cleans_up_ephemeral(const struct config *config)
+{
+	return config->cleanup && config->origin[SETTING_EPHEMERAL] != ORIGIN_DEFAULT;
+}
+
+static bool limits_no_journal(const struct config *config)
+{
+	return !config->forward_journal &&
+	       (config->forward_journal_max_use || config->forward_journal_keep_free ||
+		config->forward_journal_max_file_size || config->forward_journal_max_files);
+}
+
+static bool forwards_elsewhere(const struct config *config)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; i < config->credentials.count; i++)
+		if (strcmp(config->credentials.items[i].id, JOURNAL_SOCKET_CREDENTIAL) == 0)
+			found++;
+	return found > 1;
+}
+
+static bool init_shares_pids(const struct config *config)
+{
+	return config->start != START_COMMAND && config->share_pid;
+}
+
+static bool init_shares_host_name(const struct config *config)
+{
+	return config->start != START_COMMAND && config->share_uts;
+}
+
 static const struct {
 	bool (*holds)(const struct config *config);
 	const char *complaint;
@@ -55,6 +93,21 @@ static const struct {
 	 "An init runs as root and sets the capabilities of its services itself"},
 	{drops_ambient,
 	 "'--ambient-capability' has a capability that '--drop-capability' takes away", NULL},
+	{init_shares_pids, "'--boot' and '--as-pid2' need a PID namespace of their own",
+	 "An init must be PID 1: leave out '--share-system' and $SYSTEMD_NSPAWN_SHARE_NS_PID"},
+	{init_shares_host_name, "'--boot' and '--as-pid2' need a UTS namespace of their own",
+	 "An init names its machine: leave out '--share-system' and $SYSTEMD_NSPAWN_SHARE_NS_UTS"},
+	{limits_no_journal,
+	 "'--forward-journal-max-use' and the like need a journal that '--forward-journal' stores",
+	 "Add --forward-journal=PATH"},
+	{forwards_elsewhere,
+	 "'--forward-journal' sets the credential '" JOURNAL_SOCKET_CREDENTIAL
+	 "', which is set already",
+	 "Leave out one of the two"},
+	{cleans_up_for_show, "'--cleanup' cannot be combined with '--dry-run'",
+	 "What is left of the machine is told when it is removed"},
+	{cleans_up_ephemeral, "'--cleanup' cannot be combined with '--ephemeral'",
+	 "Nothing of such a machine has a name to find it by"},
 };
 
 /*
@@ -94,6 +147,14 @@ static void imply(struct config *config)
 {
 	if (config->start == START_BOOT)
 		split_boot_words(config);
+	if (config->forward_journal)
+		*ARRAY_ADD(&config->arena, &config->credentials) = (struct credential_request){
+			.id = JOURNAL_SOCKET_CREDENTIAL,
+			.text = JOURNAL_SOCKET_INSIDE,
+		};
+	/* The machine manager would take the host's processes, or its name, for the machine's. */
+	if (config->share_pid || config->share_uts)
+		config->register_machine = TRISTATE_NO;
 	/* The caller's own descriptors go in: what we said would mix with what the payload says. */
 	if (config->console == CONSOLE_PIPE)
 		config->quiet = true;
@@ -101,6 +162,20 @@ static void imply(struct config *config)
 	for (size_t i = 0; i < config->mounts.count; i++)
 		if (strcmp(config->mounts.items[i].destination, "/") == 0)
 			config->read_only = true;
+}
+
+/* What is shared with the host has consequences that nobody asked for. */
+static void mention_shared(const struct config *config)
+{
+	if (config->origin[SETTING_SHARE_SYSTEM] != ORIGIN_DEFAULT)
+		warn(0, "Option '--share-system' is an old spelling, taking it as "
+			"SYSTEMD_NSPAWN_SHARE_SYSTEM=1 in the environment");
+	if (config->share_uts && config->hostname)
+		warn(0, "The host name '%s' would be the host's as well, keeping the host's own",
+		     config->hostname);
+	if (config->share_pid)
+		note("The payload shares the host's processes: it goes without CAP_SYS_BOOT and "
+		     "CAP_SYS_PTRACE, unless '--capability' names them");
 }
 
 int config_check(struct config *config)
@@ -120,5 +195,6 @@ int config_check(struct config *config)
 	/* Who asks for debug messages besides wants to see what quiet hides. */
 	if (config->quiet && log_get_level() == LOG_NOTE)
 		log_set_level(LOG_WARNING);
+	mention_shared(config);
 	return 0;
 }

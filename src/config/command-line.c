@@ -55,9 +55,9 @@ static int refuse_ambiguous(const char *name, size_t length)
 }
 
 /*
- * The setting whose option is, or alone begins with, 'length' characters of 'name'. Options of
- * later releases take part, so that an abbreviation that works now does not change its meaning
- * then.
+ * The setting whose option is, or alone begins with, 'length' characters of 'name'; -ENOENT, or
+ * -ENOTUNIQ for several. Options of later releases take part, so that an abbreviation that works
+ * now does not change its meaning then.
  */
 static int find_option(const char *name, size_t length)
 {
@@ -73,9 +73,51 @@ static int find_option(const char *name, size_t length)
 		found = i;
 		candidates++;
 	}
-	if (candidates > 1)
-		return refuse_ambiguous(name, length);
-	return candidates ? found : refuse_unknown("--", name, length);
+	return candidates > 1 ? -ENOTUNIQ : found;
+}
+
+static bool is_options(const char *word)
+{
+	return word && word[0] == '-' && word[1] && strcmp(word, "--") != 0;
+}
+
+static bool letters_take_word(const char *letters)
+{
+	for (; *letters; letters++) {
+		int setting = setting_from_letter(*letters);
+
+		if (setting >= 0 && setting_rows[setting].argument == ARGUMENT_REQUIRED)
+			return !letters[1];
+	}
+	return false;
+}
+
+/*
+ * Whether one of the options is --json-errors, wherever it stands: what is wrong with those before
+ * it shall be told as JSON, too. What is not known is no reason to stop here.
+ */
+static bool asks_for_json(char **words)
+{
+	for (; is_options(*words); words++) {
+		const char *name = *words + 2;
+		bool takes_word;
+
+		if ((*words)[1] == '-') {
+			int setting = find_option(name, strcspn(name, "="));
+
+			if (setting == SETTING_JSON_ERRORS)
+				return true;
+			takes_word = setting >= 0 && !strchr(name, '=') &&
+				     (setting_rows[setting].argument == ARGUMENT_REQUIRED ||
+				      (setting_rows[setting].flags & SETTING_TAKES_WORD &&
+				       words[1] && *words[1] != '-'));
+		} else {
+			takes_word = letters_take_word(*words + 1);
+		}
+		if (takes_word && words[1])
+			words++;
+	}
+	return false;
 }
 
 /* Takes the next word as value, or refuses. */
@@ -97,8 +139,10 @@ static int read_long(struct reader *reader, const char *word)
 	int setting;
 
 	setting = find_option(word, length - adds);
+	if (setting == -ENOTUNIQ)
+		return refuse_ambiguous(word, length - adds);
 	if (setting < 0)
-		return setting;
+		return refuse_unknown("--", word, length - adds);
 	row = &setting_rows[setting];
 	(void)setting_name((enum setting)setting, name);
 	if (row->argument == ARGUMENT_NONE && value)
@@ -160,6 +204,7 @@ int config_from_command_line(struct config *config, int argc, char **argv)
 	struct reader reader = {.config = config, .rest = argc > 0 ? argv + 1 : argv};
 	int r;
 
+	log_set_json(asks_for_json(reader.rest));
 	log_level_from_environment();
 	config_defaults(config);
 	if (argc > 0)

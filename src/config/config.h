@@ -56,6 +56,22 @@ enum settings_mode {
 	SETTINGS_TRUSTED,  /* as yes, and every file may say anything */
 };
 
+/* --link-journal: where the machine's journal is kept, and from where else it can be read. */
+enum link_journal {
+	LINK_JOURNAL_AUTO, /* as host, if the host has a directory for it already */
+	LINK_JOURNAL_NO,
+	LINK_JOURNAL_HOST, /* kept on the host, seen inside */
+	LINK_JOURNAL_TRY_HOST,
+	LINK_JOURNAL_GUEST, /* kept in the tree, seen on the host */
+	LINK_JOURNAL_TRY_GUEST,
+};
+
+enum dry_run {
+	DRY_RUN_NO,
+	DRY_RUN_TEXT,
+	DRY_RUN_JSON,
+};
+
 enum tristate {
 	TRISTATE_NO,
 	TRISTATE_YES,
@@ -82,6 +98,23 @@ struct mount_request {
 
 struct mount_requests {
 	struct mount_request *items;
+	size_t count, room;
+};
+
+/* One --set-credential or --load-credential; one of the three is set. */
+struct credential_request {
+	const char *id;
+	const char *text;      /* the value as it was typed, with escapes: a secret */
+	const char *path;      /* absolute, on the host */
+	const char *inherited; /* the name of one in our own $CREDENTIALS_DIRECTORY */
+};
+
+/* How a journald inside learns where its entries are wanted (systemd.system-credentials(7)). */
+#define JOURNAL_SOCKET_CREDENTIAL "journal.forward_to_socket"
+#define JOURNAL_SOCKET_INSIDE "/run/host/journal/socket"
+
+struct credential_requests {
+	struct credential_request *items;
 	size_t count, room;
 };
 
@@ -113,11 +146,14 @@ struct config {
 	struct arena arena;
 	enum origin origin[_SETTING_COUNT]; /* where each setting's value comes from */
 	struct said_list said;              /* everything that counts, in order */
+	struct said_list unheeded;          /* what was said in vain; see config_merge() */
 	bool has_resets;                    /* config_merge() is needed even without files */
 
 	/* The program itself */
 	bool quiet;
 	bool no_pager;
+	enum dry_run dry_run; /* only say what would be done */
+	bool cleanup;         /* only tidy up after the machine */
 	enum settings_mode settings;
 	const char *program; /* argv[0]'s last component, for messages that cite the call */
 
@@ -157,6 +193,10 @@ struct config {
 	struct strings syscalls_allowed, syscalls_denied; /* names and @groups as typed */
 	bool suppress_sync;
 	struct families families;
+	const char *selinux_context;       /* of the processes, NULL: the kernel decides */
+	const char *selinux_apifs_context; /* of file systems in memory, NULL: the kernel decides */
+	const char *apparmor_profile;      /* NULL: the kernel decides */
+	bool share_ipc, share_pid, share_uts; /* namespaces that stay the host's */
 
 	/* Limits */
 	struct limit_request limits[RLIM_NLIMITS];
@@ -171,11 +211,19 @@ struct config {
 	enum resolv_source resolv_source; /* meaningful for copy, replace, bind */
 	enum host_file_how timezone;
 
+	/* Journal and credentials */
+	enum link_journal link_journal;
+	const char *forward_journal; /* absolute; NULL: not forwarded */
+	uint64_t forward_journal_max_use, forward_journal_keep_free, forward_journal_max_file_size,
+		forward_journal_max_files; /* 0: not limited */
+	struct credential_requests credentials;
+
 	/* Mounts */
 	struct mount_requests mounts; /* in order of mention */
 
 	/* Console */
 	enum console_mode console;
+	const char *background; /* parameters of SGR, NULL: no tint */
 
 	/* From $SYSTEMD_NSPAWN_* and $SYSTEMD_* */
 	const char *container_service; /* "systemd-nspawn" */
@@ -184,5 +232,7 @@ struct config {
 	bool cgroup_namespace;
 	bool locks;
 	bool check_os_release;
+	bool no_os_check;    /* the option; either of the two ends the check */
 	bool syscall_filter; /* $SYSTEMD_SECCOMP */
+	bool tint;           /* $SYSTEMD_TINT_BACKGROUND */
 };

@@ -15,7 +15,10 @@
 #include "config/capability-names.h"
 #include "config/config.h"
 #include "config/confine-values.h"
+#include "config/credential-values.h"
 #include "config/help.h"
+#include "config/journal-values.h"
+#include "config/label-values.h"
 #include "config/limit-values.h"
 #include "config/mount-values.h"
 #include "config/values.h"
@@ -33,6 +36,7 @@
 #define LATER SETTING_IS_LATER
 #define EMPTY SETTING_MAY_BE_EMPTY
 #define WORD SETTING_TAKES_WORD
+#define SECRET SETTING_IS_SECRET
 #define AT(member) offsetof(struct config, member)
 
 /* clang-format off */
@@ -48,14 +52,15 @@ const struct setting_row setting_rows[_SETTING_COUNT] = {
 	[SETTING_QUIET] = {"quiet", 'q', SWITCH, NULL, NULL,
 		GROUP, 0, set_flag, AT(quiet), NULL, "Say nothing but warnings and errors"},
 	[SETTING_DRY_RUN] = {"dry-run", 0, OPT, "FORMAT", NULL,
-		GROUP, LATER, NULL, 0, NULL, "Show what would be done and why, and do nothing: text, json"},
+		GROUP, 0, set_dry_run, AT(dry_run), &dry_run_names,
+		"Show what would be done and why, and do nothing: text, json"},
 	[SETTING_JSON_ERRORS] = {"json-errors", 0, NONE, NULL, NULL,
-		GROUP, LATER, NULL, 0, NULL, "Print messages as JSON, errors with their stable identifiers"},
+		GROUP, 0, set_accepted, 0, NULL, "Print messages as JSON, errors with their stable identifiers"},
 	[SETTING_SETTINGS] = {"settings", 0, ONE, "MODE", NULL,
 		GROUP, 0, set_settings, AT(settings), &settings_names,
 		"Use of settings files: yes, no, override, trusted"},
 	[SETTING_CLEANUP] = {"cleanup", 0, NONE, NULL, NULL,
-		GROUP, LATER, NULL, 0, NULL, "Remove what a crashed instance left behind"},
+		GROUP, 0, set_flag, AT(cleanup), NULL, "Remove what a crashed instance left behind"},
 	[SETTING_NO_ASK_PASSWORD] = {"no-ask-password", 0, NONE, NULL, NULL,
 		GROUP, 0, set_accepted, 0, NULL, "Do not ask the user for passwords"},
 	[SETTING_SYSTEM] = {"system", 0, NONE, NULL, NULL,
@@ -63,7 +68,7 @@ const struct setting_row setting_rows[_SETTING_COUNT] = {
 	[SETTING_USER] = {"user", 0, OPT, "NAME", NULL,
 		GROUP, HIDE | WORD, set_user_scope, AT(user), NULL, "Run in user scope"},
 	[SETTING_SHARE_SYSTEM] = {"share-system", 0, NONE, NULL, NULL,
-		GROUP, HIDE | OLD | LATER, NULL, 0, NULL, NULL},
+		GROUP, HIDE | OLD, set_share_system, 0, NULL, NULL},
 #undef GROUP
 #define GROUP GROUP_IMAGE
 	[SETTING_DIRECTORY] = {"directory", 'D', ONE, "PATH", NULL,
@@ -122,7 +127,8 @@ const struct setting_row setting_rows[_SETTING_COUNT] = {
 	[SETTING_UUID] = {"uuid", 0, ONE, "UUID", "Exec.MachineID",
 		GROUP, 0, set_uuid, 0, NULL, "Machine id, if the tree has none"},
 	[SETTING_NO_OS_CHECK] = {"no-os-check", 0, NONE, NULL, NULL,
-		GROUP, LATER, NULL, 0, NULL, "Start even a tree that does not look like an operating system"},
+		GROUP, 0, set_flag, AT(no_os_check), NULL,
+		"Start even a tree that does not look like an operating system"},
 #undef GROUP
 #define GROUP GROUP_PROPERTIES
 	[SETTING_SLICE] = {"slice", 'S', ONE, "SLICE", NULL,
@@ -132,7 +138,7 @@ const struct setting_row setting_rows[_SETTING_COUNT] = {
 		"Property of the scope unit, where there is a manager"},
 	[SETTING_REGISTER] = {"register", 0, ONE, "BOOL", NULL,
 		GROUP, 0, set_register, AT(register_machine), &register_names,
-		"Register with the machine manager: no, auto"},
+		"Register with the machine manager, where there is one: no, yes, auto"},
 	[SETTING_KEEP_UNIT] = {"keep-unit", 0, SWITCH, NULL, NULL,
 		GROUP, 0, set_flag, AT(keep_unit), NULL, "Stay in the unit that nspawn runs in"},
 #undef GROUP
@@ -191,11 +197,12 @@ const struct setting_row setting_rows[_SETTING_COUNT] = {
 		GROUP, SAFE | WALL | MANY | EMPTY, set_address_families, 0, &family_names,
 		"Allow only, or with '~' deny, families of sockets, or 'none'"},
 	[SETTING_SELINUX_CONTEXT] = {"selinux-context", 'Z', ONE, "LABEL", NULL,
-		GROUP, LATER, NULL, 0, NULL, "SELinux label of processes inside"},
+		GROUP, 0, set_selinux_context, AT(selinux_context), NULL, "SELinux label of processes inside"},
 	[SETTING_SELINUX_APIFS_CONTEXT] = {"selinux-apifs-context", 'L', ONE, "LABEL", NULL,
-		GROUP, LATER, NULL, 0, NULL, "SELinux label of file systems made for the container"},
+		GROUP, 0, set_selinux_context, AT(selinux_apifs_context), NULL,
+		"SELinux label of file systems made for the container"},
 	[SETTING_APPARMOR_PROFILE] = {"apparmor-profile", 0, ONE, "PROFILE", NULL,
-		GROUP, LATER, NULL, 0, NULL, "AppArmor profile of processes inside"},
+		GROUP, 0, set_apparmor_profile, AT(apparmor_profile), NULL, "AppArmor profile of processes inside"},
 #undef GROUP
 #define GROUP GROUP_RESOURCES
 	[SETTING_RLIMIT] = {"rlimit", 0, ONE, "NAME=SOFT[:HARD]", NULL,
@@ -231,19 +238,21 @@ const struct setting_row setting_rows[_SETTING_COUNT] = {
 	[SETTING_TIMEZONE] = {"timezone", 0, ONE, "MODE", "Exec.Timezone",
 		GROUP, SAFE, set_timezone, AT(timezone), &timezone_names, "How /etc/localtime is filled"},
 	[SETTING_LINK_JOURNAL] = {"link-journal", 0, ONE, "MODE", "Exec.LinkJournal",
-		GROUP, 0, set_off_only, 0, &link_journal_names, "Link the journals of host and container: no"},
+		GROUP, 0, set_link_journal, AT(link_journal), &link_journal_names,
+		"Link the journals of host and container: no, auto, host, guest, try-host, try-guest"},
 	[SETTING_LINK_JOURNAL_TRY_GUEST] = {NULL, 'j', NONE, NULL, NULL,
-		GROUP, LATER, NULL, 0, NULL, "The same as --link-journal=try-guest"},
+		GROUP, 0, set_link_journal_try_guest, 0, NULL, "The same as --link-journal=try-guest"},
 	[SETTING_FORWARD_JOURNAL] = {"forward-journal", 0, ONE, "PATH", NULL,
-		GROUP, FILES | LATER, NULL, 0, NULL, "Store the container's journal in this file or directory"},
+		GROUP, FILES, set_forward_journal, AT(forward_journal), NULL,
+		"Store the container's journal in this file or directory"},
 	[SETTING_FORWARD_JOURNAL_MAX_USE] = {"forward-journal-max-use", 0, ONE, "BYTES", NULL,
-		GROUP, LATER, NULL, 0, NULL, "Space that journal may take"},
+		GROUP, 0, set_journal_bytes, AT(forward_journal_max_use), NULL, "Space that journal may take"},
 	[SETTING_FORWARD_JOURNAL_KEEP_FREE] = {"forward-journal-keep-free", 0, ONE, "BYTES", NULL,
-		GROUP, LATER, NULL, 0, NULL, "Space that journal must leave"},
+		GROUP, 0, set_journal_bytes, AT(forward_journal_keep_free), NULL, "Space that journal must leave"},
 	[SETTING_FORWARD_JOURNAL_MAX_FILE_SIZE] = {"forward-journal-max-file-size", 0, ONE, "BYTES", NULL,
-		GROUP, LATER, NULL, 0, NULL, "Size of one of its files"},
+		GROUP, 0, set_journal_bytes, AT(forward_journal_max_file_size), NULL, "Size of one of its files"},
 	[SETTING_FORWARD_JOURNAL_MAX_FILES] = {"forward-journal-max-files", 0, ONE, "NUMBER", NULL,
-		GROUP, LATER, NULL, 0, NULL, "Number of its files"},
+		GROUP, 0, set_journal_files, AT(forward_journal_max_files), NULL, "Number of its files"},
 #undef GROUP
 #define GROUP GROUP_MOUNTS
 	[SETTING_BIND] = {"bind", 0, ONE, "PATH[:PATH[:OPTIONS]]", "Files.Bind",
@@ -274,13 +283,14 @@ const struct setting_row setting_rows[_SETTING_COUNT] = {
 	[SETTING_PIPE] = {"pipe", 'P', NONE, NULL, NULL,
 		GROUP, 0, set_pipe, AT(console), NULL, "The same as --console=pipe"},
 	[SETTING_BACKGROUND] = {"background", 0, ONE, "COLOR", NULL,
-		GROUP, EMPTY | HIDE, set_background, 0, NULL, "Background colour; empty: leave it alone"},
+		GROUP, EMPTY, set_background, AT(background), NULL,
+		"Background of an interactive console, like 44 or 48;2;0;0;80"},
 #undef GROUP
 #define GROUP GROUP_CREDENTIALS
 	[SETTING_SET_CREDENTIAL] = {"set-credential", 0, ONE, "ID:VALUE", NULL,
-		GROUP, LATER | MANY, NULL, 0, NULL, "Pass a credential in"},
+		GROUP, MANY | SECRET, set_credential, 0, NULL, "Pass a credential in"},
 	[SETTING_LOAD_CREDENTIAL] = {"load-credential", 0, ONE, "ID:PATH", NULL,
-		GROUP, LATER | MANY, NULL, 0, NULL, "Pass a credential in from a file or socket"},
+		GROUP, MANY, load_credential, 0, NULL, "Pass a credential in from a file or socket"},
 #undef GROUP
 };
 /* clang-format on */
@@ -320,7 +330,7 @@ bool said_is_reset(const struct said *said)
 	unsigned int flags = setting_rows[said->setting].flags;
 
 	/* An empty word of the command line is a word. */
-	return flags & SETTING_IS_REPEATABLE && said->value && !*said->value &&
+	return flags & SETTING_IS_REPEATABLE && said->value && !*said->value && !said->adds &&
 	       (said->origin == ORIGIN_FILE || !(flags & SETTING_MAY_BE_EMPTY));
 }
 

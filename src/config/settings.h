@@ -182,6 +182,7 @@ enum setting_flags {
 	SETTING_MAY_BE_EMPTY = 1 << 6,  /* an empty value has a meaning, mostly to unset */
 	SETTING_TAKES_WORD = 1 << 7,    /* takes the next word, unless it begins with a dash */
 	SETTING_IS_PATH = 1 << 8,       /* completion offers files */
+	SETTING_IS_SECRET = 1 << 9,     /* its value is never shown to anybody */
 };
 
 /* One thing that somebody said, as text, before it is looked at. */
@@ -193,6 +194,8 @@ struct said {
 	unsigned int line; /* and where in it, from 1 */
 	bool is_trusted;   /* ORIGIN_FILE: the file may say anything */
 	bool adds;         /* "+=": joins what others say instead of replacing it */
+	/* In config->unheeded: why it does not count. */
+	const char *why_not;
 };
 
 struct said_list {
@@ -200,7 +203,7 @@ struct said_list {
 	size_t count, room;
 };
 
-/* True for an empty value that takes back what was said of a list so far. */
+/* True for an empty value, not behind "+=", that takes back what was said of a list so far. */
 bool said_is_reset(const struct said *said);
 
 /* One value on its way into the configuration. */

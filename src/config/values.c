@@ -78,6 +78,12 @@ static const struct name settings_table[] = {
 /* clang-format on */
 const struct names settings_names = NAMES(settings_table);
 
+static const struct name dry_run_table[] = {
+	{"text", DRY_RUN_TEXT},
+	{"json", DRY_RUN_JSON},
+};
+const struct names dry_run_names = NAMES(dry_run_table);
+
 /* clang-format off */
 static const struct name volatile_table[] = {
 	{"no", 0},
@@ -112,12 +118,12 @@ const struct names ownership_names = NAMES(ownership_table);
 
 /* clang-format off */
 static const struct name link_journal_table[] = {
-	{"no", 0},
-	{"host", 1},
-	{"try-host", 2},
-	{"guest", 3},
-	{"try-guest", 4},
-	{"auto", 5},
+	{"no", LINK_JOURNAL_NO},
+	{"host", LINK_JOURNAL_HOST},
+	{"try-host", LINK_JOURNAL_TRY_HOST},
+	{"guest", LINK_JOURNAL_GUEST},
+	{"try-guest", LINK_JOURNAL_TRY_GUEST},
+	{"auto", LINK_JOURNAL_AUTO},
 };
 /* clang-format on */
 const struct names link_journal_names = NAMES(link_journal_table);
@@ -198,9 +204,10 @@ int set_off_only(const struct asking *asking, const char *value)
 
 	if (!value)
 		return refuse_for_now(asking, value);
-	/* Here a number is the first of a range of user ids, "0" and "1" too. */
+	/* A number is the first of a range of user ids, but "0" and "1" in files are booleans. */
 	if (asking->setting == SETTING_PRIVATE_USERS && *value &&
-	    value[strspn(value, "0123456789:")] == '\0')
+	    value[strspn(value, "0123456789:")] == '\0' &&
+	    !(asking->origin == ORIGIN_FILE && (*value == '0' || *value == '1') && !value[1]))
 		return refuse_for_now(asking, value);
 	if (parse_bool(value, &is_on) == 0)
 		return is_on ? refuse_for_now(asking, value) : 0;
@@ -283,6 +290,11 @@ int set_chdir(const struct asking *asking, const char *value)
 	return 0;
 }
 
+int set_dry_run(const struct asking *asking, const char *value)
+{
+	return set_choice(asking, value ? value : "text");
+}
+
 int set_hostname(const struct asking *asking, const char *value)
 {
 	const char **field = field_of(asking);
@@ -327,9 +339,42 @@ int set_as_pid2(const struct asking *asking, const char *value)
 	return set_start(asking, value, START_PID2);
 }
 
+/* The words of a file's line, which has quotes for what a shell has already resolved for us. */
+static int read_words(const struct asking *asking, const char *value, struct strings *ret)
+{
+	if (text_quoted_words(&asking->config->arena, value, ret) == 0)
+		return 0;
+	return refuse(EINVAL,
+		      "%s has a quote that does not end, or an escape that is none, in '%s'",
+		      asking->noun, value);
+}
+
 int set_parameters(const struct asking *asking, const char *value)
 {
-	strings_add(&asking->config->arena, &asking->config->words, value);
+	struct config *config = asking->config;
+
+	if (asking->origin == ORIGIN_FILE)
+		return read_words(asking, value, &config->words);
+	strings_add(&config->arena, &config->words, value);
+	return 0;
+}
+
+/*
+ * Words of a file. A name alone would take the value from whoever starts the machine, which is
+ * nothing that a file should depend on, or be able to spy out.
+ */
+static int set_variables(const struct asking *asking, const char *value)
+{
+	struct config *config = asking->config;
+	struct strings words = {0};
+
+	TRY(read_words(asking, value, &words));
+	for (size_t i = 0; i < words.count; i++)
+		if (text_is_assignment(words.items[i]))
+			strings_add(&config->arena, &config->environment, words.items[i]);
+		else
+			(void)refuse_value(asking, words.items[i],
+					   "NAME=VALUE with a name of letters, digits and '_'");
 	return 0;
 }
 
@@ -339,6 +384,8 @@ int set_variable(const struct asking *asking, const char *value)
 	const char *equals = strchr(value, '='), *ours;
 	size_t length = equals ? (size_t)(equals - value) : strlen(value);
 
+	if (asking->origin == ORIGIN_FILE)
+		return set_variables(asking, value);
 	if (!text_is_variable_name(value, length))
 		return refuse_value(asking, value,
 				    "NAME or NAME=VALUE with a name of letters, digits and '_'");
@@ -377,8 +424,15 @@ int set_user(const struct asking *asking, const char *value)
 
 int set_user_scope(const struct asking *asking, const char *value)
 {
-	if (!value)
-		return refuse_for_now(asking, NULL);
+	if (!value) {
+		int r = refuse(
+			EOPNOTSUPP,
+			"%s is not available yet: a machine of an ordinary user takes a user namespace",
+			asking->noun);
+
+		hint("Run nspawn as root; --uid=NAME chooses the user inside");
+		return r;
+	}
 	TRY(set_user(asking, value));
 	/* That this is an old spelling is said by config_check(), which knows about quiet. */
 	asking->config->origin[SETTING_UID] = asking->origin;
@@ -390,7 +444,7 @@ int set_kill_signal(const struct asking *asking, const char *value)
 	char name[SIGNAL_NAME_MAX];
 	int number;
 
-	if (strcmp(value, "help") == 0) {
+	if (strcmp(value, "help") == 0 && asking->origin != ORIGIN_FILE) {
 		for (int i = 1; i <= SIGRTMAX; i++)
 			/* The C library keeps those between for itself. */
 			if (i < 32 || i >= SIGRTMIN)
@@ -422,9 +476,9 @@ int set_register(const struct asking *asking, const char *value)
 
 	if (!name && parse_bool(value, &is_on) < 0)
 		return refuse_word(asking, value);
-	if (is_on || (name && name->value == TRISTATE_YES))
-		return refuse_for_now(asking, value);
-	asking->config->register_machine = name ? (enum tristate)name->value : TRISTATE_NO;
+	asking->config->register_machine = name    ? (enum tristate)name->value
+					   : is_on ? TRISTATE_YES
+						   : TRISTATE_NO;
 	return 0;
 }
 
@@ -470,9 +524,53 @@ int set_pipe(const struct asking *asking, const char *value)
 	return 0;
 }
 
+/* Up to 'max' plain numbers between semicolons. Returns how many, or 0 for anything else. */
+static size_t parse_colour(const char *text, uint32_t *ret, size_t max)
+{
+	size_t count = 0;
+
+	for (;; text++) {
+		size_t length = strcspn(text, ";");
+		char number[4] = "";
+
+		if (length == 0 || length >= sizeof(number) || count == max)
+			return 0;
+		memcpy(number, text, length);
+		if (parse_u32(number, &ret[count++]) < 0)
+			return 0;
+		text += length;
+		if (!*text)
+			return count;
+	}
+}
+
+/*
+ * The parameters of one background colour (ECMA-48, "select graphic rendition"). They are written
+ * to the caller's terminal: nothing else may pass.
+ */
+static bool is_background(const char *text)
+{
+	uint32_t n[5] = {0};
+	size_t count = parse_colour(text, n, ARRAY_LEN(n));
+
+	if (count == 1)
+		return (n[0] >= 40 && n[0] <= 47) || (n[0] >= 100 && n[0] <= 107);
+	if (n[0] != 48 || (count != 3 && count != 5) || n[1] != (count == 3 ? 5 : 2))
+		return false;
+	return n[2] <= 255 && n[3] <= 255 && n[4] <= 255;
+}
+
 int set_background(const struct asking *asking, const char *value)
 {
-	return *value ? refuse_for_now(asking, value) : 0;
+	if (*value && !is_background(value)) {
+		int r = refuse_value(asking, value, "the code of a background colour");
+
+		hint("Known are 40 to 47, 100 to 107, 48;5;N and 48;2;RED;GREEN;BLUE with numbers "
+		     "up to 255");
+		return r;
+	}
+	*(const char **)field_of(asking) = *value ? value : NULL;
+	return 0;
 }
 
 char *machine_name_from_path(struct arena *arena, const char *path)

@@ -7,12 +7,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/numbers.h"
 #include "base/scope.h"
 #include "config/check.h"
 #include "config/command-line.h"
@@ -20,6 +22,9 @@
 #include "config/settings-file.h"
 #include "host/host.h"
 #include "host/locks.h"
+#include "mount/credentials.h"
+#include "run/cleanup.h"
+#include "run/dry-run.h"
 #include "run/facts.h"
 #include "run/launch.h"
 #include "run/notify.h"
@@ -34,6 +39,7 @@ struct run {
 	struct facts facts;
 	struct locks locks;
 	struct plan plan;
+	struct credentials credentials;
 	int directory_fd; /* the tree */
 };
 
@@ -96,30 +102,52 @@ static int make_cgroup(struct machine *machine, struct cgroup_place *place, stru
 	return r < 0 ? r : 0;
 }
 
+/* Mounts that are no clone of something with a path. */
+static int hand_over(struct run *run, struct machine *machine)
+{
+	const struct plan *plan = machine->plan;
+	int fd;
+
+	if (run->credentials.count > 0) {
+		fd = credentials_mount(&run->credentials);
+		TRY(fd);
+		mount_sources_hand(&machine->sources, &plan->mounts, CREDENTIALS_DIRECTORY_INSIDE,
+				   fd);
+	}
+	if (plan->journal.how == JOURNAL_LEAVE)
+		return 0;
+	TRY(journal_prepare(&plan->journal, run->directory_fd, run->config.read_only, &fd));
+	mount_sources_hand(&machine->sources, &plan->mounts, plan->journal.directory, fd);
+	return 0;
+}
+
 /* One boot: everything made here is taken back before it returns. */
 static int boot(struct run *run, int signal_fd, struct ending *ret)
 {
 	const struct plan *plan = &run->plan;
 	struct arena *arena = &run->config.arena;
-	/* Declared before what is owed, and so closed after it. */
+	/* Declared before what is owed, which looks at them: they end after it. */
 	__attribute__((cleanup(cgroup_place_done))) struct cgroup_place place = {.own_fd = -EBADF};
-	auto_undo struct undo undo = {0};
 	struct machine machine = {
 		.plan = plan,
 		.arena = arena,
 		.locks = &run->locks,
-		.undo = &undo,
 		.pidfd = -EBADF,
 		.notify_fd = -EBADF,
 		.kmsg_fd = -EBADF,
 		.handshake = {.fd = -EBADF},
 	};
+	auto_undo struct undo undo = {0};
 
+	machine.undo = &undo;
 	TRY(make_cgroup(&machine, &place, arena));
 	machine.exchange = plan->exchange;
 	if (plan->has_exchange)
 		(void)exchange_make(&machine.exchange, &undo); /* it warned; we can do without */
+	TRY(journal_remote_start(arena, &run->config, plan->machine, &machine.journal_remote,
+				 &undo));
 	TRY(mount_sources_open(arena, &plan->mounts, run->directory_fd, &machine.sources, &undo));
+	TRY(hand_over(run, &machine));
 	TRY(launch(&machine));
 	return supervise(&machine, signal_fd, ret);
 }
@@ -128,6 +156,8 @@ static int boot(struct run *run, int signal_fd, struct ending *ret)
 
 static int status_of_ending(const struct plan *plan, const struct ending *ending)
 {
+	char name[SIGNAL_NAME_MAX];
+
 	switch (ending->outcome) {
 	case OUTCOME_EXITED:
 		/* A program must not be able to make its unit restart by chance. */
@@ -142,7 +172,9 @@ static int status_of_ending(const struct plan *plan, const struct ending *ending
 		return EXIT_FAILURE;
 	case OUTCOME_SIGNALLED:
 		(void)refuse(EIO, "Machine '%s' was terminated by signal %s", plan->machine,
-			     sigabbrev_np(ending->status));
+			     signal_name(ending->status, name));
+		if (ending->status == SIGKILL)
+			hint("Unless somebody killed it, memory was short: see the kernel log");
 		return EXIT_FAILURE;
 	case OUTCOME_FAILED:
 	default:
@@ -168,16 +200,31 @@ static int run_until_end(struct run *run)
 	return status_of_ending(plan, &ending);
 }
 
-static void announce(const struct plan *plan)
+/* Callers pass these everywhere; without a manager they are no reason to fail. */
+static void announce_idle(const struct config *config)
 {
-	const struct config *config = plan->config;
-
-	/* Callers pass these everywhere; without a manager they are no reason to fail. */
 	if (config->slice || config->properties.count > 0)
 		note("No unit is made for the machine: '--slice' and '--property' have no effect");
+	if (config->register_machine == TRISTATE_YES)
+		note("The machine manager is not told of the machine: '--register=yes' has no effect");
+}
+
+static void announce(const struct plan *plan)
+{
+	announce_idle(plan->config);
 	note("Spawning machine '%s' on '%s'", plan->machine, plan->facts->directory);
 	if (plan->console.input_is_forwarded)
 		note("Press ^] three times within 1s to kill it, ^] ^] p to power it off, ^] ^] r to reboot it");
+}
+
+/* What settings files say of a machine that is over is of no interest. */
+static int tidy_up(struct config *config)
+{
+	const struct said_list no_files = {0};
+
+	if (config_merge(config, &no_files) < 0 || config_check(config) < 0 || cleanup(config) < 0)
+		return EXIT_FAILURE;
+	return EXIT_SUCCESS;
 }
 
 int run_machine(int argc, char **argv)
@@ -189,8 +236,13 @@ int run_machine(int argc, char **argv)
 	r = config_from_command_line(&run.config, argc, argv);
 	if (r != 0)
 		return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	if (run.config.cleanup)
+		return tidy_up(&run.config);
+	if (run.config.dry_run != DRY_RUN_NO)
+		return dry_run(&run.config);
 	if (ask(&run) < 0 || host_check() < 0 ||
 	    facts_gather(&run.config, &run.facts, &run.directory_fd) < 0 ||
+	    credentials_read(&run.config, &run.credentials, &undo) < 0 ||
 	    take_locks(&run, &undo) < 0 ||
 	    plan_make(&run.config.arena, &run.config, &run.facts, &run.plan) < 0)
 		return EXIT_FAILURE;

@@ -281,8 +281,12 @@ static void test_environment(void)
 	CHECK(!config.tmpfs_on_tmp && !config.cgroup_namespace && !config.locks &&
 	      !config.check_os_release);
 	CHECK(!config.syscall_filter && !config.suppress_sync);
+	CHECK(!config.share_ipc && !config.share_pid && !config.share_uts);
 	CHECK(setenv("SYSTEMD_NSPAWN_SHARE_NS_PID", "1", 1) == 0);
-	refuses("nspawn", "not available yet");
+	accepts("nspawn");
+	CHECK(!config.share_ipc && config.share_pid && !config.share_uts);
+	refuses("nspawn|--boot", "need a PID namespace of their own");
+	refuses("nspawn|-a|x", "need a PID namespace of their own");
 	for (size_t i = 0; i < ARRAY_LEN(booleans); i++)
 		CHECK(unsetenv(booleans[i]) == 0);
 

@@ -149,10 +149,10 @@ static void test_timezone_plan(void)
 
 static int root_fd, warnings;
 
-static void count_warnings(enum log_level level, int error, const char *sentence, void *userdata)
+static void count_warnings(const struct log_message *message, void *userdata)
 {
-	(void)error, (void)sentence, (void)userdata;
-	warnings += level == LOG_WARNING;
+	(void)userdata;
+	warnings += message->level == LOG_WARNING;
 }
 
 static void apply(enum host_file_how how, const char *zone)

@@ -362,7 +362,9 @@ static void test_words(void)
 
 	CHECK(ask(SETTING_REGISTER, "false") == 0 && config.register_machine == TRISTATE_NO);
 	CHECK(ask(SETTING_REGISTER, "auto") == 0 && config.register_machine == TRISTATE_AUTO);
-	REFUSES(SETTING_REGISTER, "", "yes", "1", "maybe");
+	CHECK(ask(SETTING_REGISTER, "1") == 0 && config.register_machine == TRISTATE_YES);
+	CHECK(ask(SETTING_REGISTER, "yes") == 0 && config.register_machine == TRISTATE_YES);
+	REFUSES(SETTING_REGISTER, "", "maybe", "Auto");
 
 	CHECK(ask(SETTING_PRIVATE_USERS, "no") == 0 && ask(SETTING_PRIVATE_USERS, "off") == 0);
 	REFUSES(SETTING_PRIVATE_USERS, "", "0", "1", "yes", "pick", "65536:65536", "junk");
@@ -371,10 +373,30 @@ static void test_words(void)
 	CHECK(strstr(captured.first, "not available yet"));
 	refuses(SETTING_VOLATILE, NULL);
 	CHECK(ask(SETTING_VOLATILE, "0") == 0 && ask(SETTING_LINK_JOURNAL, "no") == 0);
-	CHECK(ask(SETTING_SETTINGS, "false") == 0 && ask(SETTING_BACKGROUND, "") == 0);
-	REFUSES(SETTING_LINK_JOURNAL, "auto", "try-guest", "junk", "");
+	CHECK(ask(SETTING_LINK_JOURNAL, "auto") == 0 &&
+	      ask(SETTING_LINK_JOURNAL, "try-guest") == 0);
+	CHECK(ask(SETTING_SETTINGS, "false") == 0);
+	REFUSES(SETTING_LINK_JOURNAL, "junk", "");
 	REFUSES(SETTING_SETTINGS, "junk", "");
-	REFUSES(SETTING_BACKGROUND, "41");
+}
+
+/* They reach the caller's terminal: exactly these, and nothing else. */
+static void test_background(void)
+{
+	static const char *const good[] = {
+		"40", "47", "100", "107", "48;5;0", "48;5;255", "48;2;0;0;0", "48;2;255;10;9",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		CHECK(ask(SETTING_BACKGROUND, good[i]) == 0);
+		CHECK_TEXT(config.background, good[i]);
+	}
+	CHECK(ask(SETTING_BACKGROUND, "") == 0 && !config.background);
+	REFUSES(SETTING_BACKGROUND, "39", "48", "49", "99", "108", "0", "1;44", "44;1", "041",
+		"+41", " 41", "41 ", "41;", ";41", "blue", "#000080", "48;5", "48;5;", "48;5;256",
+		"48;5;00", "48;5;-1", "48;5;1;1", "48;2;1;2", "48;2;1;2;3;4", "48;2;1;2;256",
+		"48;2;;2;3", "48;3;1", "38;5;1", "48:5:1", "41m", "41m\033]0;x", "41\033[0m",
+		"4294967337");
 }
 
 static void test_start(void)
@@ -433,5 +455,6 @@ int main(void)
 	test_start();
 	test_machine_names();
 	arena_done(&config.arena);
+	test_background();
 	return check_result();
 }
