@@ -55,6 +55,13 @@ static bool cleans_up_ephemeral(const struct config *config)
 	return config->cleanup && config->origin[SETTING_EPHEMERAL] != ORIGIN_DEFAULT;
 }
 
+/* Both write to the host what then belongs to nothing. */
+static bool links_journal_of_ephemeral(const struct config *config)
+{
+	return config->ephemeral && (config->link_journal == LINK_JOURNAL_HOST ||
+				     config->link_journal == LINK_JOURNAL_GUEST);
+}
+
 static bool limits_no_journal(const struct config *config)
 {
 	return !config->forward_journal &&
@@ -106,6 +113,9 @@ static const struct {
 	 "Leave out one of the two"},
 	{cleans_up_for_show, "'--cleanup' cannot be combined with '--dry-run'",
 	 "What is left of the machine is told when it is removed"},
+	{links_journal_of_ephemeral,
+	 "'--ephemeral' cannot be combined with '--link-journal=host' or 'guest'",
+	 "'try-host' and 'try-guest' do without where it is not possible"},
 	{cleans_up_ephemeral, "'--cleanup' cannot be combined with '--ephemeral'",
 	 "Nothing of such a machine has a name to find it by"},
 };
@@ -158,6 +168,8 @@ static void imply(struct config *config)
 	/* The caller's own descriptors go in: what we said would mix with what the payload says. */
 	if (config->console == CONSOLE_PIPE)
 		config->quiet = true;
+	if (config->volatile_mode != VOLATILE_NO)
+		config->read_only = true;
 	/* What is mounted there cannot be written to by us, nor what it hides. */
 	for (size_t i = 0; i < config->mounts.count; i++)
 		if (strcmp(config->mounts.items[i].destination, "/") == 0)

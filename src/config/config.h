@@ -82,9 +82,16 @@ enum mount_kind {
 	MOUNT_BIND,
 	MOUNT_TMPFS,
 	MOUNT_INACCESSIBLE,
+	MOUNT_OVERLAY,
 };
 
-/* One --bind, --bind-ro, --tmpfs or --inaccessible. */
+/* One directory of an overlay. */
+struct layer_request {
+	const char *path;     /* absolute; NULL: a new empty directory, for the top only */
+	bool path_is_in_tree; /* the '+' prefix */
+};
+
+/* One --bind, --bind-ro, --tmpfs, --inaccessible, --overlay or --overlay-ro. */
 struct mount_request {
 	enum mount_kind kind;
 	const char *source;      /* bind: an absolute path; NULL: a new empty directory */
@@ -92,7 +99,9 @@ struct mount_request {
 	const char *destination; /* absolute, simplified, as the guest sees it */
 	const char *options;     /* tmpfs: mount options, NULL for the default */
 	bool read_only;
-	bool recursive;  /* bind: rbind, the default */
+	bool recursive;                     /* bind: rbind, the default */
+	const struct layer_request *layers; /* overlay: the lowest first, at least two */
+	size_t layer_count;
 	size_t position; /* order of mention, keeps sorting stable */
 };
 
@@ -135,6 +144,14 @@ struct families {
 	size_t count, room;
 };
 
+/* What of the tree is kept in memory only. */
+enum volatile_mode {
+	VOLATILE_NO,
+	VOLATILE_YES,     /* all but /usr, which is the tree's, and everything else starts empty */
+	VOLATILE_STATE,   /* /var, which starts empty; the rest is read-only */
+	VOLATILE_OVERLAY, /* all changes */
+};
+
 /* $SYSTEMD_NSPAWN_API_VFS_WRITABLE */
 enum api_vfs_mode {
 	API_VFS_READ_ONLY,
@@ -160,6 +177,9 @@ struct config {
 	/* The tree */
 	const char *directory; /* absolute; NULL: look up 'machine', else the current directory */
 	bool read_only;
+	enum volatile_mode volatile_mode;
+	bool ephemeral;                    /* changes are thrown away at the end */
+	const char *pivot_new, *pivot_old; /* absolute in the tree, or NULL */
 
 	/* What runs */
 	enum start_mode start;

@@ -48,7 +48,9 @@ static struct mount_request *add_request(struct config *config, const struct mou
 	return added;
 }
 
-static int read_source(const struct asking *asking, const char *text, struct mount_request *request)
+/* An empty text leaves both results as they are. */
+static int read_source(const struct asking *asking, const char *text, const char **ret,
+		       bool *ret_is_in_tree)
 {
 	struct arena *arena = &asking->config->arena;
 	char *path;
@@ -56,12 +58,12 @@ static int read_source(const struct asking *asking, const char *text, struct mou
 
 	if (!*text)
 		return 0;
-	request->source_is_in_tree = *text == '+';
-	if (request->source_is_in_tree) {
-		if (text[1] != '/')
-			return refuse(EINVAL, "%s needs an absolute path after '+', not '%s'",
-				      asking->noun, text);
-		request->source = path_simplify(arena, text + 1);
+	if (*text == '+' && text[1] != '/')
+		return refuse(EINVAL, "%s needs an absolute path after '+', not '%s'", asking->noun,
+			      text);
+	if (*text == '+') {
+		*ret = path_simplify(arena, text + 1);
+		*ret_is_in_tree = true;
 		return 0;
 	}
 	if (*text != '/' && asking->origin == ORIGIN_FILE)
@@ -72,7 +74,7 @@ static int read_source(const struct asking *asking, const char *text, struct mou
 	if (r < 0)
 		return fail(r, "Cannot tell where '%s' of '%s' is: no current directory", text,
 			    asking->noun);
-	request->source = path;
+	*ret = path;
 	return 0;
 }
 
@@ -139,7 +141,7 @@ int set_bind(const struct asking *asking, const char *value)
 	destination =
 		fields.count > 1 ? fields.items[1] : fields.items[0] + (*fields.items[0] == '+');
 	TRY(read_destination(asking, value, destination, &request.destination));
-	TRY(read_source(asking, fields.items[0], &request));
+	TRY(read_source(asking, fields.items[0], &request.source, &request.source_is_in_tree));
 	if (fields.count > 2)
 		TRY(read_bind_options(asking, fields.items[2], &request));
 	add_request(asking->config, &request);
@@ -169,5 +171,52 @@ int set_inaccessible(const struct asking *asking, const char *value)
 	if (strcmp(request.destination, "/") == 0)
 		return refuse(EINVAL, "%s cannot cover '/': nothing could run", asking->noun);
 	add_request(asking->config, &request);
+	return 0;
+}
+
+/* LOWEST[:HIGHER…]:TOP:DESTINATION, or LOWER:TOP, which appears where the top layer is. */
+int set_overlay(const struct asking *asking, const char *value)
+{
+	struct mount_request request = {.kind = MOUNT_OVERLAY};
+	struct arena *arena = &asking->config->arena;
+	struct layer_request *layers;
+	struct strings fields = {0};
+
+	request.read_only = asking->setting == SETTING_OVERLAY_RO;
+	if (text_split(arena, value, ':', 0, &fields) < 0 || fields.count < 2)
+		return refuse_value(asking, value, "LOWER[:LOWER…]:TOP:DESTINATION");
+	request.layer_count = fields.count == 2 ? 2 : fields.count - 1;
+	request.layers = layers = arena_allocate(arena, request.layer_count * sizeof(*layers));
+	for (size_t i = 0; i < request.layer_count; i++) {
+		if (!*fields.items[i] && (i < request.layer_count - 1 || fields.count == 2))
+			return refuse(EINVAL,
+				      "%s can have no directory but the top one empty, not '%s'",
+				      asking->noun, value);
+		TRY(read_source(asking, fields.items[i], &layers[i].path,
+				&layers[i].path_is_in_tree));
+	}
+	TRY(read_destination(asking, value,
+			     fields.count == 2 ? fields.items[1] + (*fields.items[1] == '+')
+					       : fields.items[fields.count - 1],
+			     &request.destination));
+	add_request(asking->config, &request);
+	return 0;
+}
+
+int set_pivot_root(const struct asking *asking, const char *value)
+{
+	struct config *config = asking->config;
+	struct strings fields = {0};
+	const char *paths[2] = {NULL, NULL};
+
+	if (*value && (text_split(&config->arena, value, ':', 0, &fields) < 0 || fields.count > 2))
+		return refuse_value(asking, value, "NEW[:OLD]");
+	for (size_t i = 0; i < fields.count; i++)
+		TRY(read_destination(asking, value, fields.items[i], &paths[i]));
+	for (size_t i = 0; i < fields.count; i++)
+		if (strcmp(paths[i], "/") == 0)
+			return refuse_value(asking, value, "directories below the root");
+	config->pivot_new = paths[0];
+	config->pivot_old = paths[1];
 	return 0;
 }

@@ -76,7 +76,7 @@ const struct setting_row setting_rows[_SETTING_COUNT] = {
 	[SETTING_TEMPLATE] = {"template", 0, ONE, "PATH", NULL,
 		GROUP, FILES | LATER, NULL, 0, NULL, "Make the root directory from this tree if it is missing"},
 	[SETTING_EPHEMERAL] = {"ephemeral", 'x', SWITCH, NULL, "Exec.Ephemeral",
-		GROUP, LATER, NULL, 0, NULL, "Run from a snapshot that is thrown away"},
+		GROUP, 0, set_flag, AT(ephemeral), NULL, "Throw all changes to the tree away at the end"},
 	[SETTING_IMAGE] = {"image", 'i', ONE, "PATH", NULL,
 		GROUP, FILES | LATER, NULL, 0, NULL, "Disk image or block device of the container"},
 	[SETTING_MSTACK] = {"mstack", 0, ONE, "PATH", NULL,
@@ -88,7 +88,8 @@ const struct setting_row setting_rows[_SETTING_COUNT] = {
 	[SETTING_READ_ONLY] = {"read-only", 0, SWITCH, NULL, "Files.ReadOnly",
 		GROUP, SAFE | WALL, set_flag, AT(read_only), NULL, "Make the root directory read-only"},
 	[SETTING_VOLATILE] = {"volatile", 0, OPT, "MODE", "Files.Volatile",
-		GROUP, SAFE | WALL, set_off_only, 0, &volatile_names, "Keep changes in memory only: no"},
+		GROUP, SAFE | WALL, set_volatile, AT(volatile_mode), &volatile_names,
+		"Keep changes in memory only: no, yes, state, overlay"},
 	[SETTING_ROOT_HASH] = {"root-hash", 0, ONE, "HASH", NULL,
 		GROUP, LATER, NULL, 0, NULL, "Verity root hash of the image"},
 	[SETTING_ROOT_HASH_SIG] = {"root-hash-sig", 0, ONE, "SIGNATURE", NULL,
@@ -96,7 +97,7 @@ const struct setting_row setting_rows[_SETTING_COUNT] = {
 	[SETTING_VERITY_DATA] = {"verity-data", 0, ONE, "PATH", NULL,
 		GROUP, LATER, NULL, 0, NULL, "Verity hash file or device of the image"},
 	[SETTING_PIVOT_ROOT] = {"pivot-root", 0, ONE, "NEW[:OLD]", "Exec.PivotRoot",
-		GROUP, LATER, NULL, 0, NULL, "Use a directory inside the tree as root"},
+		GROUP, EMPTY, set_pivot_root, 0, NULL, "Use a directory inside the tree as root"},
 #undef GROUP
 #define GROUP GROUP_EXECUTION
 	[SETTING_AS_PID2] = {"as-pid2", 'a', SWITCH, NULL, "Exec.ProcessTwo",
@@ -266,9 +267,9 @@ const struct setting_row setting_rows[_SETTING_COUNT] = {
 	[SETTING_TMPFS] = {"tmpfs", 0, ONE, "PATH[:OPTIONS]", "Files.TemporaryFileSystem",
 		GROUP, MANY, set_tmpfs, 0, NULL, "Mount an empty file system in memory"},
 	[SETTING_OVERLAY] = {"overlay", 0, ONE, "PATH[:PATH…]:PATH", "Files.Overlay",
-		GROUP, FILES | LATER | MANY, NULL, 0, NULL, "Mount directories on top of each other"},
+		GROUP, FILES | MANY, set_overlay, 0, NULL, "Mount directories on top of each other"},
 	[SETTING_OVERLAY_RO] = {"overlay-ro", 0, ONE, "PATH[:PATH…]:PATH", "Files.OverlayReadOnly",
-		GROUP, FILES | LATER | MANY, NULL, 0, NULL, "The same, read-only"},
+		GROUP, FILES | MANY, set_overlay, 0, NULL, "The same, read-only"},
 	[SETTING_BIND_USER] = {"bind-user", 0, ONE, "NAME", "Files.BindUser",
 		GROUP, LATER | MANY, NULL, 0, NULL, "Make a user of the host known inside"},
 	[SETTING_BIND_USER_SHELL] = {"bind-user-shell", 0, ONE, "BOOL|PATH", "Files.BindUserShell",
@@ -347,9 +348,13 @@ int setting_apply(struct config *config, const struct said *said)
 		       is_key ? row->key : setting_name(said->setting, name));
 	if (row->flags & SETTING_IS_LATER)
 		return refuse(EOPNOTSUPP, "%s is not available yet", noun);
-	if (said_is_reset(said))
+	if (said_is_reset(said)) {
+		/* Seldom what a script with an empty variable meant. */
+		if (said->origin == ORIGIN_OPTION)
+			note("%s without a value takes back what was said of it so far", noun);
 		config->has_resets = true;
-	else if (value && !*value && !(row->flags & SETTING_MAY_BE_EMPTY))
+	}
+	if (!said_is_reset(said) && value && !*value && !(row->flags & SETTING_MAY_BE_EMPTY))
 		return refuse(EINVAL, "%s needs a value that is not empty", noun);
 	if (value && row->choices && strcmp(value, "help") == 0 && !is_key) {
 		names_show(row->choices);

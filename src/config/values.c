@@ -86,10 +86,10 @@ const struct names dry_run_names = NAMES(dry_run_table);
 
 /* clang-format off */
 static const struct name volatile_table[] = {
-	{"no", 0},
-	{"yes", 1},
-	{"state", 2},
-	{"overlay", 3}
+	{"no", VOLATILE_NO},
+	{"yes", VOLATILE_YES},
+	{"state", VOLATILE_STATE},
+	{"overlay", VOLATILE_OVERLAY},
 };
 /* clang-format on */
 const struct names volatile_names = NAMES(volatile_table);
@@ -222,6 +222,16 @@ int set_settings(const struct asking *asking, const char *value)
 	if (parse_bool(value, &is_on) < 0)
 		return set_choice(asking, value);
 	asking->config->settings = is_on ? SETTINGS_YES : SETTINGS_NO;
+	return 0;
+}
+
+int set_volatile(const struct asking *asking, const char *value)
+{
+	bool is_on = true;
+
+	if (value && parse_bool(value, &is_on) < 0)
+		return set_choice(asking, value);
+	asking->config->volatile_mode = is_on ? VOLATILE_YES : VOLATILE_NO;
 	return 0;
 }
 

@@ -18,8 +18,9 @@ extern const struct names resolv_conf_names; /* RESOLV_CONF_VALUE() */
 extern const struct names timezone_names;    /* enum host_file_how */
 extern const struct names register_names;    /* enum tristate */
 extern const struct names settings_names;
-extern const struct names dry_run_names;  /* enum dry_run */
-extern const struct names volatile_names; /* the values of the following are of no use yet */
+extern const struct names dry_run_names; /* enum dry_run */
+extern const struct names volatile_names;
+/* The values of the following are of no use yet. */
 extern const struct names private_users_names;
 extern const struct names ownership_names;
 extern const struct names link_journal_names;
@@ -49,6 +50,7 @@ int set_settings(const struct asking *asking, const char *value);
 
 /* Without a value, text. */
 int set_dry_run(const struct asking *asking, const char *value);
+int set_volatile(const struct asking *asking, const char *value);
 
 /* A bool field: true without a value, else what the value says. */
 int set_flag(const struct asking *asking, const char *value);

@@ -82,7 +82,7 @@ static int configure(int context_fd, const char *options)
 }
 
 /* A message of the context reads "e tmpfs: Unknown parameter 'x'": its level, and the sentence. */
-static void read_complaint(int context_fd, char *complaint, size_t bytes)
+void detached_complaint(int context_fd, char *complaint, size_t bytes)
 {
 	char text[256];
 	ssize_t length = read(context_fd, text, sizeof(text) - 1);
@@ -120,7 +120,7 @@ int detached_new_labelled(const char *type, const char *options, const char *con
 	if (r == 0)
 		r = configure(context_fd, options);
 	if (r < 0) {
-		read_complaint(context_fd, complaint, bytes);
+		detached_complaint(context_fd, complaint, bytes);
 		return r;
 	}
 	fd = fsmount(context_fd, FSMOUNT_CLOEXEC, (unsigned int)attributes_of(flags));

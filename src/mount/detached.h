@@ -24,6 +24,9 @@ int detached_new(const char *type, const char *options, unsigned int flags, char
 int detached_new_labelled(const char *type, const char *options, const char *context,
 			  unsigned int flags, char *complaint, size_t bytes);
 
+/* What the kernel said last about a file system context (fsopen(2)), or "". */
+void detached_complaint(int context_fd, char *complaint, size_t bytes);
+
 /* A second view of what 'fd' refers to, with what is mounted below it if 'recursive'. */
 int detached_clone(int fd, bool recursive);
 

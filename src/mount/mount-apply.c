@@ -21,6 +21,7 @@
 #include "mount/detached.h"
 #include "mount/devices.h"
 #include "mount/host-files.h"
+#include "mount/overlay.h"
 #include "mount/run-host.h"
 
 static int make_instance(const struct mount_operation *operation)
@@ -131,6 +132,8 @@ static int clone_source(struct mount_site *site, const struct mount_operation *o
 	if (operation->place == SOURCE_SYSFS) {
 		TRY(open_sysfs(site));
 		fd = path_open(site->sysfs_fd, operation->source, O_PATH, 0);
+	} else if (operation->place == SOURCE_IMAGE) {
+		fd = path_open(site->sources->tree_fd, operation->source, O_PATH, 0);
 	} else {
 		fd = path_open(site->root_fd, operation->source, O_PATH, 0);
 	}
@@ -176,6 +179,22 @@ static int perform_bind(struct mount_site *site, const struct mount_operation *o
 	if (target_fd < 0)
 		return target_fd;
 	TRY(detached_set_flags(mount_fd, operation->flags, operation->recursive));
+	TRY(detached_attach(mount_fd, target_fd));
+	return adopt_root(site, operation, mount_fd);
+}
+
+static int perform_overlay(struct mount_site *site, const struct mount_operation *operation,
+			   int source_fd)
+{
+	auto_close int target_fd = open_target(site, operation, PATH_DIRECTORY), mount_fd = -EBADF;
+
+	(void)source_fd;
+	if (target_fd < 0)
+		return target_fd;
+	mount_fd = overlay_make(operation, site->root_fd,
+				site->sources->overlays[operation - site->plan->items]);
+	if (mount_fd < 0)
+		return mount_fd;
 	TRY(detached_attach(mount_fd, target_fd));
 	return adopt_root(site, operation, mount_fd);
 }
@@ -324,15 +343,11 @@ typedef int (*perform_function)(struct mount_site *site, const struct mount_oper
 				int source_fd);
 
 static const perform_function perform[] = {
-	[OPERATION_BASE] = perform_base,
-	[OPERATION_NEW] = perform_new,
-	[OPERATION_BIND] = perform_bind,
-	[OPERATION_COVER] = perform_cover,
-	[OPERATION_DEVICES] = perform_devices,
-	[OPERATION_RUN_HOST] = perform_run_host,
-	[OPERATION_DIRECTORY] = perform_directory,
-	[OPERATION_REMOUNT] = perform_remount,
-	[OPERATION_HOST_FILES] = perform_host_files,
+	[OPERATION_BASE] = perform_base,         [OPERATION_NEW] = perform_new,
+	[OPERATION_BIND] = perform_bind,         [OPERATION_OVERLAY] = perform_overlay,
+	[OPERATION_COVER] = perform_cover,       [OPERATION_DEVICES] = perform_devices,
+	[OPERATION_RUN_HOST] = perform_run_host, [OPERATION_DIRECTORY] = perform_directory,
+	[OPERATION_REMOUNT] = perform_remount,   [OPERATION_HOST_FILES] = perform_host_files,
 	[OPERATION_OS_CHECK] = perform_os_check,
 };
 static_assert(ARRAY_LEN(perform) == _OPERATION_COUNT, "every kind of operation is performed");
@@ -344,6 +359,8 @@ static const char *describe(const struct mount_operation *operation)
 		return operation->source;
 	case OPERATION_BIND:
 		return "a directory";
+	case OPERATION_OVERLAY:
+		return "an overlay";
 	case OPERATION_COVER:
 		return "an inaccessible node";
 	case OPERATION_REMOUNT:

@@ -19,6 +19,7 @@
 struct mount_sources {
 	int tree_fd; /* the tree itself */
 	int *fds;    /* one for each operation of the plan, -EBADF where it has none */
+	struct overlay_sources **overlays; /* likewise, NULL where it is no overlay */
 	size_t count;
 	struct strings temporaries; /* directories made for empty sources */
 	struct arena *arena;
@@ -38,6 +39,13 @@ void mount_sources_close(struct mount_sources *sources);
  */
 void mount_sources_hand(struct mount_sources *sources, const struct mount_plan *plan,
 			const char *target, int mount_fd);
+
+/*
+ * A new empty directory '*ret_path' inside another that only root can enter, both removed with the
+ * sources. The path lives in their arena.
+ */
+int mount_sources_make_temporary(struct mount_sources *sources, struct undo *undo,
+				 const char **ret_path);
 
 struct run_host_request;
 struct host_file_plan;

@@ -87,6 +87,23 @@ static bool is_root(const char *path)
 	return strcmp(path, "/") == 0;
 }
 
+static void add_layers(struct arena *arena, const struct mount_request *request,
+		       struct mount_operation *operation)
+{
+	struct mount_layer *layers = arena_allocate(arena, request->layer_count * sizeof(*layers));
+
+	for (size_t i = 0; i < request->layer_count; i++)
+		layers[i] = (struct mount_layer){
+			.place = !request->layers[i].path             ? SOURCE_EMPTY
+				 : request->layers[i].path_is_in_tree ? SOURCE_IMAGE
+								      : SOURCE_HOST,
+			.path = request->layers[i].path,
+		};
+	operation->kind = OPERATION_OVERLAY;
+	operation->layers = layers;
+	operation->layer_count = request->layer_count;
+}
+
 static void add_request(struct arena *arena, const struct mount_request *request,
 			struct mount_plan *plan)
 {
@@ -123,6 +140,9 @@ static void add_request(struct arena *arena, const struct mount_request *request
 	case MOUNT_INACCESSIBLE:
 		operation->kind = OPERATION_COVER;
 		operation->makes_target = false;
+		break;
+	case MOUNT_OVERLAY:
+		add_layers(arena, request, operation);
 		break;
 	}
 }
@@ -229,12 +249,89 @@ static void add_os_check(struct arena *arena, const char *wanted, struct mount_p
 		.kind = OPERATION_OS_CHECK, .target = "/", .source = wanted};
 }
 
+/* As much as a tree in memory may hold, which is the host's memory. */
+#define VOLATILE_OPTIONS "mode=0755,size=25%,nr_inodes=1m"
+
+/* What takes the changes instead of the tree. The tree itself is the lowest layer of an overlay. */
+static void add_volatile_root(struct arena *arena, const struct config *config,
+			      const struct mount_facts *facts, struct mount_plan *plan)
+{
+	bool is_memory = config->volatile_mode == VOLATILE_OVERLAY;
+	struct mount_layer *layers;
+
+	if (config->volatile_mode == VOLATILE_YES) {
+		*ARRAY_ADD(arena, plan) = (struct mount_operation){
+			.kind = OPERATION_NEW,
+			.target = "/",
+			.source = "tmpfs",
+			.options = VOLATILE_OPTIONS,
+			.flags = MOUNT_FLAG_NODEV | MOUNT_FLAG_STRICTATIME,
+		};
+		*ARRAY_ADD(arena, plan) = (struct mount_operation){
+			.kind = OPERATION_BIND,
+			.place = SOURCE_IMAGE,
+			.source = "/usr",
+			.target = "/usr",
+			.flags = MOUNT_FLAG_READ_ONLY,
+			.recursive = true,
+			.makes_target = true,
+		};
+		return;
+	}
+	if (!is_memory && !facts->delta)
+		return;
+	layers = arena_allocate(arena, 2 * sizeof(*layers));
+	layers[0] = (struct mount_layer){SOURCE_IMAGE, "/"};
+	layers[1] = is_memory ? (struct mount_layer){SOURCE_MEMORY, VOLATILE_OPTIONS}
+			      : (struct mount_layer){SOURCE_HOST, facts->delta};
+	*ARRAY_ADD(arena, plan) = (struct mount_operation){
+		.kind = OPERATION_OVERLAY,
+		.target = "/",
+		.layers = layers,
+		.layer_count = 2,
+	};
+}
+
+/* After what makes the root, before what is mounted in it. */
+static void add_base(struct arena *arena, const struct config *config,
+		     const struct mount_facts *facts, bool root_is_replaced,
+		     struct mount_plan *plan)
+{
+	/* What the user put over the root brings its own flags. */
+	if (config->read_only && !root_is_replaced)
+		*ARRAY_ADD(arena, plan) = (struct mount_operation){
+			.kind = OPERATION_REMOUNT,
+			.target = "/",
+			.flags = MOUNT_FLAG_READ_ONLY,
+			.recursive = true,
+		};
+	if (config->volatile_mode == VOLATILE_STATE)
+		*ARRAY_ADD(arena, plan) = (struct mount_operation){
+			.kind = OPERATION_NEW,
+			.target = "/var",
+			.source = "tmpfs",
+			.options = VOLATILE_OPTIONS,
+			.flags = MOUNT_FLAG_NODEV | MOUNT_FLAG_STRICTATIME,
+		};
+	if (config->pivot_old)
+		*ARRAY_ADD(arena, plan) = (struct mount_operation){
+			.kind = OPERATION_BIND,
+			.place = SOURCE_HOST,
+			.source = facts->whole_tree,
+			.target = config->pivot_old,
+			.flags = config->read_only ? MOUNT_FLAG_READ_ONLY : 0,
+			.recursive = true,
+			.makes_target = true,
+		};
+}
+
 void mount_plan_make(struct arena *arena, const struct config *config,
 		     const struct mount_facts *facts, struct mount_plan *ret)
 {
 	unsigned int holds = conditions_that_hold(config, facts);
 	bool root_is_replaced;
 
+	add_volatile_root(arena, config, facts, ret);
 	add_requests(arena, &config->mounts, /* on_root= */ true, ret);
 	root_is_replaced = ret->count > 0;
 	/* Before base directories are made in what may be no root at all. */
@@ -244,18 +341,9 @@ void mount_plan_make(struct arena *arena, const struct config *config,
 		if ((api_mounts[i].condition & holds) != api_mounts[i].condition)
 			continue;
 		*ARRAY_ADD(arena, ret) = api_mounts[i].operation;
-		/*
-		 * The base directories must be made while the tree can still be written. What the
-		 * user put over the root brings its own flags.
-		 */
-		if (api_mounts[i].operation.kind == OPERATION_BASE && config->read_only &&
-		    !root_is_replaced)
-			*ARRAY_ADD(arena, ret) = (struct mount_operation){
-				.kind = OPERATION_REMOUNT,
-				.target = "/",
-				.flags = MOUNT_FLAG_READ_ONLY,
-				.recursive = true,
-			};
+		/* The base directories must be made while the tree can still be written. */
+		if (api_mounts[i].operation.kind == OPERATION_BASE)
+			add_base(arena, config, facts, root_is_replaced, ret);
 	}
 	add_shared(arena, facts, ret);
 	add_handed(arena, config, facts, ret);

@@ -17,6 +17,7 @@ enum mount_operation_kind {
 	OPERATION_BASE,       /* directories and links every tree needs */
 	OPERATION_NEW,        /* a new instance of a kernel file system */
 	OPERATION_BIND,       /* something that exists, seen elsewhere */
+	OPERATION_OVERLAY,    /* directories on top of each other */
 	OPERATION_COVER,      /* an unreadable object of the target's own kind over the target */
 	OPERATION_DEVICES,    /* fills /dev */
 	OPERATION_RUN_HOST,   /* fills /run/host */
@@ -48,10 +49,18 @@ enum mount_flags {
 enum mount_source_place {
 	SOURCE_TARGET, /* the target itself, with other flags */
 	SOURCE_TREE,   /* a path inside the tree, as assembled so far */
+	SOURCE_IMAGE,  /* a path inside the tree as it was before anything was mounted */
 	SOURCE_HOST,   /* a path on the host */
 	SOURCE_SYSFS,  /* a path inside the sysfs instance of the payload's network namespace */
 	SOURCE_EMPTY,  /* a new directory, gone with the machine */
 	SOURCE_HANDED, /* what mount_sources_hand() gave, if it did */
+	SOURCE_MEMORY, /* a new directory in memory, for the top of an overlay */
+};
+
+/* One directory of an overlay: SOURCE_IMAGE, SOURCE_HOST, SOURCE_EMPTY or SOURCE_MEMORY. */
+struct mount_layer {
+	enum mount_source_place place;
+	const char *path;
 };
 
 /* What happens when the operation cannot be done. */
@@ -69,7 +78,9 @@ struct mount_operation {
 	const char *source;  /* path by 'place'; file system type for OPERATION_NEW */
 	const char *options; /* "key=value,flag" for OPERATION_NEW, or NULL */
 	const char *context; /* SELinux label of all that is in it, for OPERATION_NEW, or NULL */
-	unsigned int flags;  /* enum mount_flags */
+	unsigned int flags;  /* enum mount_flags; a read-only overlay has no writable layer */
+	const struct mount_layer *layers; /* OPERATION_OVERLAY: the lowest first */
+	size_t layer_count;
 	bool recursive;
 	bool makes_target;      /* a missing target is made */
 	bool skips_mount_point; /* what the host mounted there already stays */
@@ -93,6 +104,8 @@ struct mount_facts {
 	const char *journal_directory;   /* the host's, to be seen under the same path, or NULL */
 	bool journal_is_try;
 	const char *journal_socket; /* of the receiver on the host, or NULL */
+	const char *delta;          /* directory on the host for changes, or NULL: into the tree */
+	const char *whole_tree;     /* path on the host of what --pivot-root= leaves, or NULL */
 };
 
 void mount_plan_make(struct arena *arena, const struct config *config,

@@ -14,12 +14,8 @@
 #include "base/log.h"
 #include "base/scope.h"
 #include "mount/mount-apply.h"
-
-/*
- * A payload can nest directories deeper than this only to be a nuisance; then the rest stays and is
- * named.
- */
-#define REMOVE_DEPTH_MAX 256
+#include "mount/overlay.h"
+#include "mount/tree-remove.h"
 
 static int clone_tree(int directory_fd, const char *path, bool recursive)
 {
@@ -31,37 +27,12 @@ static int clone_tree(int directory_fd, const char *path, bool recursive)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Removes what 'name' in 'parent_fd' is, without following links: the payload wrote it. */
-static int remove_below(int parent_fd, const char *name, unsigned int depth)
-{
-	auto_closedir DIR *directory = NULL;
-	auto_close int fd = -EBADF;
-
-	if (unlinkat(parent_fd, name, 0) == 0)
-		return 0;
-	if (errno != EISDIR && errno != EPERM)
-		return -errno;
-	if (depth == 0)
-		return -ELOOP;
-	fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	directory = fdopendir(fd);
-	if (!directory)
-		return -errno;
-	(void)steal_fd(fd);
-	for (struct dirent *entry; (entry = readdir(directory));)
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			TRY(remove_below(dirfd(directory), entry->d_name, depth - 1));
-	return unlinkat(parent_fd, name, AT_REMOVEDIR) < 0 ? -errno : 0;
-}
-
 static void remove_temporaries(void *argument)
 {
 	struct mount_sources *sources = argument;
 
 	for (size_t i = 0; i < sources->temporaries.count; i++) {
-		int r = remove_below(AT_FDCWD, sources->temporaries.items[i], REMOVE_DEPTH_MAX);
+		int r = tree_remove(AT_FDCWD, sources->temporaries.items[i]);
 
 		if (r < 0)
 			warn(r, "Cannot remove the temporary directory '%s', leaving it",
@@ -70,34 +41,37 @@ static void remove_temporaries(void *argument)
 	sources->temporaries.count = 0;
 }
 
-/* Private to root on the outside; the 'src' inside is what the payload sees. */
-static int make_temporary(struct mount_sources *sources, struct undo *undo)
+int mount_sources_make_temporary(struct mount_sources *sources, struct undo *undo,
+				 const char **ret_path)
 {
 	char *path = arena_copy(sources->arena, "/var/tmp/nspawn-temp-XXXXXX");
 	char *inner;
 
 	if (!mkdtemp(path))
-		return fail(
-			-errno,
-			"Cannot make a temporary directory in '/var/tmp' for an empty bind source");
+		return fail(-errno,
+			    "Cannot make a temporary directory in '/var/tmp' for an empty source");
 	if (sources->temporaries.count == 0)
 		undo_push(undo, remove_temporaries, sources, "temporary bind sources");
 	strings_add(sources->arena, &sources->temporaries, path);
 	inner = arena_format(sources->arena, "%s/src", path);
 	if (mkdir(inner, 0755) < 0)
 		return fail(-errno, "Cannot make the directory '%s'", inner);
-	return clone_tree(AT_FDCWD, inner, false);
+	*ret_path = inner;
+	return 0;
 }
 
 static int open_source(struct mount_sources *sources, const struct mount_operation *operation,
 		       struct undo *undo)
 {
+	const char *path;
 	int fd;
 
 	if (operation->kind != OPERATION_BIND)
 		return -EBADF;
-	if (operation->place == SOURCE_EMPTY)
-		return make_temporary(sources, undo);
+	if (operation->place == SOURCE_EMPTY) {
+		TRY(mount_sources_make_temporary(sources, undo, &path));
+		return clone_tree(AT_FDCWD, path, false);
+	}
 	if (operation->place != SOURCE_HOST)
 		return -EBADF;
 	fd = clone_tree(AT_FDCWD, operation->source, operation->recursive);
@@ -111,6 +85,7 @@ int mount_sources_open(struct arena *arena, const struct mount_plan *plan, int d
 {
 	ret->arena = arena;
 	ret->fds = arena_allocate(arena, plan->count * sizeof(*ret->fds));
+	ret->overlays = arena_allocate(arena, plan->count * sizeof(*ret->overlays));
 	ret->count = plan->count;
 	for (size_t i = 0; i < plan->count; i++)
 		ret->fds[i] = -EBADF;
@@ -121,6 +96,9 @@ int mount_sources_open(struct arena *arena, const struct mount_plan *plan, int d
 		ret->fds[i] = open_source(ret, &plan->items[i], undo);
 		if (ret->fds[i] < 0 && ret->fds[i] != -EBADF)
 			return ret->fds[i];
+		if (plan->items[i].kind == OPERATION_OVERLAY)
+			TRY(overlay_open(ret, &plan->items[i], directory_fd, undo,
+					 &ret->overlays[i]));
 	}
 	return 0;
 }
@@ -145,5 +123,7 @@ void mount_sources_close(struct mount_sources *sources)
 	for (size_t i = 0; i < sources->count; i++) {
 		scope_close(&sources->fds[i]);
 		sources->fds[i] = -EBADF;
+		if (sources->overlays[i])
+			overlay_close(sources->overlays[i]);
 	}
 }

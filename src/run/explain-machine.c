@@ -105,9 +105,10 @@ void explain_machine(struct explanation *e)
 
 	(void)explain_section(e, "machine", "Machine", NULL);
 	row = explain_row(e, "name", e->plan->machine,
-			  config->machine ? NULL
-			  : is_numbered   ? "from the directory, numbered: the name is taken"
-					  : "from the directory");
+			  config->machine     ? NULL
+			  : config->ephemeral ? "from the directory, one of many of that name"
+			  : is_numbered       ? "from the directory, numbered: the name is taken"
+					      : "from the directory");
 	row->origin = explain_origin(e, SETTING_MACHINE);
 	row = explain_row(e, "tree", e->facts->directory,
 			  config->directory ? NULL
@@ -115,13 +116,18 @@ void explain_machine(struct explanation *e)
 					    : "the current directory");
 	row->origin =
 		config->directory ? explain_origin(e, SETTING_DIRECTORY) : EXPLAIN_FOUND_ORIGIN;
-	row = explain_row(e, "tree is", config->read_only ? "read-only" : "writable", NULL);
+	row = explain_row(e, "tree is",
+			  config->read_only || config->ephemeral ? "read-only" : "writable", NULL);
 	row->origin = explain_origin(e, SETTING_READ_ONLY);
-	if (config->read_only && row->origin.source == EXPLAIN_DEFAULT) {
+	if (config->volatile_mode != VOLATILE_NO || config->ephemeral) {
+		row->reason = "changes go elsewhere, see Mounts";
+		row->origin =
+			explain_origin(e, config->ephemeral ? SETTING_EPHEMERAL : SETTING_VOLATILE);
+	} else if (config->read_only && row->origin.source == EXPLAIN_DEFAULT) {
 		row->reason = "the image is, or something else is mounted on the root";
 		row->origin = EXPLAIN_FOUND_ORIGIN;
 	}
-	explain_flag(e, row, "read_only", config->read_only);
+	explain_flag(e, row, "read_only", config->read_only || config->ephemeral);
 	explain_start_mode(e);
 	explain_system(e);
 	row = explain_row(e, "host name", e->plan->hostname,
@@ -155,8 +161,9 @@ static void explain_locks(struct explanation *e)
 {
 	const struct config *config = e->config;
 	const struct explain_found *found = e->found;
-	const char *who = config->read_only ? "shared: read-only machines may use it together"
-					    : "no other machine may use the tree meanwhile";
+	const char *who = config->read_only || config->ephemeral
+				  ? "shared: machines that do not change it may use it together"
+				  : "no other machine may use the tree meanwhile";
 	const struct {
 		const char *name, *path, *reason;
 	} rows[] = {

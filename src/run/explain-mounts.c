@@ -14,6 +14,7 @@ static const char *const kinds[_OPERATION_COUNT] = {
 	[OPERATION_BASE] = "base",
 	[OPERATION_NEW] = "new",
 	[OPERATION_BIND] = "bind",
+	[OPERATION_OVERLAY] = "overlay",
 	[OPERATION_COVER] = "cover",
 	[OPERATION_DEVICES] = "devices",
 	[OPERATION_RUN_HOST] = "run-host",
@@ -26,10 +27,12 @@ static const char *const kinds[_OPERATION_COUNT] = {
 static const char *const places[] = {
 	[SOURCE_TARGET] = "target",
 	[SOURCE_TREE] = "tree",
+	[SOURCE_IMAGE] = "image",
 	[SOURCE_HOST] = "host",
 	[SOURCE_SYSFS] = "sysfs",
 	[SOURCE_EMPTY] = "empty",
 	[SOURCE_HANDED] = "handed",
+	[SOURCE_MEMORY] = "memory",
 };
 
 static const char *const needs[] = {
@@ -92,9 +95,12 @@ static const struct {
 	{"/proc/scsi", HARDWARE},
 	{"/run/host/journal", "where its journal is received"},
 	{"/run/host/credentials", "what was passed to it in secret"},
+	{"/", "starts empty, gone with the machine"},
+	{"/usr", "the only part of the tree that is seen"},
+	{"/var", "starts empty, gone with the machine"},
 };
 /* clang-format on */
-static_assert(ARRAY_LEN(places) == SOURCE_HANDED + 1, "a word for each place");
+static_assert(ARRAY_LEN(places) == SOURCE_MEMORY + 1, "a word for each place");
 static_assert(ARRAY_LEN(needs) == NEED_NICE + 1, "a word for each need");
 
 static const char *reason_of(const struct mount_operation *operation)
@@ -112,6 +118,8 @@ static const char *reason_of(const struct mount_operation *operation)
 	case OPERATION_REMOUNT:
 		return strcmp(operation->target, "/") == 0 ? "asked for"
 							   : "complete, nothing is added any more";
+	case OPERATION_OVERLAY:
+		return "the tree itself stays as it is";
 	case OPERATION_NEW:
 	case OPERATION_BIND:
 	case OPERATION_COVER:
@@ -124,6 +132,49 @@ static const char *reason_of(const struct mount_operation *operation)
 		if (strcmp(operation->target, reasons[i].target) == 0)
 			return reasons[i].reason;
 	return operation->place == SOURCE_SYSFS ? "the parts that programs look for" : NULL;
+}
+
+static const char *name_of_place(const struct explanation *e, enum mount_source_place place,
+				 const char *path)
+{
+	switch (place) {
+	case SOURCE_TREE:
+	case SOURCE_IMAGE:
+		return strcmp(path, "/") == 0 ? "the tree"
+					      : arena_format(e->arena, "%s of the tree", path);
+	case SOURCE_SYSFS:
+		return "the same of a sysfs of its network";
+	case SOURCE_EMPTY:
+		return "a new empty directory";
+	case SOURCE_MEMORY:
+		return "memory";
+	case SOURCE_HANDED:
+		return path;
+	case SOURCE_HOST:
+		return arena_format(e->arena, "%s of the host", path);
+	case SOURCE_TARGET:
+	default:
+		return "itself";
+	}
+}
+
+static const char *name_of_layers(const struct explanation *e,
+				  const struct mount_operation *operation)
+{
+	size_t top = operation->layer_count - 1;
+	bool is_writable = !(operation->flags & MOUNT_FLAG_READ_ONLY);
+	const char *text = "overlay of ";
+
+	for (size_t i = 0; i <= top; i++) {
+		const struct mount_layer *layer = &operation->layers[i];
+
+		text = arena_format(e->arena, "%s%s%s", text,
+				    i == 0                    ? ""
+				    : i == top && is_writable ? ", with changes in "
+							      : ", below ",
+				    name_of_place(e, layer->place, layer->path));
+	}
+	return text;
 }
 
 /* What is mounted, without flags. */
@@ -150,25 +201,29 @@ static const char *what_of(const struct explanation *e, const struct mount_opera
 		return strcmp(operation->source, OS_CHECK_WANTS_USR) == 0
 			       ? "must have /usr or an os-release file"
 			       : "must have an os-release file";
+	case OPERATION_OVERLAY:
+		return name_of_layers(e, operation);
 	case OPERATION_BIND:
 	case _OPERATION_COUNT:
 	default:
-		break;
+		return name_of_place(e, operation->place, operation->source);
 	}
-	switch (operation->place) {
-	case SOURCE_TREE:
-		return arena_format(e->arena, "%s of the tree", operation->source);
-	case SOURCE_SYSFS:
-		return "the same of a sysfs of its network";
-	case SOURCE_EMPTY:
-		return "a new empty directory";
-	case SOURCE_HANDED:
-		return operation->source;
-	case SOURCE_HOST:
-		return arena_format(e->arena, "%s of the host", operation->source);
-	case SOURCE_TARGET:
-	default:
-		return "itself";
+}
+
+/* One entry a layer, the lowest first: "host /srv/base", "memory". */
+static void add_layers(struct explanation *e, struct explain_row *row,
+		       const struct mount_operation *operation)
+{
+	struct strings *list = operation->layer_count > 0 ? explain_list(e, row, "layers") : NULL;
+
+	for (size_t i = 0; i < operation->layer_count; i++) {
+		const struct mount_layer *layer = &operation->layers[i];
+		bool has_path = layer->place == SOURCE_HOST || layer->place == SOURCE_IMAGE;
+
+		strings_add(e->arena, list,
+			    has_path ? arena_format(e->arena, "%s %s", places[layer->place],
+						    layer->path)
+				     : places[layer->place]);
 	}
 }
 
@@ -194,8 +249,7 @@ static struct explain_origin origin_of_custom(const struct explanation *e,
 	for (size_t i = 0; i < said->count && request < requests->count; i++) {
 		enum setting setting = said->items[i].setting;
 
-		if (setting != SETTING_BIND && setting != SETTING_BIND_RO &&
-		    setting != SETTING_TMPFS && setting != SETTING_INACCESSIBLE)
+		if (setting < SETTING_BIND || setting > SETTING_OVERLAY_RO)
 			continue;
 		/* The very text, so that two requests for one place are told apart. */
 		if (requests->items[request++].destination == operation->target)
@@ -210,7 +264,18 @@ static struct explain_origin origin_of(const struct explanation *e,
 	if (operation->is_custom)
 		return origin_of_custom(e, operation);
 	if (operation->kind == OPERATION_REMOUNT && strcmp(operation->target, "/") == 0)
-		return explain_origin(e, SETTING_READ_ONLY);
+		return explain_origin(e, e->config->volatile_mode == VOLATILE_NO
+						 ? SETTING_READ_ONLY
+						 : SETTING_VOLATILE);
+	if (operation->kind == OPERATION_OVERLAY && e->plan->delta)
+		return explain_origin(e, SETTING_EPHEMERAL);
+	if (operation->kind == OPERATION_OVERLAY ||
+	    (operation->kind != OPERATION_BASE && operation->kind != OPERATION_OS_CHECK &&
+	     (strcmp(operation->target, "/") == 0 || strcmp(operation->target, "/usr") == 0 ||
+	      strcmp(operation->target, "/var") == 0)))
+		return explain_origin(e, SETTING_VOLATILE);
+	if (e->config->pivot_old && strcmp(operation->target, e->config->pivot_old) == 0)
+		return explain_origin(e, SETTING_PIVOT_ROOT);
 	return (struct explain_origin){.source = EXPLAIN_DEFAULT};
 }
 
@@ -240,6 +305,7 @@ static void explain_operation(struct explanation *e, const struct mount_operatio
 	explain_text(e, row, "source_place", is_bind ? places[operation->place] : NULL);
 	explain_text(e, row, "source", is_bind ? operation->source : NULL);
 	add_flags(e, operation, explain_list(e, row, "flags"));
+	add_layers(e, row, operation);
 	explain_text(e, row, "options", operation->options);
 	explain_text(e, row, "context", operation->context);
 	explain_flag(e, row, "recursive", operation->recursive);

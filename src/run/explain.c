@@ -13,14 +13,21 @@
 #include "run/explain-rows.h"
 
 /* What is random is shown as such, so that a plan is the same each time that it is asked for. */
-static const char *hide_random(struct explanation *e, const char *text)
+static const char *hide(struct explanation *e, const char *text, const char *id)
 {
-	const char *at = text && e->random_id ? strstr(text, e->random_id) : NULL;
+	const char *at = text && id ? strstr(text, id) : NULL;
 
 	if (!at)
 		return text;
-	return arena_format(e->arena, "%.*s<random>%s", (int)(at - text), text,
-			    at + strlen(e->random_id));
+	return arena_format(e->arena, "%.*s<random>%s", (int)(at - text), text, at + strlen(id));
+}
+
+static const char *hide_random(struct explanation *e, const char *text)
+{
+	/* As facts_look() leaves it: a plan that is only shown has no number of its own. */
+	const char *number = e->config->ephemeral ? "0000000000000000" : NULL;
+
+	return hide(e, hide(e, text, e->random_id), number);
 }
 
 /* Without its dashes, as in paths. */

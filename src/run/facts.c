@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "base/scope.h"
+#include "base/text.h"
 #include "config/values.h"
 #include "confine/capabilities.h"
 #include "host/host.h"
@@ -120,7 +121,9 @@ static const uint8_t *known_machine_id(const struct config *config, const struct
 
 static void look_around(const struct config *config, struct facts *facts, struct arena *arena)
 {
-	facts->host_files.etc_is_writable = !config->read_only;
+	facts->host_files.etc_is_writable = !config->read_only ||
+					    config->volatile_mode == VOLATILE_YES ||
+					    config->volatile_mode == VOLATILE_OVERLAY;
 	host_file_facts_gather(arena, &facts->host_files);
 	journal_facts_gather(config, known_machine_id(config, facts), &facts->journal);
 	limit_facts_gather(config, &facts->limits);
@@ -136,21 +139,75 @@ static void look_around(const struct config *config, struct facts *facts, struct
 	os_release_of_host(arena, &facts->host, &facts->host_os_release);
 }
 
+/* The directory that --pivot-root= makes the root, in which everything else then is. */
+static int open_pivot(const struct config *config, const struct facts *facts, int *fd)
+{
+	int pivot_fd;
+
+	if (!config->pivot_new)
+		return 0;
+	pivot_fd = path_open(*fd, config->pivot_new, O_PATH | O_DIRECTORY, 0);
+	if (pivot_fd < 0)
+		return fail(pivot_fd, "Cannot open the directory '%s' of the tree '%s' as its root",
+			    config->pivot_new, facts->directory);
+	(void)close(*fd);
+	*fd = pivot_fd;
+	return 0;
+}
+
+/* Empty directories are all that a volatile root takes the place of, but for /usr. */
+static int check_volatile(const struct config *config, const struct facts *facts, int directory_fd)
+{
+	struct stat status;
+
+	if (config->volatile_mode != VOLATILE_YES ||
+	    fstatat(directory_fd, "bin", &status, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    S_ISLNK(status.st_mode))
+		return 0;
+	(void)refuse(EINVAL, "The tree '%s' cannot be volatile: its programs are not all in /usr",
+		     facts->directory);
+	hint("'--volatile=overlay' works with every tree");
+	return -EINVAL;
+}
+
+/* A throw-away machine is one of many of its name, unless the user named it. */
+static void name_ephemeral(const struct config *config, struct facts *facts, struct arena *arena)
+{
+	uint64_t number;
+
+	if (!config->ephemeral || config->machine)
+		return;
+	memcpy(&number, facts->random + 24, sizeof(number));
+	facts->machine = arena_format(arena, "%.*s-%016llx", HOSTNAME_MAX - 17, facts->machine,
+				      (unsigned long long)number);
+}
+
 int facts_locate(struct config *config, struct facts *facts)
 {
 	TRY(find_directory(config, facts));
 	return name_machine(config, facts, &config->arena);
 }
 
+/* What there is to be opened stays open also on failure. */
+static int find_tree(struct config *config, struct facts *facts, int *ret_directory_fd)
+{
+	config->read_only = config->read_only || facts->image_is_read_only;
+	TRY(open_directory(facts, ret_directory_fd));
+	TRY(open_pivot(config, facts, ret_directory_fd));
+	TRY(check_volatile(config, facts, *ret_directory_fd));
+	TRY(check_tree(config, facts, *ret_directory_fd, &config->arena));
+	/* All but /usr starts empty. */
+	if (config->volatile_mode == VOLATILE_YES)
+		facts->tree.machine_id_state = MACHINE_ID_MISSING;
+	return 0;
+}
+
 int facts_look(struct config *config, struct facts *facts, int *ret_directory_fd)
 {
-	int fd = -EBADF, r;
+	int fd = -EBADF, r = find_tree(config, facts, &fd);
 
-	config->read_only = config->read_only || facts->image_is_read_only;
-	r = open_directory(facts, &fd);
-	if (r == 0)
-		r = check_tree(config, facts, fd, &config->arena);
 	look_around(config, facts, &config->arena);
+	name_ephemeral(config, facts, &config->arena);
 	*ret_directory_fd = fd;
 	return r;
 }
@@ -160,13 +217,12 @@ int facts_gather(struct config *config, struct facts *facts, int *ret_directory_
 	auto_close int fd = -EBADF;
 	int r;
 
-	config->read_only = config->read_only || facts->image_is_read_only;
-	TRY(open_directory(facts, &fd));
-	TRY(check_tree(config, facts, fd, &config->arena));
+	TRY(find_tree(config, facts, &fd));
 	look_around(config, facts, &config->arena);
 	r = host_random(facts->random, sizeof(facts->random));
 	if (r < 0)
 		return fail(r, "Cannot get random bytes for the ids of this start");
+	name_ephemeral(config, facts, &config->arena);
 	*ret_directory_fd = steal_fd(fd);
 	return 0;
 }

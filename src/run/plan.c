@@ -15,6 +15,7 @@
 #include "config/capability-names.h"
 #include "confine/confine-plan.h"
 #include "confine/syscalls.h"
+#include "mount/ephemeral.h"
 #include "run/environment.h"
 #include "run/journal-remote.h"
 
@@ -160,6 +161,7 @@ int plan_make(struct arena *arena, const struct config *config, const struct fac
 		.context = facts->labels.has_selinux ? config->selinux_apifs_context : NULL,
 		.host_os_release = facts->host_os_release,
 		.exchange = config->start == START_BOOT ? &ret->exchange : NULL,
+		.whole_tree = facts->directory,
 	};
 	int journal, r;
 
@@ -178,6 +180,10 @@ int plan_make(struct arena *arena, const struct config *config, const struct fac
 	if (config->forward_journal)
 		mount_facts.journal_socket = journal_remote_socket(arena, ret->machine);
 	exchange_name(arena, ret->machine, &ret->exchange);
+	/* What cannot be changed needs no place for changes. */
+	if (config->ephemeral && !config->read_only)
+		ret->delta = ephemeral_path(arena, EPHEMERAL_DIRECTORY, facts->random + 24);
+	mount_facts.delta = ret->delta;
 	mount_plan_make(arena, config, &mount_facts, &ret->mounts);
 	host_files_plan(config, &facts->host_files, &ret->host_files);
 	limits_plan(config, &facts->limits, &ret->limits);

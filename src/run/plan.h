@@ -29,6 +29,7 @@ struct plan {
 
 	bool has_exchange; /* a machine that boots has services; a command has none */
 	struct exchange exchange;
+	const char *delta; /* directory on the host for the changes of --ephemeral, or NULL */
 	struct mount_plan mounts;
 	struct host_file_plan host_files;
 	struct journal_plan journal;

@@ -23,6 +23,7 @@
 #include "host/host.h"
 #include "host/locks.h"
 #include "mount/credentials.h"
+#include "mount/ephemeral.h"
 #include "run/cleanup.h"
 #include "run/dry-run.h"
 #include "run/facts.h"
@@ -40,6 +41,7 @@ struct run {
 	struct locks locks;
 	struct plan plan;
 	struct credentials credentials;
+	struct ephemeral ephemeral;
 	int directory_fd; /* the tree */
 };
 
@@ -62,7 +64,7 @@ static int take_locks(struct run *run, struct undo *undo)
 {
 	const struct lock_request request = {
 		.tree = run->config.locks ? run->facts.directory : NULL,
-		.tree_is_shared = run->config.read_only,
+		.tree_is_shared = run->config.read_only || run->config.ephemeral,
 		.machine = run->facts.machine,
 		/* A name that only comes from the directory may be another tree's as well. */
 		.machine_may_be_numbered = !run->config.machine,
@@ -245,6 +247,9 @@ int run_machine(int argc, char **argv)
 	    credentials_read(&run.config, &run.credentials, &undo) < 0 ||
 	    take_locks(&run, &undo) < 0 ||
 	    plan_make(&run.config.arena, &run.config, &run.facts, &run.plan) < 0)
+		return EXIT_FAILURE;
+	if (run.plan.delta &&
+	    ephemeral_make(run.plan.delta, run.directory_fd, &run.ephemeral, &undo) < 0)
 		return EXIT_FAILURE;
 	if (run.plan.console.mode != CONSOLE_PIPE)
 		announce(&run.plan);

@@ -86,7 +86,7 @@ line("mock", "build as a user by name", "-q", "-M", "9c1d2f0f7a6b4c3d8e5f0a1b2c3
      "--chdir=/build", *MOCK_VARIABLES, "/bin/bash", "--login", "-c", "/usr/bin/rpmbuild -bb --noclean --target noarch x.spec",
      is_absolute=True, env=MOCK)
 line("mock", "root, with what plugins add", "-q", "-M", "9c1d2f0f7a6b4c3d8e5f0a1b2c3d4e5f", "-D", "TREE", "-a",
-     "--capability=cap_ipc_lock", later("--ephemeral"), "--bind", "WORK/results", "--property=DeviceAllow=/dev/loop-control rwm",
+     "--capability=cap_ipc_lock", "--ephemeral", "--bind", "WORK/results", "--property=DeviceAllow=/dev/loop-control rwm",
      "--property=MemoryMax=1G", "--console=pipe", *MOCK_VARIABLES, "/bin/bash", "--login", "-c", "dnf install", is_absolute=True,
      env=MOCK, exits=30, files={**FILES, "proc/filesystems": "made by the builder\n", "dev/null": "a file\n"})
 line("mock", "user by number", "-q", "-M", "9c1d2f0f7a6b4c3d8e5f0a1b2c3d4e5f", "-D", "TREE", "-a", "-u", "1000", "--console=pipe",
@@ -127,9 +127,9 @@ line("mkosi-14", "build script", "--quiet", "--directory=TREE", "--machine=mkosi
      "--link-journal=no", "--register=no", later("--bind=WORK/dest:/root/dest:rootidmap", instead=("--bind=WORK/dest:/root/dest",)),
      "--setenv=WITH_DOCS=1", "--setenv=DESTDIR=/root/dest", "--rlimit=RLIMIT_CORE=0:0", "--console=pipe", "--setenv=SRCDIR=/root/src",
      "--chdir=/root/src", later("--bind=WORK/src:/root/src:rootidmap", instead=("--bind=WORK/src:/root/src",)),
-     later("--overlay=+/root/src::/root/src"), "--private-network", "--keep-unit", "/srv/build.sh", exits=3)
+     "--overlay=+/root/src::/root/src", "--private-network", "--keep-unit", "/srv/build.sh", exits=3)
 line("mkosi-14", "shell", "--quiet", "--directory=TREE", "--rlimit=RLIMIT_CORE=0:0", "--console=interactive", later("--network-veth"),
-     later("--ephemeral"), "--machine", "NAME", "--keep-unit", "--bind=WORK/src:/root/src", "--chdir=/root/src", "--", "sh", stdin={})
+     "--ephemeral", "--machine", "NAME", "--keep-unit", "--bind=WORK/src:/root/src", "--chdir=/root/src", "--", "sh", stdin={})
 
 # The containers module of NixOS. A release and an id that are empty are what such a tree has.
 NIXOS = {"etc/os-release": "", "etc/machine-id": "", "nix/store/": None}
@@ -138,7 +138,7 @@ line("nixos", "container", "--keep-unit", "-M", "NAME", "-D", "TREE", "--private
      later("--network-namespace-path=/run/netns/x"), later("--network-veth-extra=a:b"), later("--network-interface=x0"),
      later("--network-macvlan=x0"), "--personality=x86", "--notify-ready=yes", "--kill-signal=SIGRTMIN+3",
      later("--bind-ro=WORK/store:/nix/store:idmap", instead=("--bind-ro=WORK/store:/nix/store",)),
-     "--link-journal=try-guest", "--setenv", "PRIVATE_NETWORK=1", "--setenv", "LOCAL_ADDRESS=10.0.0.2", later("--ephemeral"),
+     "--link-journal=try-guest", "--setenv", "PRIVATE_NETWORK=1", "--setenv", "LOCAL_ADDRESS=10.0.0.2", "--ephemeral",
      "--capability=CAP_NET_ADMIN,CAP_SYS_TTY_CONFIG", "--tmpfs=/var/cache:mode=755", "/init", "/nix/var/nix/profiles/system/init",
      env={"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}, files={**FILES, **NIXOS})
 line("nixos", "test driver", "--private-network", "--machine=NAME", "--bind-ro=WORK/store:/nix/store", "--keep-unit", "--register=no",
@@ -168,17 +168,19 @@ line("unit-file", "start", "--quiet", "--keep-unit", "--boot", "--link-journal=t
 line("unit-file", "after the end", "--cleanup", "--machine=NAME", starts=False, why_not_compared=NEWER)
 
 # nspawn-runner for GitLab.
-line("nspawn-runner", "boot", "--quiet", "--directory=TREE", "--machine=run-17", "--boot", "--notify-ready=yes", "--suppress-sync=yes",
-     later("--overlay=TREE:WORK/src:/"), later("--ephemeral"), later("--volatile=overlay"), "--read-only")
+RUNNER = ["--quiet", "--machine=run-17", "--boot", "--notify-ready=yes", "--suppress-sync=yes"]
+line("nspawn-runner", "boot over another tree", *RUNNER, "--directory=TREE", "--overlay=TREE:WORK/delta:/")
+line("nspawn-runner", "boot and throw away", *RUNNER, "--directory=TREE", "--ephemeral")
+line("nspawn-runner", "boot in memory", *RUNNER, "--directory=TREE", "--volatile=overlay", "--read-only")
 line("nspawn-runner", "wrapper", "--console=pipe", "-qD", "TREE", "--", "sh", "-c", "exit 9", exits=9, stdin=b"input of the job\n",
      asks="argv env fds tty input stderr")
 
 line("ciel", "boot", "-qb", "--capability=CAP_IPC_LOCK", "--system-call-filter=swapcontext", "-D", "TREE", "-M", "NAME", "--",
      env={"SYSTEMD_NSPAWN_TMPFS_TMP": "0"})
 
-line("nomad", "command", "-D", "TREE", later("--ephemeral"), later("--network-veth"), later("--network-namespace-path=/run/netns/x"),
+line("nomad", "command", "-D", "TREE", "--ephemeral", later("--network-veth"), later("--network-namespace-path=/run/netns/x"),
      "--as-pid2", "--read-only", later("--private-users=pick"), later("--private-users-ownership=auto"), "--console=read-only",
-     "--machine", "NAME", later("--pivot-root", "/usr"), "--resolv-conf", "off", "--user", "builder", later("--volatile=state"),
+     "--machine", "NAME", "--resolv-conf", "off", "--user", "builder", "--volatile=state",
      "--chdir", "/build", "--bind", "WORK/src:/srcdest", "--bind-ro", "WORK/store:/mnt/store", "-E", "NOMAD_TASK=web", "-E", "EMPTY=",
      later("-p", "8080:80"), "--property=CPUWeight=100", "--capability", "CAP_NET_ADMIN,CAP_IPC_LOCK",
      later("--network-zone=nomad"), later("--network-bridge=br0"), "sh", "-c", "serve", files={**FILES, "mnt/store/": None})

@@ -12,15 +12,15 @@ pytestmark = pytest.mark.requires("root")
 
 # Options with a value, and values that none of them could mean. An empty value that means "reset" is not among them.
 VALUED = {
-    "directory": ["/no/such/tree"], "chdir": ["relative"], "setenv": ["", "=x", "1x=y"], "uid": ["no-such-user"],
+    "directory": ["/no/such/tree"], "chdir": ["relative"], "setenv": ["=x", "1x=y"], "uid": ["no-such-user"],
     "kill-signal": ["", "NOSUCH"], "notify-ready": ["", "maybe"], "suppress-sync": ["", "2"], "machine": ["a_b", "-"],
-    "hostname": ["a_b", "."], "uuid": ["", "zz"], "property": ["", "novalue"], "register": ["", "perhaps"],
+    "hostname": ["a_b", "."], "uuid": ["", "zz"], "property": ["novalue"], "register": ["", "perhaps"],
     "capability": ["CAP_NOSUCH"], "drop-capability": ["CAP_NOSUCH"], "ambient-capability": ["CAP_NOSUCH"],
     "no-new-privileges": ["", "x"], "system-call-filter": ["@nosuch"], "restrict-address-families": ["AF_NOSUCH"],
-    "rlimit": ["", "NOSUCH=1", "NOFILE"], "oom-score-adjust": ["", "x", "1001", "-1001", "1.5"],
+    "rlimit": ["NOSUCH=1", "NOFILE"], "oom-score-adjust": ["", "x", "1001", "-1001", "1.5"],
     "cpu-affinity": ["x", "1-", "5-2", "-1", "99999999"], "personality": ["", "pdp11"], "resolv-conf": ["", "x"],
-    "timezone": ["", "x"], "link-journal": ["x"], "bind": ["", "/x:relative", "/no/such/source"], "bind-ro": ["", "/x:relative"],
-    "tmpfs": ["", "relative"], "inaccessible": ["", "relative", "/not/there"], "console": ["", "x"], "settings": ["x"],
+    "timezone": ["", "x"], "link-journal": ["x"], "bind": ["/x:relative", "/no/such/source"], "bind-ro": ["/x:relative"],
+    "tmpfs": ["relative"], "inaccessible": ["relative", "/not/there"], "console": ["", "x"], "settings": ["x"],
     "slice": ["a/b"], "background": ["x", "31", "48;5;256"],
     "set-credential": ["x", ":x", "a/b:x", "a:\\q"], "load-credential": ["x", ":/x", "a:", "a:.", "a:/no/such/file"],
     "forward-journal": [""], "forward-journal-max-use": ["", "x", "0", "-1"], "forward-journal-keep-free": ["", "1.5M"],
@@ -28,12 +28,12 @@ VALUED = {
 }
 
 # What other parts of the tool will bring. They are known, and say that they are not there yet.
-LATER = [["--image=/x"], ["-i", "/x"], ["--template=/x"], ["--ephemeral"], ["-x"], ["--mstack=/x"], ["--image-policy=root=verity"],
-         ["--oci-bundle=/x"], ["--volatile"], ["--volatile=yes"], ["--root-hash=" + "a" * 64], ["--root-hash-sig=/x"],
-         ["--verity-data=/x"], ["--pivot-root=/x"], ["--private-users=pick"], ["--private-users"], ["-U"],
+LATER = [["--image=/x"], ["-i", "/x"], ["--template=/x"], ["--mstack=/x"], ["--image-policy=root=verity"],
+         ["--oci-bundle=/x"], ["--root-hash=" + "a" * 64], ["--root-hash-sig=/x"],
+         ["--verity-data=/x"], ["--private-users=pick"], ["--private-users"], ["-U"],
          ["--private-users-ownership=map"], ["--network-veth"], ["-n"], ["--network-bridge=b"], ["--network-zone=z"],
          ["--network-interface=x"], ["--network-macvlan=x"], ["--network-ipvlan=x"], ["--network-veth-extra=a:b"],
-         ["--network-namespace-path=/x"], ["--port=80"], ["-p", "80"], ["--overlay=/a:/b:/c"], ["--overlay-ro=/a:/b:/c"],
+         ["--network-namespace-path=/x"], ["--port=80"], ["-p", "80"],
          ["--bind-user=x"]]
 
 
@@ -85,6 +85,13 @@ def test_every_option_of_the_help_with_junk_does_no_harm(tree, run, tmp_path):
     assert not bad, bad
 
 
+def test_an_empty_value_takes_a_list_back(tree, run, do):
+    root = tree()
+    options = ["--setenv=X=1", "--setenv=", "--setenv=Y=2", "--bind=/no/such/source", "--bind="]
+    result = do(root, "env", options=options)
+    assert result.code == 0 and "Y=2" in result.json["env"] and "X=1" not in result.json["env"], result
+
+
 @pytest.mark.parametrize("words", LATER, ids=" ".join)
 def test_what_is_not_there_yet_says_so(tree, run, words):
     directory = [] if words[0].split("=")[0] in ("--image", "-i", "--mstack", "--oci-bundle") else ["-D", tree()]
@@ -93,7 +100,7 @@ def test_what_is_not_there_yet_says_so(tree, run, words):
     assert "not available yet" in result.complaint
 
 
-@pytest.mark.parametrize("words", [["--no-such-option"], ["--no-such=x"], ["-y"], ["-qy"], ["--bo=x"], ["--boot=yes"], ["--quiet=1"]])
+@pytest.mark.parametrize("words", [["--no-such-option"], ["--no-such=x"], ["-y"], ["-qy"], ["--bo=x"], ["--pipe=yes"], ["--jobs=1"]])
 def test_unknown_options_are_refused(tree, run, words):
     result = run("-D", tree(), *words, "/payload", "exit", "0")
     assert result.code == 1 and is_one_sentence(result)

@@ -158,7 +158,7 @@ def test_directories_and_files_do_not_mix(tree, do, source, entry, target):
     assert result.code == 1 and "/x" in result.complaint
 
 
-@pytest.mark.parametrize("junk", ["", ":", "relative:relative", "/usr:relative", "/usr:/x:what", "/usr:/x:rbind,what", "/usr:/x:y:z",
+@pytest.mark.parametrize("junk", [":", "relative:relative", "/usr:relative", "/usr:/x:what", "/usr:/x:rbind,what", "/usr:/x:y:z",
                                   "/no/such/source"])
 def test_bad_binds_are_refused(tree, run, junk):
     for option in ("--bind", "--bind-ro"):
@@ -182,7 +182,7 @@ def test_tmpfs_options(tree, do, ask):
     assert "size=1024k" in mount["super"] and "nosuid" in mount["options"]
 
 
-@pytest.mark.parametrize("junk", ["", "relative", "/x:nonsense=1", "/x:size=lots"])
+@pytest.mark.parametrize("junk", ["relative", "/x:nonsense=1", "/x:size=lots"])
 def test_bad_tmpfs_are_refused(tree, run, junk):
     result = run("-q", "-D", tree(), f"--tmpfs={junk}", "/payload", "exit", "0")
     assert result.code == 1 and result.complaint

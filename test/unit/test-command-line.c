@@ -123,7 +123,8 @@ static void test_values(void)
 	      config.words.count == 1);
 	CHECK_TEXT(config.environment.items[0], "A=b=c");
 	/* An optional argument comes only by '='. */
-	refuses("nspawn|--volatile|no", "not available yet");
+	accepts("nspawn|--volatile|no");
+	CHECK(config.volatile_mode == VOLATILE_YES && config.words.count == 1);
 	accepts("nspawn|--volatile=no|--private-users=no|--read-only");
 	accepts("nspawn|--quiet=yes");
 	refuses("nspawn|--boot=", "a value that is not empty");

@@ -371,11 +371,26 @@ static void test_words(void)
 	CHECK(strstr(captured.first, "does not know"));
 	refuses(SETTING_PRIVATE_USERS, "0");
 	CHECK(strstr(captured.first, "not available yet"));
-	refuses(SETTING_VOLATILE, NULL);
-	CHECK(ask(SETTING_VOLATILE, "0") == 0 && ask(SETTING_LINK_JOURNAL, "no") == 0);
+	CHECK(ask(SETTING_VOLATILE, NULL) == 0 && config.volatile_mode == VOLATILE_YES);
+	CHECK(config_check(&config) == 0 && config.read_only);
+	CHECK(ask(SETTING_VOLATILE, "overlay") == 0 && config.volatile_mode == VOLATILE_OVERLAY);
+	CHECK(apply(SETTING_VOLATILE, "0") == 0 && config.volatile_mode == VOLATILE_NO);
+	REFUSES(SETTING_VOLATILE, "", "junk", "2");
+	CHECK(ask(SETTING_PIVOT_ROOT, "/a//b:/c") == 0);
+	CHECK_TEXT(config.pivot_new, "/a/b");
+	CHECK_TEXT(config.pivot_old, "/c");
+	CHECK(apply(SETTING_PIVOT_ROOT, "") == 0 && !config.pivot_new && !config.pivot_old);
+	CHECK(ask(SETTING_OVERLAY, "/low:+/mid::/x") == 0 && config.mounts.count == 1);
+	CHECK(config.mounts.items[0].layer_count == 3 && !config.mounts.items[0].read_only);
+	CHECK(config.mounts.items[0].layers[1].path_is_in_tree &&
+	      !config.mounts.items[0].layers[2].path);
+	CHECK_TEXT(config.mounts.items[0].destination, "/x");
+	CHECK(ask(SETTING_OVERLAY_RO, "/low:/top") == 0 && config.mounts.items[0].read_only);
+	CHECK_TEXT(config.mounts.items[0].destination, "/top");
+	CHECK(ask(SETTING_LINK_JOURNAL, "no") == 0);
+	CHECK(ask(SETTING_SETTINGS, "false") == 0);
 	CHECK(ask(SETTING_LINK_JOURNAL, "auto") == 0 &&
 	      ask(SETTING_LINK_JOURNAL, "try-guest") == 0);
-	CHECK(ask(SETTING_SETTINGS, "false") == 0);
 	REFUSES(SETTING_LINK_JOURNAL, "junk", "");
 	REFUSES(SETTING_SETTINGS, "junk", "");
 }

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Makes and removes directories of throw-away changes. One is locked (flock(2)) while its machine
+ * runs, so one that can be locked is a dead machine's.
+ * Zone: owing.
+ */
+#include "mount/ephemeral.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "base/path.h"
+#include "base/scope.h"
+#include "base/text.h"
+#include "mount/overlay.h"
+#include "mount/tree-remove.h"
+
+#define PREFIX "nspawn-ephemeral-"
+#define CHANGES "changes"
+
+char *ephemeral_path(struct arena *arena, const char *parent, const uint8_t id[8])
+{
+	uint64_t number;
+
+	memcpy(&number, id, sizeof(number));
+	return arena_format(arena, "%s/" PREFIX "%016llx/" CHANGES,
+			    strcmp(parent, "/") == 0 ? "" : parent, (unsigned long long)number);
+}
+
+static int lock_directory(int parent_fd, const char *name)
+{
+	auto_close int fd =
+		openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat status;
+
+	if (fd < 0)
+		return -errno;
+	/* In a directory that everybody may write to, the name alone says nothing. */
+	if (fstat(fd, &status) < 0 || status.st_uid != geteuid())
+		return -EPERM;
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return -errno;
+	return steal_fd(fd);
+}
+
+/* Best effort: what cannot be removed blocks nobody. */
+static void remove_stale(int parent_fd)
+{
+	auto_closedir DIR *directory = NULL;
+	int fd = openat(parent_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	directory = fd < 0 ? NULL : fdopendir(fd);
+	if (!directory) {
+		scope_close(&fd);
+		return;
+	}
+	for (struct dirent *entry; (entry = readdir(directory));) {
+		auto_close int lock_fd = -EBADF;
+
+		if (!text_has_prefix(entry->d_name, PREFIX))
+			continue;
+		lock_fd = lock_directory(parent_fd, entry->d_name);
+		if (lock_fd < 0)
+			continue;
+		debug("Removing the changes '%s' of a machine that was killed", entry->d_name);
+		(void)tree_remove(parent_fd, entry->d_name);
+	}
+}
+
+/* Locked before it has the name by which remove_stale() of another machine would find it. */
+static int make_locked(int parent_fd, const char *name)
+{
+	auto_close int fd = -EBADF;
+	char early[NAME_MAX + 1];
+
+	(void)snprintf(early, sizeof(early), ".%s", name);
+	if (mkdirat(parent_fd, early, 0700) < 0)
+		return -errno;
+	fd = lock_directory(parent_fd, early);
+	if (fd < 0 || renameat2(parent_fd, early, parent_fd, name, RENAME_NOREPLACE) < 0) {
+		int r = fd < 0 ? fd : -errno;
+
+		(void)unlinkat(parent_fd, early, AT_REMOVEDIR);
+		return r;
+	}
+	return steal_fd(fd);
+}
+
+static void remove_changes(void *argument)
+{
+	struct ephemeral *ephemeral = argument;
+	int r = tree_remove(AT_FDCWD, ephemeral->path);
+
+	if (r < 0)
+		warn(r, "Cannot remove the changes in '%s', leaving them", ephemeral->path);
+	(void)close(ephemeral->lock_fd);
+	free(ephemeral->path);
+}
+
+int ephemeral_make(const char *path, int tree_fd, struct ephemeral *ret, struct undo *undo)
+{
+	auto_close int parent_fd = -EBADF, changes_fd = -EBADF;
+	auto_free char *own = strndup(path, (size_t)(path_last(path) - path) - 1);
+	auto_free char *parent = NULL;
+	int r;
+
+	if (!own)
+		return fail(-ENOMEM, "Cannot make a directory for the machine's changes");
+	parent = strndup(own, (size_t)(path_last(own) - own));
+	parent_fd = parent ? open(parent, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+	if (parent_fd < 0)
+		return fail(-errno, "Cannot open the directory '%s' for the machine's changes",
+			    parent);
+	remove_stale(parent_fd);
+	ret->lock_fd = make_locked(parent_fd, path_last(own));
+	if (ret->lock_fd < 0)
+		return fail(ret->lock_fd,
+			    "Cannot make the directory '%s' for the machine's changes", own);
+	ret->path = own;
+	own = NULL;
+	undo_push(undo, remove_changes, ret, "throw-away changes");
+	if (mkdir(path, 0755) < 0)
+		return fail(-errno, "Cannot make the directory '%s'", path);
+	changes_fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	r = changes_fd < 0 ? -errno : overlay_copy_attributes(tree_fd, changes_fd);
+	return r < 0 ? fail(r, "Cannot give '%s' the owner and mode of the tree", path) : 0;
+}

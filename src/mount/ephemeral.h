@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The directory that holds the changes of --ephemeral until the machine ends.
+ * Zone: owing.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/undo.h"
+
+struct arena;
+
+/* Where they are unless the user says otherwise: a file system on disk that programs may fill. */
+#define EPHEMERAL_DIRECTORY "/var/tmp"
+
+struct ephemeral {
+	char *path;  /* PARENT/nspawn-ephemeral-ID, which only root can enter */
+	int lock_fd; /* says that it is in use */
+};
+
+/* "PARENT/nspawn-ephemeral-0123…/changes", for the machine's own number. Pure. */
+char *ephemeral_path(struct arena *arena, const char *parent, const uint8_t id[8]);
+
+/*
+ * Makes the directory of ephemeral_path() with owner and mode of the tree at 'tree_fd', and pushes
+ * its removal. Those of runs that were killed are removed as well. Complains itself.
+ */
+int ephemeral_make(const char *path, int tree_fd, struct ephemeral *ret, struct undo *undo);
