@@ -21,6 +21,7 @@
 #include "config/label-values.h"
 #include "config/limit-values.h"
 #include "config/mount-values.h"
+#include "config/program-values.h"
 #include "config/values.h"
 
 #define NONE ARGUMENT_NONE

@@ -61,20 +61,9 @@ int set_choice(const struct asking *asking, const char *value);
 /* A path field, made absolute and simplified; empty resets. */
 int set_directory(const struct asking *asking, const char *value);
 
-/* Absolute in the container and outside its API file systems; empty resets. */
-int set_chdir(const struct asking *asking, const char *value);
-
 /* A host or machine name field; empty resets. */
 int set_hostname(const struct asking *asking, const char *value);
 
-int set_boot(const struct asking *asking, const char *value);
-int set_as_pid2(const struct asking *asking, const char *value);
-/* A word of the command or an argument of init. */
-int set_parameters(const struct asking *asking, const char *value);
-int set_variable(const struct asking *asking, const char *value);
-int set_user(const struct asking *asking, const char *value);
-int set_user_scope(const struct asking *asking, const char *value);
-int set_kill_signal(const struct asking *asking, const char *value);
 int set_uuid(const struct asking *asking, const char *value);
 int set_register(const struct asking *asking, const char *value);
 int set_resolv_conf(const struct asking *asking, const char *value);

@@ -12,7 +12,6 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -342,14 +341,21 @@ static int perform_os_check(struct mount_site *site, const struct mount_operatio
 typedef int (*perform_function)(struct mount_site *site, const struct mount_operation *operation,
 				int source_fd);
 
+/* clang-format off */
 static const perform_function perform[] = {
-	[OPERATION_BASE] = perform_base,         [OPERATION_NEW] = perform_new,
-	[OPERATION_BIND] = perform_bind,         [OPERATION_OVERLAY] = perform_overlay,
-	[OPERATION_COVER] = perform_cover,       [OPERATION_DEVICES] = perform_devices,
-	[OPERATION_RUN_HOST] = perform_run_host, [OPERATION_DIRECTORY] = perform_directory,
-	[OPERATION_REMOUNT] = perform_remount,   [OPERATION_HOST_FILES] = perform_host_files,
+	[OPERATION_BASE] = perform_base,
+	[OPERATION_NEW] = perform_new,
+	[OPERATION_BIND] = perform_bind,
+	[OPERATION_OVERLAY] = perform_overlay,
+	[OPERATION_COVER] = perform_cover,
+	[OPERATION_DEVICES] = perform_devices,
+	[OPERATION_RUN_HOST] = perform_run_host,
+	[OPERATION_DIRECTORY] = perform_directory,
+	[OPERATION_REMOUNT] = perform_remount,
+	[OPERATION_HOST_FILES] = perform_host_files,
 	[OPERATION_OS_CHECK] = perform_os_check,
 };
+/* clang-format on */
 static_assert(ARRAY_LEN(perform) == _OPERATION_COUNT, "every kind of operation is performed");
 
 static const char *describe(const struct mount_operation *operation)
@@ -473,50 +479,4 @@ int mount_apply(struct mount_site *site)
 	if (move_mount(site->root_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		return fail(-errno, "Cannot attach the tree");
 	return apply_all(site);
-}
-
-/* Deeper than roots can be stacked by a command line that means it. */
-#define STACKED_ROOTS_MAX 64
-
-/*
- * pivot_root(".", ".") stacks the old root on the new one (pivot_root(2)), where "/.." finds it. If
- * the user mounted on "/", the tree is stacked between them, so one umount(2) is not always enough:
- * the host's root stays in reach until "/.." is the new root itself.
- */
-static int uncover_root(int root_fd)
-{
-	for (int i = 0; i < STACKED_ROOTS_MAX; i++) {
-		struct statx top, root;
-
-		if (statx(AT_FDCWD, "/..", AT_NO_AUTOMOUNT, STATX_MNT_ID, &top) < 0 ||
-		    statx(root_fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &root) < 0)
-			return -errno;
-		if (top.stx_mnt_id == root.stx_mnt_id)
-			return 0;
-		if (umount2("/..", MNT_DETACH) < 0)
-			return -errno;
-	}
-	return -ELOOP;
-}
-
-int mount_enter(struct mount_site *site)
-{
-	int r;
-
-	if (fchdir(site->root_fd) < 0 || syscall(SYS_pivot_root, ".", ".") < 0)
-		return fail(-errno, "Cannot make the tree the root directory");
-	r = uncover_root(site->root_fd);
-	if (r < 0 || chdir("/") < 0)
-		return fail(r < 0 ? r : -errno, "Cannot leave the host's root directory");
-	return 0;
-}
-
-int mount_share(struct mount_site *site)
-{
-	struct mount_attr attr = {.propagation = MS_SHARED};
-
-	if (mount_setattr(site->root_fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0)
-		return fail(-errno,
-			    "Cannot share the mounts of the tree among the payload's namespaces");
-	return 0;
 }
