@@ -10,32 +10,7 @@
 #include <string.h>
 
 #include "base/arena.h"
-
-/*
- * Length of the character at 'c' and its code point; 0 for what is no UTF-8 (RFC 3629: no
- * surrogates, nothing longer than needed, nothing past U+10FFFF).
- */
-static size_t decode(const unsigned char *c, uint32_t *ret_point)
-{
-	static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
-	size_t length = c[0] < 0x80             ? 1
-			: (c[0] & 0xe0) == 0xc0 ? 2
-			: (c[0] & 0xf0) == 0xe0 ? 3
-			: (c[0] & 0xf8) == 0xf0 ? 4
-						: 0;
-	uint32_t point = length == 1 ? c[0] : c[0] & (0xffU >> (length + 1));
-
-	for (size_t i = 1; i < length; i++) {
-		if ((c[i] & 0xc0) != 0x80)
-			return 0;
-		point = point << 6 | (c[i] & 0x3fU);
-	}
-	if (length == 0 || (length > 1 && point < smallest[length]) || point > 0x10ffff ||
-	    (point >= 0xd800 && point <= 0xdfff))
-		return 0;
-	*ret_point = point;
-	return length;
-}
+#include "base/text.h"
 
 /* C0 and C1 controls, line separators, and what turns the direction of a line (UAX 9). */
 static bool is_harmful(uint32_t point)
@@ -54,7 +29,7 @@ size_t escape_next(const char **text, char ret[ESCAPED_MAX])
 
 	if (*c == '\0')
 		return 0;
-	length = decode(c, &point);
+	length = text_decode((const char *)c, &point);
 	if (length > 0 && !is_harmful(point)) {
 		memcpy(ret, c, length);
 		ret[length] = '\0';

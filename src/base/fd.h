@@ -30,6 +30,12 @@ int file_read(int dir_fd, const char *path, size_t max, char **ret_text, size_t 
  */
 int file_write(int dir_fd, const char *path, const char *text);
 
+/*
+ * The kernel's own path of what 'fd' refers to, without links (proc(5), /proc/PID/fd). To be shown
+ * or compared, not to be opened. PATH_MAX bytes.
+ */
+int fd_path(int fd, char *ret_path);
+
 /* True if 'fd' refers to a terminal. */
 bool fd_is_terminal(int fd);
 

@@ -31,26 +31,38 @@ bool text_has_controls(const char *text)
 	return false;
 }
 
+size_t text_decode(const char *text, uint32_t *ret_point)
+{
+	const unsigned char *c = (const unsigned char *)text;
+	static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
+	size_t length = c[0] < 0x80             ? 1
+			: (c[0] & 0xe0) == 0xc0 ? 2
+			: (c[0] & 0xf0) == 0xe0 ? 3
+			: (c[0] & 0xf8) == 0xf0 ? 4
+						: 0;
+	uint32_t point = length == 1 ? c[0] : c[0] & (0xffU >> (length + 1));
+
+	for (size_t i = 1; i < length; i++) {
+		if ((c[i] & 0xc0) != 0x80)
+			return 0;
+		point = point << 6 | (c[i] & 0x3fU);
+	}
+	if (length == 0 || (length > 1 && point < smallest[length]) || point > 0x10ffff ||
+	    (point >= 0xd800 && point <= 0xdfff))
+		return 0;
+	*ret_point = point;
+	return length;
+}
+
 bool text_is_utf8(const char *text)
 {
-	static const unsigned int smallest[] = {0, 0, 0x80, 0x800, 0x10000};
-	const unsigned char *c = (const unsigned char *)text;
+	uint32_t point;
+	size_t length;
 
-	while (*c) {
-		int length = *c < 0x80 ? 1 : *c < 0xc0 ? 0 : *c < 0xe0 ? 2 : *c < 0xf0 ? 3 : 4;
-		unsigned int point = *c & (length == 1 ? 0x7fU : 0xffU >> (length + 1));
-
-		if (length == 0 || *c > 0xf7)
+	for (; *text; text += length) {
+		length = text_decode(text, &point);
+		if (length == 0)
 			return false;
-		for (int i = 1; i < length; i++) {
-			if ((c[i] & 0xc0) != 0x80)
-				return false;
-			point = point << 6 | (c[i] & 0x3f);
-		}
-		if (point < smallest[length] || point > 0x10ffff ||
-		    (point >= 0xd800 && point <= 0xdfff))
-			return false;
-		c += length;
 	}
 	return true;
 }

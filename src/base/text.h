@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/arena.h"
 
@@ -17,6 +18,12 @@ bool text_has_prefix(const char *text, const char *prefix);
 
 /* True if 'text' has an ASCII control character. */
 bool text_has_controls(const char *text);
+
+/*
+ * Length of the UTF-8 character at 'text', which is not empty, and its code point; 0 for what is no
+ * UTF-8 (RFC 3629: no surrogates, nothing longer than needed, nothing past U+10FFFF).
+ */
+size_t text_decode(const char *text, uint32_t *ret_point);
 
 /* True if the whole text is well-formed UTF-8 (RFC 3629). */
 bool text_is_utf8(const char *text);

@@ -248,7 +248,7 @@ static int ask(struct listing *listing)
 	if (unknown)
 		return refuse(
 			EINVAL,
-			"Option '--system-call-filter' names '%s', which is neither a system call nor a group",
+			"The system call filter names '%s', which is neither a system call nor a group",
 			unknown);
 	listing->request = confine_request(config, confine_capabilities(config) |
 							   config->capabilities_ambient);

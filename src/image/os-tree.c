@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/fd.h"
 #include "base/numbers.h"
 #include "base/path.h"
 #include "base/scope.h"
@@ -112,23 +113,6 @@ static const struct {
 };
 /* clang-format on */
 
-/*
- * Where the links led: the kernel's own path of an open file. It is only compared, never opened, so
- * a guest that has chosen strange names for its files merely stays unrecognised.
- */
-static int resolved_path(int fd, char path[PATH_MAX])
-{
-	char link[64];
-	ssize_t length;
-
-	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	length = readlink(link, path, PATH_MAX - 1);
-	if (length < 0)
-		return -errno;
-	path[length] = '\0';
-	return 0;
-}
-
 /* busybox installed as hard links carries any name. */
 static bool is_same_as(int root_fd, const char *path, const struct stat *status)
 {
@@ -161,7 +145,7 @@ static enum init_kind recognise_init(int root_fd, const char *init_path, int ini
 	char path[PATH_MAX] = "";
 	const char *name;
 
-	if (resolved_path(init_fd, path) < 0)
+	if (fd_path(init_fd, path) < 0)
 		return INIT_UNKNOWN;
 	name = path_last(path);
 	for (size_t i = 0; i < ARRAY_LEN(init_names); i++)

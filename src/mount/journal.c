@@ -253,14 +253,7 @@ static int bind_from_host(const struct journal_plan *plan, int parent_fd, int in
 /* Where the directory really is, whatever links of the tree lead to it. */
 static int find_real_path(int fd, char path[PATH_MAX])
 {
-	char link[64];
-	ssize_t length;
-
-	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	length = readlink(link, path, PATH_MAX - 1);
-	if (length < 0)
-		return -errno;
-	path[length] = '\0';
+	TRY(fd_path(fd, path));
 	return *path == '/' ? 0 : -ENOENT;
 }
 

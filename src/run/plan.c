@@ -106,7 +106,7 @@ static int plan_filter(struct arena *arena, const struct config *config, struct 
 	if (unknown)
 		return refuse(
 			EINVAL,
-			"Option '--system-call-filter' names '%s', which is neither a system call nor a group",
+			"The system call filter names '%s', which is neither a system call nor a group",
 			unknown);
 	r = syscalls_choose(&request, &filter);
 	if (r < 0)
