@@ -63,7 +63,7 @@ def test_setenv_adds_imports_and_overrides(tree, ask):
     assert env["Q"] == "a'b\"c\\d e"
 
 
-@pytest.mark.parametrize("junk", ["", "=x", "1A=x", "A-B=x", "A B=x"])
+@pytest.mark.parametrize("junk", ["=x", "1A=x", "A-B=x", "A B=x"])
 def test_setenv_refuses_what_is_no_variable(tree, run, junk):
     result = run("-q", "-D", tree(), f"--setenv={junk}", "/payload", "exit", "0")
     assert result.code == 1 and result.complaint
@@ -131,7 +131,7 @@ def test_the_last_limit_of_a_kind_wins(tree, ask):
     assert answer["limits"]["NOFILE"] == [32, 32]
 
 
-@pytest.mark.parametrize("text", ["", "NOFILE", "NOFILE=", "NOFILE=x", "NOFILE=128:64", "NOSUCH=1", "NOFILE=-1", "=5"])
+@pytest.mark.parametrize("text", ["NOFILE", "NOFILE=", "NOFILE=x", "NOFILE=128:64", "NOSUCH=1", "NOFILE=-1", "=5"])
 def test_a_bad_limit_is_refused(tree, run, text):
     result = run("-q", "-D", tree(), f"--rlimit={text}", "/payload", "exit", "0")
     assert result.code == 1 and result.complaint

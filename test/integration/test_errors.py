@@ -40,7 +40,7 @@ BAD = {
     "system call": (["-D", TREE, "--system-call-filter=@nosuch", *ONE], "value-invalid", None),
     "address family": (["-D", TREE, "--restrict-address-families=AF_NOSUCH", *ONE], "value-invalid", None),
     "image": (["--image=/x", *ONE], "not-available", None),
-    "volatile": (["-D", TREE, "--volatile=yes", *ONE], "not-available", None),
+    "image": (["-i", "/no/such/image", *ONE], "not-available", None),
     "idmap": (["-D", TREE, "--bind=/usr:/usr:idmap", *ONE], "not-available", None),
     "two starts": (["-D", TREE, "--boot", "--as-pid2"], "settings-conflict", None),
     "ambient and boot": (["-D", TREE, "--boot", "--ambient-capability=CAP_CHOWN"], "settings-conflict", None),
