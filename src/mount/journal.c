@@ -146,6 +146,9 @@ int journal_plan_make(struct arena *arena, const struct config *config,
 	};
 	if (config->link_journal == LINK_JOURNAL_AUTO && !facts->host_has_directory)
 		ret->how = JOURNAL_LEAVE;
+	/* Many machines may run of one tree at once, all with its id, and nothing of them stays. */
+	if (config->ephemeral)
+		ret->how = JOURNAL_LEAVE;
 	if (ret->how != JOURNAL_LEAVE && is_without_journal(config, facts, ret))
 		ret->how = JOURNAL_LEAVE;
 	if (ret->how == JOURNAL_LEAVE)

@@ -116,6 +116,12 @@ void explain_machine(struct explanation *e)
 					    : "the current directory");
 	row->origin =
 		config->directory ? explain_origin(e, SETTING_DIRECTORY) : EXPLAIN_FOUND_ORIGIN;
+	if (config->pivot_new) {
+		row = explain_row(e, "root",
+				  arena_format(e->arena, "%s of the tree", config->pivot_new),
+				  "everything else is looked for in it");
+		row->origin = explain_origin(e, SETTING_PIVOT_ROOT);
+	}
 	row = explain_row(e, "tree is",
 			  config->read_only || config->ephemeral ? "read-only" : "writable", NULL);
 	row->origin = explain_origin(e, SETTING_READ_ONLY);

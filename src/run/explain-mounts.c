@@ -222,7 +222,7 @@ static void add_layers(struct explanation *e, struct explain_row *row,
 
 		strings_add(e->arena, list,
 			    has_path ? arena_format(e->arena, "%s %s", places[layer->place],
-						    layer->path)
+						    explain_hide_random(e, layer->path))
 				     : places[layer->place]);
 	}
 }

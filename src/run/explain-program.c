@@ -170,6 +170,8 @@ static void explain_stop(struct explanation *e)
 
 void explain_end(struct explanation *e)
 {
+	bool tree_stays = e->config->read_only || e->plan->delta;
+
 	(void)explain_section(e, "end", "End", NULL);
 	explain_stop(e);
 	(void)explain_row(e, "exit status",
@@ -181,12 +183,12 @@ void explain_end(struct explanation *e)
 				  ? "a reboot starts it again, as from the beginning"
 				  : NULL);
 	(void)explain_row(e, "taken back",
-			  e->plan->has_exchange ? "locks, control groups, directories on the host"
-						: "locks, control groups",
+			  arena_format(e->arena, "locks, control groups%s%s",
+				       e->plan->has_exchange ? ", directories on the host" : "",
+				       e->plan->delta ? ", what was changed in the tree" : ""),
 			  "mounts end with the machine");
-	(void)explain_row(e, "stays",
-			  e->config->read_only ? "nothing" : "what was written into the tree",
-			  e->config->read_only ? NULL : "missing directories to mount on among it");
+	(void)explain_row(e, "stays", tree_stays ? "nothing" : "what was written into the tree",
+			  tree_stays ? NULL : "missing directories to mount on among it");
 }
 
 /* --- Messages --- */

@@ -23,6 +23,12 @@ void explain_text(struct explanation *e, struct explain_row *row, const char *ke
 void explain_number(struct explanation *e, struct explain_row *row, const char *key,
 		    int64_t number);
 void explain_flag(struct explanation *e, struct explain_row *row, const char *key, bool flag);
+/*
+ * What is random is shown as such, so that a plan is the same each time that it is asked for.
+ * Names, values and texts of rows need not ask, items of lists do.
+ */
+const char *explain_hide_random(const struct explanation *e, const char *text);
+
 /* Returns an empty list to be filled. */
 struct strings *explain_list(struct explanation *e, struct explain_row *row, const char *key);
 

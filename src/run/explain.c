@@ -12,8 +12,7 @@
 #include "base/text.h"
 #include "run/explain-rows.h"
 
-/* What is random is shown as such, so that a plan is the same each time that it is asked for. */
-static const char *hide(struct explanation *e, const char *text, const char *id)
+static const char *hide(const struct explanation *e, const char *text, const char *id)
 {
 	const char *at = text && id ? strstr(text, id) : NULL;
 
@@ -22,7 +21,7 @@ static const char *hide(struct explanation *e, const char *text, const char *id)
 	return arena_format(e->arena, "%.*s<random>%s", (int)(at - text), text, at + strlen(id));
 }
 
-static const char *hide_random(struct explanation *e, const char *text)
+const char *explain_hide_random(const struct explanation *e, const char *text)
 {
 	/* As facts_look() leaves it: a plan that is only shown has no number of its own. */
 	const char *number = e->config->ephemeral ? "0000000000000000" : NULL;
@@ -61,8 +60,8 @@ struct explain_row *explain_row(struct explanation *e, const char *name, const c
 	struct explain_row *row = ARRAY_ADD(e->arena, &section->rows);
 
 	*row = (struct explain_row){
-		.name = hide_random(e, name),
-		.value = hide_random(e, value),
+		.name = explain_hide_random(e, name),
+		.value = explain_hide_random(e, value),
 		.reason = reason,
 	};
 	return row;
@@ -96,7 +95,7 @@ static struct explain_field *add_field(struct explanation *e, struct explain_row
 
 void explain_text(struct explanation *e, struct explain_row *row, const char *key, const char *text)
 {
-	add_field(e, row, key, EXPLAIN_TEXT)->text = hide_random(e, text);
+	add_field(e, row, key, EXPLAIN_TEXT)->text = explain_hide_random(e, text);
 }
 
 void explain_number(struct explanation *e, struct explain_row *row, const char *key, int64_t number)

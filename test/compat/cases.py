@@ -101,6 +101,11 @@ PROBES = {
 }
 
 
+# What a start makes in a tree is there already.
+BASE = {f"{name}/": None for name in ("tmp", "var", "proc", "sys", "dev", "run", "root")}
+LAYERS = {**BASE, **{f"{name}/{name}": name for name in ("low", "mid", "top")}}
+
+
 def probes(*options):
     return ask("syscall", *PROBES.values(), options=options)
 
@@ -302,6 +307,26 @@ SECTIONS = {
         "inaccessible mounts": ask("mounts", options=["--inaccessible=/secret", "--inaccessible=/hidden"],
                                    files={"secret": "x", "hidden/": None}),
         "inaccessible of what is not there": exits(["--inaccessible=/none"], code=1),
+    },
+    "trees that stay as they are": {
+        **{f"overlay {name}": ask(*question, options=options, files=LAYERS, looks_at_tree=True) for name, question, options in (
+            ("seen", ("list", "/x", "1"), ["--overlay=TREE/low:TREE/mid:TREE/top:/x"]),
+            ("written", ("write", "/x/low", "text"), ["--overlay=TREE/low:TREE/top:/x"]),
+            ("read-only", ("write", "/x/low", "text"), ["--overlay-ro=TREE/low:TREE/top:/x"]),
+            ("of the tree", ("list", "/low", "1"), ["--overlay=+/top:+/mid:/low"]),
+            ("of nothing", ("write", "/x/low", "text"), ["--overlay=TREE/low::/x"]))},
+        "overlay of one": exits(["--overlay=TREE"], code=1),
+        "overlay of what is not there": exits(["--overlay=/no/such:/tmp:/x"], code=1),
+        "overlay to a relative place": exits(["--overlay=/usr:/tmp:x"], code=1),
+        **{f"volatile {mode}: {path}": ask("write", path, "text", options=[f"--volatile={mode}"], files=BASE, looks_at_tree=True)
+           for mode in ("no", "state", "overlay") for path in ("/new", "/var/new", "/etc/new")},
+        "volatile yes of an unmerged tree": exits(["--volatile=yes"], code=1, files={"bin/": None}),
+        "volatile nonsense": exits(["--volatile=nonsense"], code=1),
+        "volatile overlay and read-only": ask("write", "/new", "text", options=["--volatile=overlay", "--read-only"], files=BASE),
+        "ephemeral": ask("write", "/new", "text", options=["--ephemeral", "-M", "some-name"], files=BASE, looks_at_tree=True),
+        "ephemeral and its journal": exits(["--ephemeral", "--link-journal=host"], code=1),
+        "pivot root of nonsense": exits(["--pivot-root=relative"], code=1),
+        "pivot root of what is not there": exits(["--pivot-root=/no/such"], code=1),
     },
     "the host's files": {
         **{f"resolv.conf {mode}": ask("read", "/etc/resolv.conf", options=[f"--resolv-conf={mode}"], looks_at_tree=True)

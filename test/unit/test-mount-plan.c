@@ -5,6 +5,7 @@
  */
 #include "mount/mount-plan.h"
 
+#include "base/scope.h"
 #include "config/check.h"
 #include "check.h"
 
@@ -144,6 +145,83 @@ static void test_root(void)
 	arena_done(&config.arena);
 }
 
+/* What takes the changes is the first thing of all, so that a start itself changes no tree either.
+ */
+static void test_volatile(void)
+{
+	struct mount_facts facts = {.delta = "/var/tmp/changes"};
+	struct config config = {0};
+	struct mount_plan plan;
+	int var;
+
+	config_defaults(&config);
+	config.read_only = true; /* implied by all of them */
+	config.volatile_mode = VOLATILE_OVERLAY;
+	plan = plan_of(&config, false);
+	CHECK(plan.items[0].kind == OPERATION_OVERLAY && plan.items[0].layer_count == 2);
+	CHECK(plan.items[0].layers[0].place == SOURCE_IMAGE);
+	CHECK(plan.items[0].layers[1].place == SOURCE_MEMORY);
+	CHECK(plan.items[1].kind == OPERATION_BASE && plan.items[2].kind != OPERATION_REMOUNT);
+
+	config.volatile_mode = VOLATILE_YES;
+	plan = plan_of(&config, false);
+	CHECK(plan.items[0].kind == OPERATION_NEW);
+	CHECK_TEXT(plan.items[1].target, "/usr");
+	CHECK(plan.items[1].place == SOURCE_IMAGE);
+	CHECK(plan.items[1].flags == MOUNT_FLAG_READ_ONLY && plan.items[1].recursive);
+	CHECK(plan.items[2].kind == OPERATION_BASE && plan.items[3].kind != OPERATION_REMOUNT);
+
+	config.volatile_mode = VOLATILE_STATE;
+	plan = plan_of(&config, false);
+	var = find(&plan, "/var", 0);
+	CHECK(plan.items[0].kind == OPERATION_BASE && plan.items[1].kind == OPERATION_REMOUNT);
+	CHECK(var == 2 && plan.items[var].kind == OPERATION_NEW);
+
+	config.volatile_mode = VOLATILE_NO;
+	config.read_only = false;
+	plan = (struct mount_plan){0};
+	mount_plan_make(&config.arena, &config, &facts, &plan);
+	CHECK(plan.items[0].kind == OPERATION_OVERLAY && plan.items[0].flags == 0);
+	CHECK(plan.items[0].layers[1].place == SOURCE_HOST);
+	CHECK_TEXT(plan.items[0].layers[1].path, facts.delta);
+	arena_done(&config.arena);
+}
+
+static void test_overlays(void)
+{
+	static const struct layer_request layers[] = {
+		{"/low", false}, {"/mid", true}, {NULL, false}};
+	struct mount_facts facts = {.whole_tree = "/srv/tree"};
+	struct config config = {0};
+	struct mount_plan plan = {0};
+	int at;
+
+	config_defaults(&config);
+	config.pivot_new = "/new";
+	config.pivot_old = "/old";
+	request(&config, (struct mount_request){.kind = MOUNT_OVERLAY,
+						.destination = "/old/x",
+						.layers = layers,
+						.layer_count = ARRAY_LEN(layers)});
+	request(&config, (struct mount_request){.kind = MOUNT_OVERLAY,
+						.destination = "/ro",
+						.layers = layers,
+						.layer_count = 2,
+						.read_only = true});
+	mount_plan_make(&config.arena, &config, &facts, &plan);
+	at = find(&plan, "/old/x", 0);
+	CHECK(plan.items[at].kind == OPERATION_OVERLAY && plan.items[at].flags == 0);
+	CHECK(plan.items[at].makes_target && plan.items[at].layer_count == 3);
+	CHECK(plan.items[at].layers[0].place == SOURCE_HOST);
+	CHECK(plan.items[at].layers[1].place == SOURCE_IMAGE);
+	CHECK(plan.items[at].layers[2].place == SOURCE_EMPTY);
+	CHECK(plan.items[find(&plan, "/ro", 0)].flags == MOUNT_FLAG_READ_ONLY);
+	/* What the old root holds can be mounted on, so it is there first. */
+	CHECK(find(&plan, "/old", 0) >= 0 && find(&plan, "/old", 0) < at);
+	CHECK_TEXT(plan.items[find(&plan, "/old", 0)].source, "/srv/tree");
+	arena_done(&config.arena);
+}
+
 /* A label goes on what is made in memory, commas and all, unless a tmpfs has one of its own. */
 static void test_context(void)
 {
@@ -186,6 +264,8 @@ int main(void)
 	test_read_only(&config);
 	test_requests(&config);
 	test_root();
+	test_volatile();
+	test_overlays();
 	test_context();
 	arena_done(&config.arena);
 	return check_result();
