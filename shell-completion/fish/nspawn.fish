@@ -33,12 +33,12 @@ function __nspawn_read --no-scope-shadowing
                 set value (string replace -r '^[^=]*=' '' -- $word)
                 set word (string replace -r '=.*' '' -- $word)
             case '--*'
-                if contains -- $word --settings --directory --chdir --setenv --uid --kill-signal --notify-ready --suppress-sync --machine --hostname --uuid --slice --property --register --capability --drop-capability --ambient-capability --no-new-privileges --system-call-filter --restrict-address-families --selinux-context --selinux-apifs-context --apparmor-profile --rlimit --oom-score-adjust --cpu-affinity --personality --resolv-conf --timezone --link-journal --forward-journal --forward-journal-max-use --forward-journal-keep-free --forward-journal-max-file-size --forward-journal-max-files --bind --bind-ro --inaccessible --tmpfs --console --background --set-credential --load-credential
+                if contains -- $word --settings --directory --pivot-root --chdir --setenv --uid --kill-signal --notify-ready --suppress-sync --machine --hostname --uuid --slice --property --register --capability --drop-capability --ambient-capability --no-new-privileges --system-call-filter --restrict-address-families --selinux-context --selinux-apifs-context --apparmor-profile --rlimit --oom-score-adjust --cpu-affinity --personality --resolv-conf --timezone --link-journal --forward-journal --forward-journal-max-use --forward-journal-keep-free --forward-journal-max-file-size --forward-journal-max-files --bind --bind-ro --inaccessible --tmpfs --overlay --overlay-ro --console --background --set-credential --load-credential
                     set value $words[1]
                     set -e words[1]
                 end
             case '-?*'
-                set -l letters (string match -r '^-([hqabjP]*)(?:([DEuMSZL])(.*))?$' -- $word)
+                set -l letters (string match -r '^-([hqxabjP]*)(?:([DEuMSZL])(.*))?$' -- $word)
                 string match -q '*b*' -- "$letters[2]"; and set nspawn_boots yes
                 set word -$letters[3]
                 set value $letters[4]
@@ -156,7 +156,7 @@ end
 
 function __nspawn_users
     __nspawn_read
-    if test -n "$nspawn_tree" -a -r "$nspawn_tree/etc/passwd"
+    if test -n "$nspawn_tree" -a -f "$nspawn_tree/etc/passwd" -a -r "$nspawn_tree/etc/passwd"
         string replace -r ':.*' '' <$nspawn_tree/etc/passwd
     else
         __fish_complete_users
@@ -214,8 +214,10 @@ complete -c $program -n __nspawn_in_options -l cleanup -d 'Remove what a crashed
 complete -c $program -n __nspawn_in_options -l no-ask-password -d 'Do not ask the user for passwords'
 complete -c $program -n __nspawn_in_options -l system -d 'Run in system scope'
 complete -c $program -n __nspawn_in_options -s D -l directory -x -a '(__fish_complete_directories)' -d 'Root directory of the container'
+complete -c $program -n __nspawn_in_options -s x -l ephemeral -d 'Throw all changes to the tree away at the end'
 complete -c $program -n __nspawn_in_options -l read-only -d 'Make the root directory read-only'
-complete -c $program -n __nspawn_in_options -l volatile -f -a 'no' -d 'Keep changes in memory only: no'
+complete -c $program -n __nspawn_in_options -l volatile -f -a 'no yes state overlay' -d 'Keep changes in memory only: no, yes, state, overlay'
+complete -c $program -n __nspawn_in_options -l pivot-root -x -d 'Use a directory inside the tree as root'
 complete -c $program -n __nspawn_in_options -s a -l as-pid2 -d 'Run the command as PID 2, below a minimal init'
 complete -c $program -n __nspawn_in_options -s b -l boot -d 'Boot the tree: run its init, with the words as arguments'
 complete -c $program -n __nspawn_in_options -l chdir -x -a '(__nspawn_tree_files)' -d 'Working directory inside'
@@ -260,6 +262,8 @@ complete -c $program -n __nspawn_in_options -l bind -x -a '(__nspawn_bind)' -d '
 complete -c $program -n __nspawn_in_options -l bind-ro -x -a '(__nspawn_bind)' -d 'The same, read-only'
 complete -c $program -n __nspawn_in_options -l inaccessible -x -a '(__nspawn_tree_files)' -d 'Cover a file or directory with one that nobody can open'
 complete -c $program -n __nspawn_in_options -l tmpfs -x -a '(__nspawn_tree_files)' -d 'Mount an empty file system in memory'
+complete -c $program -n __nspawn_in_options -l overlay -x -a '(__nspawn_bind)' -d 'Mount directories on top of each other'
+complete -c $program -n __nspawn_in_options -l overlay-ro -x -a '(__nspawn_bind)' -d 'The same, read-only'
 complete -c $program -n __nspawn_in_options -l console -x -a 'interactive read-only passive pipe autopipe' -d 'How input, output and /dev/console are connected'
 complete -c $program -n __nspawn_in_options -s P -l pipe -d 'The same as --console=pipe'
 complete -c $program -n __nspawn_in_options -l background -x -d 'Background of an interactive console, like 44 or 48;2;0;0;80'
