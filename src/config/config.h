@@ -179,6 +179,7 @@ struct config {
 	bool read_only;
 	enum volatile_mode volatile_mode;
 	bool ephemeral;                    /* changes are thrown away at the end */
+	const char *ephemeral_directory;   /* absolute; NULL: the default */
 	const char *pivot_new, *pivot_old; /* absolute in the tree, or NULL */
 
 	/* What runs */

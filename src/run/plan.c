@@ -182,7 +182,9 @@ int plan_make(struct arena *arena, const struct config *config, const struct fac
 	exchange_name(arena, ret->machine, &ret->exchange);
 	/* What cannot be changed needs no place for changes. */
 	if (config->ephemeral && !config->read_only)
-		ret->delta = ephemeral_path(arena, EPHEMERAL_DIRECTORY, facts->random + 24);
+		ret->delta =
+			ephemeral_path(arena, config->ephemeral_directory ?: EPHEMERAL_DIRECTORY,
+				       facts->random + 24);
 	mount_facts.delta = ret->delta;
 	mount_plan_make(arena, config, &mount_facts, &ret->mounts);
 	host_files_plan(config, &facts->host_files, &ret->host_files);

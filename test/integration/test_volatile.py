@@ -144,6 +144,16 @@ def test_changes_are_elsewhere_until_the_end(full, run, Running):
     assert places("/var/tmp") == []
 
 
+def test_changes_can_be_somewhere_else(full, run, Running, tmp_path):
+    root = full()
+    with Running("-D", root, "-P", "-x", f"--ephemeral-dir={tmp_path}", "/usr/payload", "sleep", "60") as machine:
+        machine.expect("sleeping")
+        assert len(places(tmp_path)) == 1 and places("/var/tmp") == []
+    assert places(tmp_path) == []
+    result = run("-D", root, "-P", "-x", f"--ephemeral-dir={tmp_path}/none", "/usr/payload", "exit", "0")
+    assert result.code == 1 and f"{tmp_path}/none" in result.complaint
+
+
 def test_a_killed_one_is_swept_by_the_next(full, run, Running):
     root = full()
     options = ["-M", "mine"]
