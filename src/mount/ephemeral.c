@@ -129,7 +129,8 @@ int ephemeral_make(const char *path, int tree_fd, struct ephemeral *ret, struct 
 	own = NULL;
 	undo_push(undo, remove_changes, ret, "throw-away changes");
 	if (mkdir(path, 0755) < 0)
-		return fail(-errno, "Cannot make the directory '%s'", path);
+		return fail(-errno, "Cannot make the directory '%s' for the machine's changes",
+			    path);
 	changes_fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	r = changes_fd < 0 ? -errno : overlay_copy_attributes(tree_fd, changes_fd);
 	return r < 0 ? fail(r, "Cannot give '%s' the owner and mode of the tree", path) : 0;
