@@ -45,9 +45,17 @@ static bool is_null_device(const struct stat *status)
 static int open_file(const struct file *file, struct stat *ret_status)
 {
 	int flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
-	auto_close int fd = openat(file->directory_fd, file->name,
-				   file->source.is_trusted ? flags : flags | O_NOFOLLOW);
+	auto_close int fd = -EBADF;
 
+	if (!file->source.is_trusted) {
+		flags |= O_NOFOLLOW;
+		if (fstatat(file->directory_fd, file->name, ret_status, AT_SYMLINK_NOFOLLOW) < 0)
+			return -errno;
+		/* Some devices act when they are only opened. */
+		if (!S_ISREG(ret_status->st_mode))
+			return -ELOOP;
+	}
+	fd = openat(file->directory_fd, file->name, flags);
 	if (fd < 0 || fstat(fd, ret_status) < 0)
 		return -errno;
 	return steal_fd(fd);

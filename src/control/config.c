@@ -217,7 +217,7 @@ static void print_unheeded(struct report *report)
 		(void)printf("%-*s ", NAME_WIDTH, name_of(said->setting, buffer));
 		print_escaped(arena, text_of(said), VALUE_WIDTH);
 		print_origin(arena, said, said->origin);
-		(void)printf(": %s\n", said->why_not);
+		(void)printf(": %s\n", escape_text(arena, said->why_not));
 	}
 }
 

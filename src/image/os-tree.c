@@ -30,6 +30,16 @@ static bool is_absence(int r)
 	return r == -ENOENT || r == -ENOTDIR || r == -ELOOP || r == -ENAMETOOLONG;
 }
 
+/* Some devices act when they are only opened, and nobody may have asked for more than a look. */
+static int read_regular(int root_fd, const char *path, size_t max, char **ret_text,
+			size_t *ret_length)
+{
+	mode_t mode;
+
+	TRY(path_status(root_fd, path, &mode));
+	return S_ISREG(mode) ? path_read(root_fd, path, max, ret_text, ret_length) : -EINVAL;
+}
+
 /* --- os-release(5) --- */
 
 static int probe_os_release(struct arena *arena, int root_fd, struct os_tree *tree)
@@ -39,7 +49,7 @@ static int probe_os_release(struct arena *arena, int root_fd, struct os_tree *tr
 	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
 		auto_free char *text = NULL;
 		size_t length;
-		int r = path_read(root_fd, places[i], OS_RELEASE_MAX_BYTES, &text, &length);
+		int r = read_regular(root_fd, places[i], OS_RELEASE_MAX_BYTES, &text, &length);
 
 		if (is_absence(r) || r == -EINVAL || r == -EISDIR || r == -ENXIO)
 			continue;
@@ -60,7 +70,7 @@ static int probe_machine_id(int root_fd, struct os_tree *tree)
 {
 	auto_free char *text = NULL;
 	size_t length;
-	int r = path_read(root_fd, "/etc/machine-id", MACHINE_ID_MAX_BYTES, &text, &length);
+	int r = read_regular(root_fd, "/etc/machine-id", MACHINE_ID_MAX_BYTES, &text, &length);
 
 	if (is_absence(r)) {
 		tree->machine_id_state = MACHINE_ID_MISSING;
