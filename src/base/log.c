@@ -42,6 +42,7 @@ static struct {
 	void *userdata;
 	const struct log_place *place;
 	bool raw_terminal;
+	bool line_is_open;
 	bool is_json;
 	enum colours colours;
 } state = {.level = LOG_NOTE};
@@ -73,6 +74,11 @@ void log_set_place(const struct log_place *place)
 void log_set_raw_terminal(bool raw)
 {
 	state.raw_terminal = raw;
+}
+
+void log_set_line_is_open(bool is_open)
+{
+	state.line_is_open = is_open;
 }
 
 /* --- JSON --- */
@@ -220,8 +226,10 @@ static void text_say(const struct log_message *message)
 	/* Each byte becomes four at most; the prefix and the end of the line need some, too. */
 	char line[4 * SENTENCE_MAX + 64];
 	const char *rest = message->sentence;
-	char *end = stpcpy(stpcpy(line, prefix_of(message)), " ");
+	char *end = stpcpy(line, !state.line_is_open ? "" : state.raw_terminal ? "\r\n" : "\n");
 
+	state.line_is_open = false;
+	end = stpcpy(stpcpy(end, prefix_of(message)), " ");
 	while (end - line < 4 * SENTENCE_MAX && escape_next(&rest, end) > 0)
 		end += strlen(end);
 	end = stpcpy(end, state.raw_terminal ? "\r\n" : "\n");

@@ -69,6 +69,12 @@ void log_set_place(const struct log_place *place);
  */
 void log_set_raw_terminal(bool raw);
 
+/*
+ * Something else has begun a line on the terminal that messages go to and not ended it: with true,
+ * the next message begins a line of its own.
+ */
+void log_set_line_is_open(bool is_open);
+
 /* Prints a sentence, of another process perhaps, fit for a terminal (base/escape.h). */
 void log_forward(const struct log_message *message);
 

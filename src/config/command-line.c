@@ -29,12 +29,71 @@ static int say(struct reader *reader, int setting, const char *value, bool adds)
 							    .adds = adds});
 }
 
+#define SPELLING_MAX 40   /* longer than any option */
+#define SPELLING_ERRORS 2 /* slips of the finger that a suggestion makes up for */
+
+/*
+ * How many letters to insert, leave out, replace or swap with their neighbour make 'option' out of
+ * 'length' characters of 'name'.
+ */
+static unsigned int count_slips(const char *name, size_t length, const char *option)
+{
+	unsigned int row[SPELLING_MAX + 1][SPELLING_MAX + 1];
+	size_t option_length = strlen(option);
+
+	if (length > SPELLING_MAX || option_length > SPELLING_MAX)
+		return SPELLING_ERRORS + 1;
+	for (size_t i = 0; i <= length; i++)
+		for (size_t j = 0; j <= option_length; j++) {
+			unsigned int best = (unsigned int)(i + j);
+
+			if (i > 0 && j > 0) {
+				best = row[i - 1][j - 1] + (name[i - 1] != option[j - 1]);
+				if (row[i - 1][j] + 1 < best)
+					best = row[i - 1][j] + 1;
+				if (row[i][j - 1] + 1 < best)
+					best = row[i][j - 1] + 1;
+			}
+			if (i > 1 && j > 1 && name[i - 1] == option[j - 2] &&
+			    name[i - 2] == option[j - 1] && row[i - 2][j - 2] + 1 < best)
+				best = row[i - 2][j - 2] + 1;
+			row[i][j] = best;
+		}
+	return row[length][option_length];
+}
+
+/* The option that was meant, if all but the spelling says so, else NULL. */
+static const char *find_similar(const char *name, size_t length)
+{
+	/* One slip in a short word, none in one that is hardly there. */
+	unsigned int least = 1 + (length < 3 ? 0 : length < 6 ? 1 : SPELLING_ERRORS);
+	const char *similar = NULL;
+
+	for (int i = 0; i < _SETTING_COUNT; i++) {
+		const char *option = setting_rows[i].option;
+		unsigned int slips;
+
+		if (!option || setting_rows[i].flags & SETTING_IS_LATER)
+			continue;
+		slips = count_slips(name, length, option);
+		if (slips < least) {
+			least = slips;
+			similar = option;
+		}
+	}
+	return similar;
+}
+
 /* Callers look for the first two words to learn whether an option exists: they must not change. */
 static int refuse_unknown(const char *dashes, const char *name, size_t length)
 {
 	int r = refuse(EINVAL, "unrecognized option '%s%.*s'", dashes, (int)length, name);
+	const char *similar = strcmp(dashes, "--") == 0 ? find_similar(name, length) : NULL;
 
-	hint("'nspawn --help' lists the options");
+	if (similar)
+		hint("Did you mean '--%s'? 'nspawn --help' lists the options", similar);
+	else
+		hint("'nspawn --help' lists the options");
 	return r;
 }
 

@@ -24,6 +24,9 @@ static int read_destination(const struct asking *asking, const char *value, cons
 {
 	char *path;
 
+	if (*text != '/' && strcmp(text, value) == 0)
+		return refuse(EINVAL, "%s needs an absolute path in the container, not '%s'",
+			      asking->noun, text);
 	if (*text != '/')
 		return refuse(
 			EINVAL,
@@ -110,8 +113,12 @@ static int read_bind_options(const struct asking *asking, const char *text,
 			int r = refuse(EINVAL, "%s does not know the mount option '%s'",
 				       asking->noun, words.items[i]);
 
-			hint("Known mount options: rbind, norbind, noidmap, idmap, rootidmap, "
-			     "owneridmap");
+			/* Which is how other programs spell it. */
+			if (strcmp(words.items[i], "ro") == 0)
+				hint("Read-only mounts are asked for with '--bind-ro', in files with 'BindReadOnly='");
+			else
+				hint("Known mount options: rbind, norbind, noidmap, idmap, rootidmap, "
+				     "owneridmap");
 			return r;
 		}
 		if (name->value == BIND_MAPPED_IDS)

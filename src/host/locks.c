@@ -198,7 +198,7 @@ static int explain_tree(const char *tree, int r)
 {
 	if (r == -EBUSY) {
 		(void)refuse(EBUSY, "Tree '%s' is in use by another machine", tree);
-		hint("Stop that machine, or let every machine use the tree with --read-only");
+		hint("Stop that machine, or let every machine use the tree with --read-only or --ephemeral");
 		return -EBUSY;
 	}
 	(void)fail(r, "Cannot lock tree '%s'", tree);

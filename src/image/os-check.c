@@ -72,6 +72,9 @@ int os_check(const struct config *config, const struct os_tree *tree, const char
 			ENOENT,
 			"The tree '%s' is no operating system: it has neither /usr nor /etc/os-release",
 			directory);
-	hint("Look whether it is the right directory; '--no-os-check' starts it all the same");
+	if (!config->directory && !config->machine)
+		hint("It is the current directory: name another with '--directory', or a machine with '--machine'");
+	else
+		hint("Look whether it is the right directory; '--no-os-check' starts it all the same");
 	return -ENOENT;
 }

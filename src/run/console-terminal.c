@@ -51,7 +51,8 @@ void console_terminal_enter_raw(struct console_terminal *terminal)
 	terminal->raw_is_due = false;
 	/* What the driver made of it, to know it again. */
 	(void)tcgetattr(STDIN_FILENO, &terminal->raw);
-	log_set_raw_terminal(fd_is_terminal(STDERR_FILENO));
+	terminal->shows_messages = fd_is_terminal(STDERR_FILENO);
+	log_set_raw_terminal(terminal->shows_messages);
 
 	/*
 	 * The guest's pty has processed the output already. Nothing is left to do if it is the same

@@ -24,6 +24,7 @@ struct console_terminal {
 	bool raw_is_due;      /* in the foreground the terminal has to be made raw first */
 	tcflag_t saved_oflag; /* of the terminal on standard output, if it is a different one */
 	bool output_is_raw;
+	bool shows_messages; /* standard error is a terminal, this one most likely */
 };
 
 /*

@@ -89,6 +89,29 @@ static enum verdict inspect(int root_fd, const char *path, int depth,
 	return result;
 }
 
+/* The error's own text says little about the three mistakes that are made most. */
+static void hint_reason(int root_fd, const char *path, int error)
+{
+	auto_close int fd = open_program(root_fd, path);
+	char magic[4] = "";
+	struct stat status;
+
+	if (fd < 0 || fstat(fd, &status) < 0)
+		return;
+	if (error == -EACCES && S_ISDIR(status.st_mode))
+		hint("It is a directory");
+	else if (error == -EACCES && (status.st_mode & 0111) == 0)
+		hint("It is not executable: 'chmod +x' on it makes it so");
+	if (error != -ENOEXEC)
+		return;
+	if (pread(fd, magic, sizeof(magic), 0) == sizeof(magic) &&
+	    memcmp(magic, "\177ELF", sizeof(magic)) == 0)
+		hint("It may be a program for another processor: compare 'file %s' in the tree with 'uname -m'",
+		     path);
+	else
+		hint("It is no program, and a script has to begin with '#!' and its interpreter, like '#!/bin/sh'");
+}
+
 /*
  * Executes 'path'. Returns -ENOENT silently when it does not exist, else a negative errno after one
  * sentence.
@@ -119,9 +142,7 @@ static int execute_path(const struct program *program, const char *path,
 	if (r == -ENOENT || r == -ENOTDIR)
 		return -ENOENT;
 	(void)fail(r, "Cannot run '%s'", path);
-	if (r == -ENOEXEC)
-		hint("It may be a program for another processor: compare 'file %s' in the tree with 'uname -m'",
-		     path);
+	hint_reason(program->root_fd, path, r);
 	return r;
 }
 

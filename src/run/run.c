@@ -7,10 +7,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -211,10 +213,30 @@ static void announce_idle(const struct config *config)
 		note("The machine manager is not told of the machine: '--register=yes' has no effect");
 }
 
+/*
+ * Without a terminal on both ends the guest gets one of its own, where nobody types: what is piped
+ * in would be waited for in vain.
+ */
+static void announce_deafness(const struct plan *plan)
+{
+	struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+	struct stat status;
+
+	if (plan->console.mode != CONSOLE_READ_ONLY || plan->config->console == CONSOLE_READ_ONLY ||
+	    fstat(STDIN_FILENO, &status) < 0 ||
+	    !(S_ISFIFO(status.st_mode) || S_ISREG(status.st_mode)))
+		return;
+	/* What is closed and empty says nothing. */
+	if (S_ISREG(status.st_mode) ? status.st_size > 0
+				    : poll(&input, 1, 0) == 0 || (input.revents & POLLIN))
+		note("Standard input is not passed on to the machine: '--pipe' does that");
+}
+
 static void announce(const struct plan *plan)
 {
 	announce_idle(plan->config);
 	note("Spawning machine '%s' on '%s'", plan->machine, plan->facts->directory);
+	announce_deafness(plan);
 	if (plan->console.input_is_forwarded)
 		note("Press ^] three times within 1s to kill it, ^] ^] p to power it off, ^] ^] r to reboot it");
 }
