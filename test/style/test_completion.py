@@ -192,6 +192,7 @@ LINES = [
     ("nspawn -D tree --bind=data/:/sr", "nspawn -D tree --bind=data/:/srv/"),
     ("nspawn -D tree --chdir=/srv/in", "nspawn -D tree --chdir=/srv/inside/"),
     ("nspawn -D tree inn", "nspawn -D tree inner "),
+    ("nspawn --system-call-filter=@mou", "nspawn --system-call-filter=@mount "),
     ("nspawn -D tree -u gue", "nspawn -D tree -u guest "),
     ("nspawn -D tree cat /sr", "nspawn -D tree cat /srv/"),
 ]
