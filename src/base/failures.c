@@ -131,6 +131,7 @@ static const struct {
 	{"bind-source-make", "Cannot make a temporary directory in '/var/tmp' for an empty source"},
 	{"bind-source-make", "Cannot make the directory '%s'"},
 	{"bind-source-open", "Cannot open the bind source '%s'"},
+	{"changes-make", "Others could put something else in the place of the machine's changes in '%s'"},
 	{"changes-make", "Cannot give '%s' the owner and mode of the tree"},
 	{"changes-make", "Cannot make a directory for the machine's changes"},
 	{"changes-make", "Cannot make the directory '%s' for the machine's changes"},

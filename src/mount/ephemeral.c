@@ -106,6 +106,16 @@ static void remove_changes(void *argument)
 	free(ephemeral->path);
 }
 
+/* Who may write to a directory may rename what is in it, unless that is the owner's (inode(7)). */
+static bool can_be_replaced(int parent_fd)
+{
+	struct stat status;
+
+	if (fstat(parent_fd, &status) < 0 || status.st_uid != 0)
+		return true;
+	return status.st_mode & (S_IWGRP | S_IWOTH) && !(status.st_mode & S_ISVTX);
+}
+
 int ephemeral_make(const char *path, int tree_fd, struct ephemeral *ret, struct undo *undo)
 {
 	auto_close int parent_fd = -EBADF, changes_fd = -EBADF;
@@ -120,6 +130,14 @@ int ephemeral_make(const char *path, int tree_fd, struct ephemeral *ret, struct 
 	if (parent_fd < 0)
 		return fail(-errno, "Cannot open the directory '%s' for the machine's changes",
 			    parent);
+	if (can_be_replaced(parent_fd)) {
+		(void)refuse(
+			EPERM,
+			"Others could put something else in the place of the machine's changes in '%s'",
+			parent);
+		hint("Give a directory that only root may write to, or set its sticky bit");
+		return -EPERM;
+	}
 	remove_stale(parent_fd);
 	ret->lock_fd = make_locked(parent_fd, path_last(own));
 	if (ret->lock_fd < 0)
@@ -128,10 +146,10 @@ int ephemeral_make(const char *path, int tree_fd, struct ephemeral *ret, struct 
 	ret->path = own;
 	own = NULL;
 	undo_push(undo, remove_changes, ret, "throw-away changes");
-	if (mkdir(path, 0755) < 0)
+	if (mkdirat(ret->lock_fd, CHANGES, 0755) < 0)
 		return fail(-errno, "Cannot make the directory '%s' for the machine's changes",
 			    path);
-	changes_fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	changes_fd = openat(ret->lock_fd, CHANGES, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	r = changes_fd < 0 ? -errno : overlay_copy_attributes(tree_fd, changes_fd);
 	return r < 0 ? fail(r, "Cannot give '%s' the owner and mode of the tree", path) : 0;
 }

@@ -154,6 +154,17 @@ def test_changes_can_be_somewhere_else(full, run, Running, tmp_path):
     assert result.code == 1 and f"{tmp_path}/none" in result.complaint
 
 
+@pytest.mark.parametrize("mode,owner,is_fine", [(0o777, 0, False), (0o1777, 0, True), (0o770, 0, False), (0o755, 1000, False)])
+def test_changes_are_not_where_others_could_swap_them(full, run, tmp_path, mode, owner, is_fine):
+    place = tmp_path / "place"
+    place.mkdir()
+    os.chown(place, owner, owner)
+    place.chmod(mode)
+    result = run("-D", full(), "-P", "-x", f"--ephemeral-dir={place}", "/usr/payload", "exit", "0")
+    assert result.code == (0 if is_fine else 1) and (is_fine or "Others could" in result.err.decode())
+    assert places(place) == []
+
+
 def test_a_killed_one_is_swept_by_the_next(full, run, Running):
     root = full()
     options = ["-M", "mine"]
