@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -22,6 +23,7 @@
 #include "base/numbers.h"
 #include "base/path.h"
 #include "base/scope.h"
+#include "base/text.h"
 
 #define ID_LENGTH 32
 
@@ -45,13 +47,32 @@ static void format_directory(const uint8_t machine_id[16], char *path)
 		path += sprintf(path, "%02x", machine_id[i]);
 }
 
-void journal_facts_gather(const struct config *config, const uint8_t machine_id[16],
-			  struct journal_facts *ret)
+/*
+ * A tree may claim the id of any machine, and so would get that machine's journal to read and to
+ * write. Unasked, only the machine gets it that somebody once asked for: its name is written here.
+ */
+#define MARK "trusted.nspawn.machine"
+
+static bool is_marked(const char *path, const char *machine)
+{
+	char name[HOSTNAME_MAX + 1] = "";
+	ssize_t length = lgetxattr(path, MARK, name, sizeof(name) - 1);
+
+	return length > 0 && strcmp(name, machine) == 0;
+}
+
+static bool is_asked(const struct config *config)
+{
+	return config->origin[SETTING_LINK_JOURNAL] != ORIGIN_DEFAULT;
+}
+
+void journal_facts_gather(const struct config *config, const char *machine,
+			  const uint8_t machine_id[16], struct journal_facts *ret)
 {
 	char path[sizeof(JOURNAL_DIRECTORY) + 1 + ID_LENGTH];
 	struct stat status;
 
-	*ret = (struct journal_facts){.has_id = machine_id != NULL};
+	*ret = (struct journal_facts){.machine = machine, .has_id = machine_id != NULL};
 	if (!machine_id || config->link_journal == LINK_JOURNAL_NO)
 		return;
 	if (config->link_journal == LINK_JOURNAL_AUTO) {
@@ -59,7 +80,9 @@ void journal_facts_gather(const struct config *config, const uint8_t machine_id[
 		/* A link is what an earlier '--link-journal=guest' left: done already. */
 		if (lstat(path, &status) < 0 || !S_ISDIR(status.st_mode))
 			return;
-		ret->host_has_directory = true;
+		ret->host_has_directory = is_asked(config) || is_marked(path, machine);
+		if (!ret->host_has_directory)
+			return;
 	}
 	ret->is_same_machine = is_hosts_id(machine_id);
 }
@@ -143,6 +166,7 @@ int journal_plan_make(struct arena *arena, const struct config *config,
 		.how = ways[config->link_journal].how,
 		.is_try = ways[config->link_journal].is_try,
 		.is_default = config->link_journal == LINK_JOURNAL_AUTO,
+		.mark = is_asked(config) ? facts->machine : NULL,
 	};
 	if (config->link_journal == LINK_JOURNAL_AUTO && !facts->host_has_directory)
 		ret->how = JOURNAL_LEAVE;
@@ -232,6 +256,17 @@ static bool is_empty(int fd)
 	return true;
 }
 
+/* Best effort: a file system without such attributes has to be asked for each time. */
+static void mark(int parent_fd, const char *name, const char *machine)
+{
+	auto_close int fd =
+		openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0 || fsetxattr(fd, MARK, machine, strlen(machine), 0) < 0)
+		debug("The directory of the journal cannot be marked as that of machine '%s'",
+		      machine);
+}
+
 static int bind_from_host(const struct journal_plan *plan, int parent_fd, int inside_fd,
 			  int *ret_mount_fd)
 {
@@ -247,6 +282,8 @@ static int bind_from_host(const struct journal_plan *plan, int parent_fd, int in
 	if (r < 0)
 		return give_up(plan, -errno, "the directory on the host cannot be mounted");
 	*ret_mount_fd = r;
+	if (plan->mark)
+		mark(parent_fd, name, plan->mark);
 	if (!is_empty(inside_fd))
 		note("What '%s' in the tree holds is hidden by the host's while the machine runs",
 		     plan->directory);

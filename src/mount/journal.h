@@ -20,10 +20,11 @@ struct arena;
 
 /* What the plan depends on. */
 struct journal_facts {
-	bool host_has_directory; /* JOURNAL_DIRECTORY/ID is a directory; only looked at for 'auto'
-				  */
-	bool is_same_machine;    /* the tree has the host's own machine id */
-	bool has_id;             /* the machine has one that outlives this start */
+	const char *machine; /* its name, before any number that tells it from others */
+	/* JOURNAL_DIRECTORY/ID may be mounted; only looked at for 'auto'. */
+	bool host_has_directory;
+	bool is_same_machine; /* the tree has the host's own machine id */
+	bool has_id;          /* the machine has one that outlives this start */
 };
 
 enum journal_how {
@@ -33,6 +34,7 @@ enum journal_how {
 };
 
 struct journal_plan {
+	const char *mark; /* the machine that the directory on the host is given to, or NULL */
 	enum journal_how how;
 	bool is_try;           /* what cannot be done is left, */
 	bool is_default;       /* and nobody asked for it anyway */
@@ -43,8 +45,8 @@ struct journal_plan {
  * Looks at the host. 'machine_id' is NULL if this start chooses one that nobody has seen. By
  * default this is one system call, and without an id none.
  */
-void journal_facts_gather(const struct config *config, const uint8_t machine_id[16],
-			  struct journal_facts *ret);
+void journal_facts_gather(const struct config *config, const char *machine,
+			  const uint8_t machine_id[16], struct journal_facts *ret);
 
 /*
  * Pure but for messages. 'machine_uuid' is dashed. Returns 0, or a negative errno after one

@@ -125,7 +125,8 @@ static void look_around(const struct config *config, struct facts *facts, struct
 					    config->volatile_mode == VOLATILE_YES ||
 					    config->volatile_mode == VOLATILE_OVERLAY;
 	host_file_facts_gather(arena, &facts->host_files);
-	journal_facts_gather(config, known_machine_id(config, facts), &facts->journal);
+	journal_facts_gather(config, facts->machine, known_machine_id(config, facts),
+			     &facts->journal);
 	limit_facts_gather(config, &facts->limits);
 	label_facts_gather(config, &facts->labels);
 	for (int fd = 0; fd < 3; fd++)

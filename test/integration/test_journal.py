@@ -89,7 +89,18 @@ def test_no_is_no(journals, machine, do, mode):
     assert not (machine / "var/log").exists()
 
 
-@pytest.mark.parametrize("mode", [None, "auto", "yes"])
+def test_by_default_a_journal_stays_with_its_machine(journals, machine, tree, do):
+    """A tree may claim the id of any machine, and with it that machine's journal, to read and to write."""
+    OURS.mkdir()
+    assert not is_bound(start(do, machine, None)), "nobody asked for it"
+    assert is_bound(start(do, machine, "host")) and is_bound(start(do, machine, None))
+    other = tree({"etc/machine-id": ID + "\n"})
+    assert not is_bound(start(do, other, None)), "a claim"
+    assert is_bound(start(do, other, "auto")) and is_bound(start(do, other, None))
+    assert not is_bound(start(do, machine, None)), "it is the other's now"
+
+
+@pytest.mark.parametrize("mode", ["auto", "yes"])
 def test_auto_follows_what_is_there(journals, machine, do, mode):
     result = start(do, machine, mode)
     assert not is_bound(result) and result.complaint == "" and not (machine / "var/log").exists() and not OURS.exists()
@@ -138,9 +149,9 @@ def test_auto_says_it_too_where_there_would_be_a_link(journals, tree, do):
     if not own.exists() or len(own.read_text(encoding="utf-8").strip()) != 32:
         pytest.skip("this host has no machine id")
     root = tree({"etc/machine-id": own.read_text(encoding="utf-8")})
-    assert start(do, root, None).complaint == ""
+    assert start(do, root, "auto").complaint == ""
     (journals / own.read_text(encoding="utf-8").strip()).mkdir()
-    assert "machine id of the host" in start(do, root, None).complaint
+    assert "machine id of the host" in start(do, root, "auto").complaint
 
 
 @pytest.mark.parametrize("mode", MODES)
