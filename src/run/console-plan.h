@@ -19,9 +19,10 @@ struct console_plan {
 	bool stream_is_pty[3];
 	bool input_is_forwarded;
 	bool output_is_forwarded;
-	int output_stream;   /* of the caller, gets the pty's output; -EBADF: none */
-	bool term_is_passed; /* the caller's TERM and the like go in, else TERM=dumb */
-	const char *tint;    /* the background below all output, see console-tint.h; NULL: none */
+	int output_stream;     /* of the caller, gets the pty's output; -EBADF: none */
+	bool ends_with_reader; /* hung up when nobody reads the output any more */
+	bool term_is_passed;   /* the caller's TERM and the like go in, else TERM=dumb */
+	const char *tint;      /* the background below all output, see console-tint.h; NULL: none */
 };
 
 /*

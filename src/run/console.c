@@ -139,13 +139,6 @@ int console_start(struct console *console, const struct console_plan *plan, int 
 	return 0;
 }
 
-/* The output stays readable from the master, but goes nowhere. */
-static void close_output(struct console *console)
-{
-	console_stream_close(&console->output);
-	console->output_start = console->output_end = 0;
-}
-
 static void close_pty(struct console *console)
 {
 	if (console->slave_fd >= 0)
@@ -154,6 +147,19 @@ static void close_pty(struct console *console)
 		(void)close(console->master_fd);
 	console->slave_fd = console->master_fd = -EBADF;
 	console->input_start = console->input_end = 0;
+}
+
+static void hang_up(struct console *console)
+{
+	console_stream_close(&console->input);
+	close_pty(console);
+}
+
+/* The output stays readable from the master, but goes nowhere. */
+static void close_output(struct console *console)
+{
+	console_stream_close(&console->output);
+	console->output_start = console->output_end = 0;
 }
 
 void console_stop(void *argument)
@@ -317,10 +323,14 @@ static void flush_output(struct console *console)
 			return;
 		if (written < 0) {
 			/* A reader that closed its end, like head(1), does so on purpose. */
-			if (errno != EPIPE)
+			bool is_unread = errno == EPIPE;
+
+			if (!is_unread)
 				warn(-errno,
 				     "Cannot write the container's output, dropping the rest of it");
 			close_output(console);
+			if (is_unread && console->plan.ends_with_reader)
+				hang_up(console);
 			return;
 		}
 		watch_line(console, console->buffers->output + console->output_start,
@@ -349,9 +359,12 @@ static int take_output(struct console *console)
 {
 	char *next = console->buffers->output + console->output_end;
 	size_t room = OUTPUT_BYTES - console->output_end;
-	ssize_t got = console->tint.colour ? read_tinted(console, next, room)
-					   : read(console->master_fd, next, room);
+	ssize_t got;
 
+	if (console->master_fd < 0)
+		return 0;
+	got = console->tint.colour ? read_tinted(console, next, room)
+				   : read(console->master_fd, next, room);
 	if (got > 0) {
 		console->output_end += (size_t)got;
 		return 1;
@@ -361,8 +374,7 @@ static int take_output(struct console *console)
 	if (got < 0 && errno != EIO)
 		return fail(-errno, "Cannot read from the container's console");
 	/* Does not happen while we hold a slave. */
-	console_stream_close(&console->input);
-	close_pty(console);
+	hang_up(console);
 	return 0;
 }
 

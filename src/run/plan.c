@@ -191,6 +191,8 @@ int plan_make(struct arena *arena, const struct config *config, const struct fac
 	limits_plan(config, &facts->limits, &ret->limits);
 	console_decide(config->console, facts->is_terminal,
 		       !facts->term || strcmp(facts->term, "dumb") == 0, &ret->console);
+	/* A command that writes to nobody has nothing left to do, as in any pipeline. */
+	ret->console.ends_with_reader = config->start != START_BOOT;
 	console_decide_tint(config->tint ? config->background : NULL, facts->is_terminal,
 			    facts->colours_are_wanted, &ret->console);
 	plan_program(arena, config, ret);

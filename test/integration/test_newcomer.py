@@ -130,3 +130,13 @@ def test_a_sentence_begins_a_line_of_its_own(tree, Terminal, script, before):
         screen.send(b"\x1d\x1d\x1d")
         assert screen.wait() == 1
         assert before + "nspawn: Machine" in screen.text
+
+
+@pytest.mark.parametrize("options", [[], ["-a"], ["--console=read-only"]])
+def test_a_command_ends_when_nobody_reads_it(tree, options):
+    """As in "nspawn … yes | head": a terminal whose reader is gone is hung up."""
+    words = [*program(), "-q", "-D", str(tree()), *options, "/payload", "pour", str(1 << 30)]
+    with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()) as ran:
+        assert ran.stdout.read(1)
+        ran.stdout.close()
+        assert ran.wait(timeout=30) != 0
