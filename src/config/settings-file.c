@@ -20,7 +20,8 @@
 
 #define TRUSTED_MAX_BYTES ((size_t)1024 * 1024)
 #define UNTRUSTED_MAX_BYTES ((size_t)64 * 1024)
-#define DROP_INS_MAX 256
+#define TRUSTED_DROP_INS_MAX 256
+#define UNTRUSTED_DROP_INS_MAX 16
 
 struct file {
 	struct settings_source source; /* its path */
@@ -134,14 +135,14 @@ static bool is_drop_in_name(const char *name)
 }
 
 /* The names in order, or -E2BIG. */
-static int list_drop_ins(struct arena *arena, DIR *directory, struct strings *ret)
+static int list_drop_ins(struct arena *arena, DIR *directory, size_t max, struct strings *ret)
 {
 	const struct dirent *entry;
 
 	for (errno = 0; (entry = readdir(directory)); errno = 0) {
 		if (!is_drop_in_name(entry->d_name))
 			continue;
-		if (ret->count == DROP_INS_MAX)
+		if (ret->count == max)
 			return -E2BIG;
 		strings_add(arena, ret, arena_copy(arena, entry->d_name));
 	}
@@ -157,7 +158,8 @@ static int read_directory(struct arena *arena, const struct settings_source *sou
 {
 	struct file file = {.source = *source};
 	struct strings names = {0};
-	int r = list_drop_ins(arena, directory, &names);
+	size_t max = source->is_trusted ? TRUSTED_DROP_INS_MAX : UNTRUSTED_DROP_INS_MAX;
+	int r = list_drop_ins(arena, directory, max, &names);
 
 	if (r < 0)
 		return give_up(&file, r);

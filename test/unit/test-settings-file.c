@@ -353,13 +353,13 @@ static void test_sizes(void)
 	      -EFBIG);
 	clean();
 	CHECK(mkdir(at("2/m.nspawn.d"), 0755) == 0);
-	for (int i = 0; i < 257; i++) {
+	for (int i = 0; i < 17; i++) {
 		(void)snprintf(name, sizeof(name), "2/m.nspawn.d/%03d.conf", i);
 		in_place(name, i == 0 ? "[Exec]\nUser=u\n" : "");
 	}
 	CHECK(check_places("", "Cannot use the settings file '~/2/m.nspawn.d', ignoring it: "
 			       "Argument list too long\n") == 0);
-	CHECK(unlink(at("2/m.nspawn.d/256.conf")) == 0);
+	CHECK(unlink(at("2/m.nspawn.d/016.conf")) == 0);
 	CHECK(check_places("2:Exec.User=u", "") == 0);
 	clean();
 }
