@@ -22,6 +22,7 @@ struct mount_sources {
 	struct overlay_sources **overlays; /* likewise, NULL where it is no overlay */
 	size_t count;
 	struct strings temporaries; /* directories made for empty sources */
+	struct writable *writables; /* top layers of overlays, see overlay.c */
 	struct arena *arena;
 };
 

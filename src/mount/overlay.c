@@ -30,6 +30,7 @@
 
 /* The directory that takes the changes, and the kernel's own beside it: both on one mount. */
 struct writable {
+	struct writable *next;
 	int lock_fd;   /* the layer itself, locked for as long as the machine runs */
 	int parent_fd; /* on the host, for taking the work directory away */
 	char name[NAME_MAX + 1], work[NAME_MAX + 1];
@@ -63,16 +64,22 @@ static const char *layer_name(const struct mount_layer *layer)
 
 /* --- In the parent --- */
 
-static void release_writable(void *argument)
+/* One debt for all: how many there are is the user's to say. */
+static void release_writables(void *argument)
 {
-	struct writable *writable = argument;
-	int r = tree_remove(writable->parent_fd, writable->work);
+	struct mount_sources *sources = argument;
 
-	if (r < 0)
-		warn(r, "Cannot remove the work directory '%s' of an overlay, leaving it",
-		     writable->work);
-	(void)close(writable->lock_fd);
-	(void)close(writable->parent_fd);
+	for (const struct writable *writable = sources->writables; writable;
+	     writable = writable->next) {
+		int r = tree_remove(writable->parent_fd, writable->work);
+
+		if (r < 0)
+			warn(r, "Cannot remove the work directory '%s' of an overlay, leaving it",
+			     writable->work);
+		(void)close(writable->lock_fd);
+		(void)close(writable->parent_fd);
+	}
+	sources->writables = NULL;
 }
 
 /* The caller's own path, seen by the caller's eyes: links in it are followed. */
@@ -150,7 +157,10 @@ static int open_writable(struct mount_sources *sources, const struct mount_layer
 	writable->parent_fd = parent_fd;
 	TRY(lock_layer(writable, layer));
 	(void)steal_fd(parent_fd);
-	undo_push(undo, release_writable, writable, "work directory of an overlay");
+	if (!sources->writables)
+		undo_push(undo, release_writables, sources, "work directories of overlays");
+	writable->next = sources->writables;
+	sources->writables = writable;
 	if (mkdirat(writable->parent_fd, writable->work, 0700) < 0 && errno != EEXIST)
 		return fail(-errno, "Cannot make the directory '%s' beside the top layer '%s'",
 			    writable->work, layer_name(layer));

@@ -111,6 +111,13 @@ def test_forty_layers(tree, do, tmp_path):
     assert result.code == 1 and "too high" in result.complaint
 
 
+def test_a_hundred_overlays(tree, do, layers):
+    options = [f"--overlay={layers}/low:{layers}/top{number}:/x{number}" for number in range(100)]
+    assert do(tree(), "write", "/x99/new", "text", options=options).json["errno"] == 0
+    assert (layers / "top99/new").read_text() == "text"
+    assert not [name for name in names(layers) if name.startswith(".")]
+
+
 def test_one_top_layer_serves_one_machine(tree, do, Running, layers):
     option = f"--overlay={layers}/low:{layers}/top:/x"
     with Running("-D", tree(), "-P", option, "/payload", "sleep", "60") as machine:
