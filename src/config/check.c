@@ -30,6 +30,11 @@ void config_defaults(struct config *config)
 	*config = fresh;
 }
 
+bool config_keeps_tree(const struct config *config)
+{
+	return config->read_only || config->ephemeral;
+}
+
 static bool boots_and_has_pid2(const struct config *config)
 {
 	return config->has_two_starts;

@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 struct config;
 
 /* Resets everything but the arena and the program's name to the defaults. */
@@ -16,3 +18,7 @@ void config_defaults(struct config *config);
  * negative errno after one refusal. To be called once, when all sources have been read.
  */
 int config_check(struct config *config);
+
+/* True if nothing that happens inside changes the tree: any number of such machines may share it.
+ */
+bool config_keeps_tree(const struct config *config);

@@ -214,24 +214,25 @@ int set_off_only(const struct asking *asking, const char *value)
 						       : refuse_word(asking, value);
 }
 
-int set_settings(const struct asking *asking, const char *value)
-{
-	bool is_on;
-
-	if (parse_bool(value, &is_on) < 0)
-		return set_choice(asking, value);
-	asking->config->settings = is_on ? SETTINGS_YES : SETTINGS_NO;
-	return 0;
-}
-
-int set_volatile(const struct asking *asking, const char *value)
+/* An enum field whose choices also have a sense as yes, which no value means as well, and no. */
+static int set_choice_or_bool(const struct asking *asking, const char *value, int yes, int no)
 {
 	bool is_on = true;
 
 	if (value && parse_bool(value, &is_on) < 0)
 		return set_choice(asking, value);
-	asking->config->volatile_mode = is_on ? VOLATILE_YES : VOLATILE_NO;
+	*(int *)field_of(asking) = is_on ? yes : no;
 	return 0;
+}
+
+int set_settings(const struct asking *asking, const char *value)
+{
+	return set_choice_or_bool(asking, value, SETTINGS_YES, SETTINGS_NO);
+}
+
+int set_volatile(const struct asking *asking, const char *value)
+{
+	return set_choice_or_bool(asking, value, VOLATILE_YES, VOLATILE_NO);
 }
 
 int set_flag(const struct asking *asking, const char *value)

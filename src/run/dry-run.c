@@ -78,7 +78,7 @@ static void look_at_locks(struct rehearsal *run)
 	const struct config *config = run->config;
 	const struct lock_request request = {
 		.tree = config->locks ? run->facts.directory : NULL,
-		.tree_is_shared = config->read_only || config->ephemeral,
+		.tree_is_shared = config_keeps_tree(config),
 		.machine = run->facts.machine,
 		.machine_may_be_numbered = !config->machine,
 	};

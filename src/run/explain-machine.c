@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/scope.h"
+#include "config/check.h"
 #include "config/values.h"
 #include "manager/cgroup-find.h"
 #include "mount/exchange.h"
@@ -96,6 +97,36 @@ static void explain_machine_id(struct explanation *e)
 		row->reason = "the tree's own in /etc/machine-id counts before --uuid";
 }
 
+static void explain_tree(struct explanation *e)
+{
+	const struct config *config = e->config;
+	struct explain_row *row;
+
+	row = explain_row(e, "tree", e->facts->directory,
+			  config->directory ? NULL
+			  : config->machine ? "found by the machine's name"
+					    : "the current directory");
+	row->origin =
+		config->directory ? explain_origin(e, SETTING_DIRECTORY) : EXPLAIN_FOUND_ORIGIN;
+	if (config->pivot_new) {
+		row = explain_row(e, "root",
+				  arena_format(e->arena, "%s of the tree", config->pivot_new),
+				  "everything else is looked for in it");
+		row->origin = explain_origin(e, SETTING_PIVOT_ROOT);
+	}
+	row = explain_row(e, "tree is", config_keeps_tree(config) ? "read-only" : "writable", NULL);
+	row->origin = explain_origin(e, SETTING_READ_ONLY);
+	if (config->volatile_mode != VOLATILE_NO || config->ephemeral) {
+		row->reason = "changes go elsewhere, see Mounts";
+		row->origin =
+			explain_origin(e, config->ephemeral ? SETTING_EPHEMERAL : SETTING_VOLATILE);
+	} else if (config->read_only && row->origin.source == EXPLAIN_DEFAULT) {
+		row->reason = "the image is, or something else is mounted on the root";
+		row->origin = EXPLAIN_FOUND_ORIGIN;
+	}
+	explain_flag(e, row, "read_only", config_keeps_tree(config));
+}
+
 void explain_machine(struct explanation *e)
 {
 	const struct config *config = e->config;
@@ -110,30 +141,7 @@ void explain_machine(struct explanation *e)
 			  : is_numbered       ? "from the directory, numbered: the name is taken"
 					      : "from the directory");
 	row->origin = explain_origin(e, SETTING_MACHINE);
-	row = explain_row(e, "tree", e->facts->directory,
-			  config->directory ? NULL
-			  : config->machine ? "found by the machine's name"
-					    : "the current directory");
-	row->origin =
-		config->directory ? explain_origin(e, SETTING_DIRECTORY) : EXPLAIN_FOUND_ORIGIN;
-	if (config->pivot_new) {
-		row = explain_row(e, "root",
-				  arena_format(e->arena, "%s of the tree", config->pivot_new),
-				  "everything else is looked for in it");
-		row->origin = explain_origin(e, SETTING_PIVOT_ROOT);
-	}
-	row = explain_row(e, "tree is",
-			  config->read_only || config->ephemeral ? "read-only" : "writable", NULL);
-	row->origin = explain_origin(e, SETTING_READ_ONLY);
-	if (config->volatile_mode != VOLATILE_NO || config->ephemeral) {
-		row->reason = "changes go elsewhere, see Mounts";
-		row->origin =
-			explain_origin(e, config->ephemeral ? SETTING_EPHEMERAL : SETTING_VOLATILE);
-	} else if (config->read_only && row->origin.source == EXPLAIN_DEFAULT) {
-		row->reason = "the image is, or something else is mounted on the root";
-		row->origin = EXPLAIN_FOUND_ORIGIN;
-	}
-	explain_flag(e, row, "read_only", config->read_only || config->ephemeral);
+	explain_tree(e);
 	explain_start_mode(e);
 	explain_system(e);
 	row = explain_row(e, "host name", e->plan->hostname,
@@ -167,7 +175,7 @@ static void explain_locks(struct explanation *e)
 {
 	const struct config *config = e->config;
 	const struct explain_found *found = e->found;
-	const char *who = config->read_only || config->ephemeral
+	const char *who = config_keeps_tree(config)
 				  ? "shared: machines that do not change it may use it together"
 				  : "no other machine may use the tree meanwhile";
 	const struct {

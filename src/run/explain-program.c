@@ -10,6 +10,7 @@
 #include "base/numbers.h"
 #include "base/scope.h"
 #include "base/text.h"
+#include "config/check.h"
 #include "config/values.h"
 #include "run/explain-rows.h"
 #include "run/power.h"
@@ -170,7 +171,7 @@ static void explain_stop(struct explanation *e)
 
 void explain_end(struct explanation *e)
 {
-	bool tree_stays = e->config->read_only || e->plan->delta;
+	bool tree_stays = config_keeps_tree(e->config);
 
 	(void)explain_section(e, "end", "End", NULL);
 	explain_stop(e);

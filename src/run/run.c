@@ -66,7 +66,7 @@ static int take_locks(struct run *run, struct undo *undo)
 {
 	const struct lock_request request = {
 		.tree = run->config.locks ? run->facts.directory : NULL,
-		.tree_is_shared = run->config.read_only || run->config.ephemeral,
+		.tree_is_shared = config_keeps_tree(&run->config),
 		.machine = run->facts.machine,
 		/* A name that only comes from the directory may be another tree's as well. */
 		.machine_may_be_numbered = !run->config.machine,
