@@ -11,15 +11,22 @@ import subprocess
 from lab import probe
 
 CLONE_NEWNS = 0x00020000
+# Made if the host has none: a program that makes them itself would find another file system there.
+RUNTIME = ("/run/nspawn", "/run/systemd/nspawn")
 PRIVATE = ("/tmp", "/var/tmp", "/run/nspawn", "/run/systemd/nspawn", "/var/log/journal")
 
 
 class Bed:
     def __init__(self):
         self.home = self.group = None
+        self.made = []
         if os.geteuid() != 0 or probe.LIBC.unshare(CLONE_NEWNS) != 0:
             return
         subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+        for path in RUNTIME:
+            if not os.path.isdir(path):
+                os.makedirs(path)
+                self.made.append(path)
         for path in PRIVATE:
             if os.path.isdir(path):
                 mode = oct(os.stat(path).st_mode & 0o7777)[2:]
@@ -46,6 +53,13 @@ class Bed:
 
     def leave(self):
         """Back to where we came from; the group goes, with what failed tests left in it."""
+        for path in self.made:
+            subprocess.run(["umount", "--lazy", path], check=True)
+            try:
+                os.rmdir(path)
+            except OSError:
+                pass  # the host has taken it into use meanwhile
+        self.made = []
         if self.group is None:
             return
         self._move(self.home)
