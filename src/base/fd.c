@@ -86,6 +86,19 @@ int file_write(int dir_fd, const char *path, const char *text)
 	return (size_t)written == strlen(text) ? 0 : -EIO;
 }
 
+pid_t fd_pid(int pidfd)
+{
+	auto_free char *text = NULL;
+	char path[48];
+	const char *line;
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
+	TRY(file_read(AT_FDCWD, path, 4096, &text, NULL));
+	line = strstr(text, "\nPid:");
+	/* -1: it was waited for already. */
+	return line && atoi(line + strlen("\nPid:")) > 0 ? atoi(line + strlen("\nPid:")) : -ESRCH;
+}
+
 bool fd_is_terminal(int fd)
 {
 	return isatty(fd) == 1;

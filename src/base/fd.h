@@ -36,6 +36,9 @@ int file_write(int dir_fd, const char *path, const char *text);
  */
 int fd_path(int fd, char *ret_path);
 
+/* The process that a pidfd refers to, or a negative errno (pidfd_open(2), proc_pid_fdinfo(5)). */
+pid_t fd_pid(int pidfd);
+
 /* True if 'fd' refers to a terminal. */
 bool fd_is_terminal(int fd);
 

@@ -39,6 +39,13 @@ uint64_t capabilities_permitted(void)
 	return (uint64_t)data[1].permitted << 32 | data[0].permitted;
 }
 
+int capabilities_use_all(void)
+{
+	uint64_t permitted = capabilities_permitted();
+
+	return set_process_sets(permitted, permitted, 0);
+}
+
 static int drop_bounding(uint64_t keep)
 {
 	for (unsigned long number = 0; number < 64; number++) {

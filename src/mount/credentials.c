@@ -222,7 +222,8 @@ int credentials_read(struct config *config, struct credentials *ret, struct undo
 	return 0;
 }
 
-static int write_file(int mount_fd, const struct credential *credential, mode_t mode)
+static int write_file(int mount_fd, const struct credential *credential, mode_t mode,
+		      uint32_t owner)
 {
 	auto_close int fd = openat(mount_fd, credential->id,
 				   O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0400);
@@ -230,7 +231,7 @@ static int write_file(int mount_fd, const struct credential *credential, mode_t 
 	if (fd < 0)
 		return -errno;
 	TRY(fd_write_all(fd, credential->bytes, credential->length));
-	return fchmod(fd, mode) < 0 ? -errno : 0;
+	return fchown(fd, owner, owner) < 0 || fchmod(fd, mode) < 0 ? -errno : 0;
 }
 
 /* Not only this mount of it: whoever may mount inside cannot make it writable again. */
@@ -244,17 +245,18 @@ static int seal(int mount_fd)
 	return 0;
 }
 
-static int fill(int mount_fd, const struct credentials *credentials)
+static int fill(int mount_fd, const struct credentials *credentials, uint32_t owner)
 {
 	for (size_t i = 0; i < credentials->count; i++)
 		TRY(write_file(mount_fd, &credentials->items[i],
-			       credentials->are_for_everyone ? 0444 : 0400));
-	if (fchmodat(mount_fd, ".", credentials->are_for_everyone ? 0555 : 0500, 0) < 0)
+			       credentials->are_for_everyone ? 0444 : 0400, owner));
+	if (fchownat(mount_fd, ".", owner, owner, 0) < 0 ||
+	    fchmodat(mount_fd, ".", credentials->are_for_everyone ? 0555 : 0500, 0) < 0)
 		return -errno;
 	return seal(mount_fd);
 }
 
-int credentials_mount(const struct credentials *credentials)
+int credentials_mount(const struct credentials *credentials, uint32_t owner)
 {
 	/* Not tmpfs: that one is swapped. */
 	auto_close int fd = -EBADF;
@@ -266,7 +268,7 @@ int credentials_mount(const struct credentials *credentials)
 			  MOUNT_FLAG_NOSUID | MOUNT_FLAG_NODEV | MOUNT_FLAG_NOEXEC |
 				  MOUNT_FLAG_NOSYMFOLLOW,
 			  NULL, 0);
-	r = fd < 0 ? fd : fill(fd, credentials);
+	r = fd < 0 ? fd : fill(fd, credentials, owner);
 	if (r < 0)
 		return fail(r, "Cannot make the file system of the credentials");
 	return steal_fd(fd);

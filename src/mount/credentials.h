@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/undo.h"
 #include "config/config.h"
@@ -38,7 +39,7 @@ struct credentials {
 int credentials_read(struct config *config, struct credentials *ret, struct undo *undo);
 
 /*
- * A detached, read-only mount with a file for each; the caller's. One sentence on failure. With
- * nothing to put in it, -EBADF and no sentence.
+ * A detached, read-only mount with a file for each, all owned by 'owner'; the mount is the
+ * caller's. One sentence on failure. With nothing to put in it, -EBADF and no sentence.
  */
-int credentials_mount(const struct credentials *credentials);
+int credentials_mount(const struct credentials *credentials, uint32_t owner);

@@ -51,6 +51,20 @@ int detached_set_flags(int mount_fd, unsigned int flags, bool recursive)
 		       : 0;
 }
 
+int detached_map(int mount_fd, int map_fd, bool recursive)
+{
+	struct mount_attr attr = {
+		.attr_set = MOUNT_ATTR_IDMAP,
+		.userns_fd = (uint64_t)map_fd,
+	};
+
+	return mount_setattr(mount_fd, "",
+			     AT_EMPTY_PATH | (unsigned int)(recursive ? AT_RECURSIVE : 0), &attr,
+			     sizeof(attr)) < 0
+		       ? -errno
+		       : 0;
+}
+
 int detached_attach(int mount_fd, int target_fd)
 {
 	return move_mount(mount_fd, "", target_fd, "",

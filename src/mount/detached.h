@@ -33,5 +33,12 @@ int detached_clone(int fd, bool recursive);
 /* Adds flags, and ends propagation in either direction unless they ask for it. */
 int detached_set_flags(int mount_fd, unsigned int flags, bool recursive);
 
+/*
+ * Shows the owners of files by the map of the user namespace 'map_fd' (mount_setattr(2),
+ * MOUNT_ATTR_IDMAP). The mount must not have been attached yet. -EINVAL where a file system cannot
+ * be mapped or a mount is mapped already.
+ */
+int detached_map(int mount_fd, int map_fd, bool recursive);
+
 /* Puts the mount onto the object at 'target_fd' (O_PATH), which no link can exchange any more. */
 int detached_attach(int mount_fd, int target_fd);

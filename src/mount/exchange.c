@@ -152,16 +152,18 @@ static void remove_export(void *argument)
  * Read-only for the host: nobody there puts anything in by mistake, and nobody follows a link that
  * the guest made.
  */
-static int mount_export(const char *path)
+static int mount_export(const char *path, uint32_t owner)
 {
 	auto_close int mount_fd = detached_new("tmpfs", EXPORT_OPTIONS, EXPORT_FLAGS, NULL, 0);
 
 	if (mount_fd < 0)
 		return mount_fd;
+	if (owner != 0 && fchownat(mount_fd, "", owner, owner, AT_EMPTY_PATH) < 0)
+		return -errno;
 	return move_mount(mount_fd, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) < 0 ? -errno : 0;
 }
 
-int exchange_make(struct exchange *exchange, struct undo *undo)
+int exchange_make(struct exchange *exchange, uint32_t owner, struct undo *undo)
 {
 	int r;
 
@@ -179,7 +181,7 @@ int exchange_make(struct exchange *exchange, struct undo *undo)
 	r = make_directory(exchange->export, 0755);
 	if (r >= 0) {
 		undo_push(undo, remove_export, exchange, "directory for sockets of the machine");
-		r = mount_export(exchange->export);
+		r = mount_export(exchange->export, owner);
 	}
 	if (r < 0)
 		warn(r,

@@ -7,6 +7,8 @@
  */
 #pragma once
 
+#include <stdint.h>
+
 #include "base/undo.h"
 
 struct arena;
@@ -25,9 +27,9 @@ void exchange_name(struct arena *arena, const char *machine, struct exchange *re
 /*
  * Makes both and pushes their removal; a mount that a killed supervisor left behind is taken away
  * first, which the machine's name lock makes safe. Returns 0, or a negative errno after a warning:
- * the machine can do without.
+ * the machine can do without. 'owner' is the payload's root on the host.
  */
-int exchange_make(struct exchange *exchange, struct undo *undo);
+int exchange_make(struct exchange *exchange, uint32_t owner, struct undo *undo);
 
 /*
  * Removes what a killed supervisor left of both, as the machine's name lock makes safe, and notes

@@ -49,7 +49,7 @@ static int open_target(const struct mount_site *site, const struct mount_operati
 {
 	if (operation->makes_target)
 		return path_make(site->root_fd, operation->target, kind,
-				 kind == PATH_DIRECTORY ? 0755 : 0644, 0);
+				 kind == PATH_DIRECTORY ? 0755 : 0644, site->root_id);
 	return path_open(site->root_fd, operation->target, O_PATH, 0);
 }
 
@@ -115,7 +115,11 @@ static int open_sysfs(struct mount_site *site)
 {
 	if (site->sysfs_fd >= 0)
 		return 0;
-	site->sysfs_fd = detached_new("sysfs", NULL, 0, NULL, 0);
+	/* In a user namespace it must not show more than the host's does (mount_namespaces(7)). */
+	site->sysfs_fd = detached_new("sysfs", NULL,
+				      MOUNT_FLAG_READ_ONLY | MOUNT_FLAG_NOSUID | MOUNT_FLAG_NODEV |
+					      MOUNT_FLAG_NOEXEC,
+				      NULL, 0);
 	if (site->sysfs_fd < 0)
 		return site->sysfs_fd;
 	return move_mount(site->sysfs_fd, "", AT_FDCWD, "/sys", MOVE_MOUNT_F_EMPTY_PATH) < 0
@@ -198,23 +202,28 @@ static int perform_overlay(struct mount_site *site, const struct mount_operation
 	return adopt_root(site, operation, mount_fd);
 }
 
+/* A detached clone of the node that is of the same kind as what it is to cover. */
+static int clone_inaccessible(const struct mount_site *site, mode_t kind)
+{
+	auto_close int node_fd =
+		openat(site->run_fd, run_host_inaccessible(kind), O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	return node_fd < 0 ? -errno : detached_clone(node_fd, /* recursive= */ false);
+}
+
 static int perform_cover(struct mount_site *site, const struct mount_operation *operation,
 			 int source_fd)
 {
-	auto_close int target_fd = open_target(site, operation, PATH_FILE), node_fd = -EBADF,
-		       mount_fd = -EBADF;
+	auto_close int target_fd = open_target(site, operation, PATH_FILE), own_fd = -EBADF;
 	struct stat status;
+	int mount_fd = source_fd;
 
-	(void)source_fd;
 	if (target_fd < 0)
 		return target_fd;
 	if (fstat(target_fd, &status) < 0)
 		return -errno;
-	node_fd = openat(site->run_fd, run_host_inaccessible(status.st_mode),
-			 O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	if (node_fd < 0)
-		return -errno;
-	mount_fd = detached_clone(node_fd, /* recursive= */ false);
+	if (mount_fd < 0)
+		mount_fd = own_fd = clone_inaccessible(site, status.st_mode);
 	if (mount_fd < 0)
 		return mount_fd;
 	TRY(detached_set_flags(mount_fd,
@@ -238,7 +247,8 @@ static int perform_remount(struct mount_site *site, const struct mount_operation
 static int perform_directory(struct mount_site *site, const struct mount_operation *operation,
 			     int source_fd)
 {
-	auto_close int fd = path_make(site->root_fd, operation->target, PATH_DIRECTORY, 0755, 0);
+	auto_close int fd =
+		path_make(site->root_fd, operation->target, PATH_DIRECTORY, 0755, site->root_id);
 
 	(void)source_fd;
 	return fd < 0 ? fd : 0;
@@ -311,7 +321,7 @@ static int perform_host_files(struct mount_site *site, const struct mount_operat
 {
 	(void)operation;
 	(void)source_fd;
-	host_files_apply(site->host_files, site->root_fd, /* root_uid= */ 0);
+	host_files_apply(site->host_files, site->root_fd, site->root_id);
 	return 0;
 }
 
@@ -420,9 +430,9 @@ int mount_apply_one(struct mount_site *site, const struct mount_operation *opera
  * A tree full of links can make our mounts land on each other; a payload that finds its /proc
  * elsewhere must not start.
  */
-static int verify(const struct mount_site *site)
+static int verify(const struct mount_site *site, size_t begin, size_t end)
 {
-	for (size_t i = 0; i < site->plan->count; i++) {
+	for (size_t i = begin; i < end; i++) {
 		const struct mount_operation *operation = &site->plan->items[i];
 		struct statfs status;
 		auto_close int fd = -EBADF;
@@ -442,24 +452,93 @@ static int verify(const struct mount_site *site)
 	return 0;
 }
 
-static int apply_all(struct mount_site *site)
+/*
+ * What is bound from the tree once the user's own mounts may cover it there, or from where the
+ * payload's process cannot: taken beforehand. Without one it is missing, which is told when it is
+ * needed.
+ */
+static void prepare_late(struct mount_site *site)
 {
-	bool is_verified = false;
+	const struct mount_plan *plan = site->plan;
 
-	for (size_t i = 0; i < site->plan->count; i++) {
+	site->late_fds = arena_allocate(site->sources->arena,
+					(plan->count - plan->early_count + 1) * sizeof(int));
+	for (size_t i = plan->early_count; i < plan->count; i++) {
+		const struct mount_operation *operation = &plan->items[i];
+		int fd = site->sources->fds[i];
+
+		if (operation->kind == OPERATION_COVER && !operation->is_custom)
+			fd = clone_inaccessible(site, S_IFREG);
+		else if (operation->kind == OPERATION_BIND && operation->place == SOURCE_TREE &&
+			 !operation->is_custom)
+			fd = clone_source(site, operation);
+		site->late_fds[i - plan->early_count] = fd;
+	}
+}
+
+/* Our own mounts are verified, and taken from, before the user's may cover them. */
+static int apply_early(struct mount_site *site)
+{
+	bool is_custom = false;
+
+	for (size_t i = 0; i < site->plan->early_count; i++) {
 		const struct mount_operation *operation = &site->plan->items[i];
 
-		if (operation->is_custom && !is_verified && strcmp(operation->target, "/") != 0) {
-			TRY(verify(site));
-			is_verified = true;
+		if (operation->is_custom && !is_custom && strcmp(operation->target, "/") != 0) {
+			TRY(verify(site, 0, i));
+			prepare_late(site);
+			is_custom = true;
 		}
 		TRY(settle(operation,
 			   perform[operation->kind](site, operation, site->sources->fds[i])));
 	}
-	return is_verified ? 0 : verify(site);
+	if (is_custom)
+		return 0;
+	prepare_late(site);
+	return verify(site, 0, site->plan->early_count);
 }
 
-int mount_apply(struct mount_site *site)
+int mount_finish(struct mount_site *site)
+{
+	bool is_custom = false;
+
+	for (size_t i = site->plan->early_count; i < site->plan->count; i++) {
+		const struct mount_operation *operation = &site->plan->items[i];
+
+		if (operation->is_custom && !is_custom) {
+			TRY(verify(site, site->plan->early_count, i));
+			is_custom = true;
+		}
+		TRY(settle(operation,
+			   perform[operation->kind](site, operation,
+						    site->late_fds[i - site->plan->early_count])));
+	}
+	return is_custom ? 0 : verify(site, site->plan->early_count, site->plan->count);
+}
+
+int mount_move_in(struct mount_site *site)
+{
+	int fd;
+
+	/*
+	 * The working directory is all of a process that follows it into a copy of its mount
+	 * namespace. The tree there is locked to what it covers, and so could not become the root
+	 * (mount_namespaces(7)); a view of it is free, and what is mounted in it stays locked.
+	 */
+	site->root_fd = open_tree(
+		AT_FDCWD, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_EMPTY_PATH);
+	if (site->root_fd < 0 ||
+	    move_mount(site->root_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return fail(-errno, "Cannot attach the tree in the payload's namespace");
+	fd = path_open(site->root_fd, "/run", O_PATH | O_DIRECTORY, 0);
+	if (fd < 0)
+		return fail(fd, "Cannot find the tree's /run in the payload's namespace");
+	site->run_fd = fd;
+	site->root_id = 0;
+	return 0;
+}
+
+int mount_assemble(struct mount_site *site, const char *place)
 {
 	int r;
 
@@ -472,11 +551,7 @@ int mount_apply(struct mount_site *site)
 	r = detached_set_flags(site->root_fd, 0, true);
 	if (r < 0)
 		return fail(r, "Cannot make the view of the tree private");
-	/*
-	 * Any directory will do as the place: over our own root it needs no name in the tree or on
-	 * the host.
-	 */
-	if (move_mount(site->root_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+	if (move_mount(site->root_fd, "", AT_FDCWD, place, MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		return fail(-errno, "Cannot attach the tree");
-	return apply_all(site);
+	return apply_early(site);
 }

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/undo.h"
 #include "mount/mount-plan.h"
@@ -22,13 +23,16 @@ struct mount_sources {
 	struct overlay_sources **overlays; /* likewise, NULL where it is no overlay */
 	size_t count;
 	struct strings temporaries; /* directories made for empty sources */
+	uint32_t root_id;           /* of the payload's root on the host */
+	int map_fd; /* user namespace by which owners on disk are mapped, -EBADF without */
 	struct writable *writables; /* top layers of overlays, see overlay.c */
 	struct arena *arena;
 };
 
 /*
  * Opens the tree 'directory_fd' and every host source of 'plan'. Pushes the removal of temporary
- * directories onto 'undo'. The descriptors are closed by mount_sources_close().
+ * directories onto 'undo'. 'root_id' and 'map_fd' of '*ret' are set before; the latter stays the
+ * caller's. The descriptors are closed by mount_sources_close().
  */
 int mount_sources_open(struct arena *arena, const struct mount_plan *plan, int directory_fd,
 		       struct mount_sources *ret, struct undo *undo);
@@ -57,16 +61,39 @@ struct mount_site {
 	const struct mount_sources *sources;
 	const struct run_host_request *run_host;
 	const struct host_file_plan *host_files;
-	int root_fd; /* becomes the payload's root */
+	uint32_t root_id; /* of the payload's root, as we see it */
+	int root_fd;      /* becomes the payload's root */
 	int dev_fd, pts_fd, run_fd;
 	int proc_fd; /* procfs of our own making, whatever is mounted over it */
 	int sysfs_fd;
 	int run_host_fd; /* /run/host below its read-only seal */
 	int kmsg_fd;
+	int *late_fds; /* detached mounts for what comes late, -EBADF where there is none */
 };
 
-/* Assembles the tree. Afterwards every descriptor of the site but 'sysfs_fd' is set. */
-int mount_apply(struct mount_site *site);
+/*
+ * Assembles the tree at 'place' as far as it needs no namespace of the payload. Afterwards the
+ * descriptors of the site up to 'run_fd', 'run_host_fd' and 'kmsg_fd' are set.
+ */
+int mount_assemble(struct mount_site *site, const char *place);
+
+/*
+ * Places for the tree, both directories that every host has. Over the root it needs no name; but
+ * then the root could not be taken away once it is locked. Aside is where nothing is needed any
+ * more: over /proc or /sys it would keep the payload from mounting its own.
+ */
+#define MOUNT_PLACE_ROOT "/"
+#define MOUNT_PLACE_ASIDE "/tmp"
+
+/*
+ * To be called by who was born in a user namespace of its own, with a mount namespace copied from
+ * where the tree was assembled aside, and with the tree as working directory: finds it there. What
+ * was mounted so far cannot be unmounted or made writable any more.
+ */
+int mount_move_in(struct mount_site *site);
+
+/* Mounts the rest; all descriptors of the site but 'sysfs_fd' are set. */
+int mount_finish(struct mount_site *site);
 
 /*
  * Makes site->root_fd the root of this mount namespace and puts the host's out of reach

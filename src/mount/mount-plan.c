@@ -325,6 +325,51 @@ static void add_base(struct arena *arena, const struct config *config,
 		};
 }
 
+/* Whether the path is the directory or in it. */
+static bool is_below(const char *path, const char *directory)
+{
+	size_t length = strlen(directory);
+
+	return strncmp(path, directory, length) == 0 &&
+	       (path[length] == '/' || path[length] == '\0');
+}
+
+/*
+ * The host's network is shown by a sysfs of the host's, which only the host's root can mount. The
+ * user's own mounts on what is late are late as well, or they would be covered.
+ */
+static bool is_late(const struct mount_operation *operation, bool sysfs_is_late,
+		    bool dev_is_replaced)
+{
+	static const char *const late[] = {"/proc", "/dev/pts", "/dev/mqueue"};
+
+	for (size_t i = 0; i < ARRAY_LEN(late); i++)
+		if (is_below(operation->target, late[i]))
+			return true;
+	if (is_below(operation->target, "/sys"))
+		return sysfs_is_late;
+	return operation->is_custom && dev_is_replaced && is_below(operation->target, "/dev");
+}
+
+/* Keeps the order on both sides. */
+static void put_late_last(struct arena *arena, bool sysfs_is_late, struct mount_plan *plan)
+{
+	struct mount_operation *late = arena_allocate(arena, plan->count * sizeof(*late));
+	bool dev_is_replaced = false;
+	size_t late_count = 0;
+
+	for (size_t i = 0; i < plan->count; i++)
+		if (plan->items[i].is_custom && strcmp(plan->items[i].target, "/dev") == 0)
+			dev_is_replaced = true;
+	plan->early_count = 0;
+	for (size_t i = 0; i < plan->count; i++)
+		if (is_late(&plan->items[i], sysfs_is_late, dev_is_replaced))
+			late[late_count++] = plan->items[i];
+		else
+			plan->items[plan->early_count++] = plan->items[i];
+	memcpy(plan->items + plan->early_count, late, late_count * sizeof(*late));
+}
+
 void mount_plan_make(struct arena *arena, const struct config *config,
 		     const struct mount_facts *facts, struct mount_plan *ret)
 {
@@ -355,5 +400,6 @@ void mount_plan_make(struct arena *arena, const struct config *config,
 		add_context(facts->context, ret);
 	if (os_check_place(config) == OS_CHECK_ASSEMBLED)
 		add_os_check(arena, OS_CHECK_WANTS_RELEASE, ret);
+	put_late_last(arena, facts->network_is_private, ret);
 	ret->cgroup = api_cgroup_mount;
 }

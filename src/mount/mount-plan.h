@@ -91,6 +91,11 @@ struct mount_operation {
 struct mount_plan {
 	struct mount_operation *items;
 	size_t count, room;
+	/*
+	 * The first ones make the tree, the others show the payload its own namespaces and what the
+	 * user put over that: with ids of its own the payload must do those itself.
+	 */
+	size_t early_count;
 	/* Mounted last, when the payload is in its cgroup; no target: not mounted. */
 	struct mount_operation cgroup;
 };

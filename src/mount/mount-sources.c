@@ -10,9 +10,11 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/scope.h"
+#include "mount/detached.h"
 #include "mount/mount-apply.h"
 #include "mount/overlay.h"
 #include "mount/tree-remove.h"
@@ -25,6 +27,30 @@ static int clone_tree(int directory_fd, const char *path, bool recursive)
 	int fd = open_tree(directory_fd, path, flags);
 
 	return fd < 0 ? -errno : fd;
+}
+
+/*
+ * What is mounted in the tree may be of a kind that cannot be mapped; the tree itself must be. Told
+ * here, as only now the file systems are known.
+ */
+static int map_tree(const struct mount_sources *sources)
+{
+	int r;
+
+	if (sources->map_fd < 0)
+		return 0;
+	if (detached_map(sources->tree_fd, sources->map_fd, /* recursive= */ true) == 0)
+		return 0;
+	r = detached_map(sources->tree_fd, sources->map_fd, /* recursive= */ false);
+	if (r == 0) {
+		warn(0,
+		     "Something mounted in the tree cannot be mapped to the payload's ids, leaving the owners of what is there to 'nobody'");
+		return 0;
+	}
+	(void)fail(r, "Cannot map the owners of the tree to the payload's ids");
+	if (r == -EINVAL)
+		hint("Its file system has no mapped mounts: --private-users-ownership=chown changes the owners on disk instead");
+	return r;
 }
 
 static void remove_temporaries(void *argument)
@@ -70,6 +96,9 @@ static int open_source(struct mount_sources *sources, const struct mount_operati
 		return -EBADF;
 	if (operation->place == SOURCE_EMPTY) {
 		TRY(mount_sources_make_temporary(sources, undo, &path));
+		if (sources->root_id != 0 && chown(path, sources->root_id, sources->root_id) < 0)
+			return fail(-errno, "Cannot give the directory '%s' to the payload's root",
+				    path);
 		return clone_tree(AT_FDCWD, path, false);
 	}
 	if (operation->place != SOURCE_HOST)
@@ -92,6 +121,7 @@ int mount_sources_open(struct arena *arena, const struct mount_plan *plan, int d
 	ret->tree_fd = clone_tree(directory_fd, "", true);
 	if (ret->tree_fd < 0)
 		return fail(ret->tree_fd, "Cannot take a private view of the tree");
+	TRY(map_tree(ret));
 	for (size_t i = 0; i < plan->count; i++) {
 		ret->fds[i] = open_source(ret, &plan->items[i], undo);
 		if (ret->fds[i] < 0 && ret->fds[i] != -EBADF)

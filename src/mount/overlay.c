@@ -187,7 +187,7 @@ static int open_layer(struct mount_sources *sources, const struct mount_operatio
 {
 	struct mount_layer layer = operation->layers[overlay->count];
 	bool is_top = overlay->count == operation->layer_count - 1;
-	int *fd = &overlay->fds[overlay->count];
+	int *fd = &overlay->fds[overlay->count], r;
 
 	*fd = -EBADF;
 	if (layer.place == SOURCE_EMPTY) {
@@ -204,6 +204,13 @@ static int open_layer(struct mount_sources *sources, const struct mount_operatio
 		*fd = clone_layer(&layer);
 		TRY(*fd);
 	}
+	/* Before they are stacked: an overlay itself cannot be mapped. */
+	r = *fd >= 0 && sources->map_fd >= 0
+		    ? detached_map(*fd, sources->map_fd, /* recursive= */ false)
+		    : 0;
+	if (r < 0)
+		return fail(r, "Cannot map the owners of the layer '%s' to the payload's ids",
+			    layer_name(&layer));
 	overlay->count++;
 	return 0;
 }
@@ -237,6 +244,7 @@ void overlay_close(struct overlay_sources *overlay)
 /* Where layers are attached while the kernel takes them: it refuses what is mounted nowhere. */
 struct scaffold {
 	int fd, top_fd, work_fd;
+	bool is_attached;
 	char lowers[256]; /* "1:0", the upper first, as the kernel wants it */
 	size_t lower_count;
 	int linked_fds[LAYERS_MAX]; /* 0 for those that are attached */
@@ -250,6 +258,7 @@ static int make_scaffold(struct scaffold *scaffold)
 	/* Any directory of the host's will do; it goes away with the host's root. */
 	if (move_mount(scaffold->fd, "", AT_FDCWD, "/sys", MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		return -errno;
+	scaffold->is_attached = true;
 	return fchdir(scaffold->fd) < 0 ? -errno : 0;
 }
 
@@ -258,6 +267,9 @@ static void scaffold_done(struct scaffold *scaffold)
 	for (size_t i = 0; i < scaffold->lower_count; i++)
 		if (scaffold->linked_fds[i] > 0)
 			(void)close(scaffold->linked_fds[i]);
+	/* The overlay has views of its own. Whatever else stands in this place is below. */
+	if (scaffold->is_attached)
+		(void)umount2("/sys", MNT_DETACH);
 	scope_close(&scaffold->fd);
 	scope_close(&scaffold->top_fd);
 	scope_close(&scaffold->work_fd);

@@ -17,6 +17,8 @@
 #include "base/log.h"
 
 enum handshake_step {
+	HANDSHAKE_MAPPED,   /* parent: your ids are mapped; only where we may not choose them */
+	HANDSHAKE_BORN,     /* container: the payload's process exists; only with ids of its own */
 	HANDSHAKE_PLACED,   /* parent: links, scope, registration and cgroup are in place */
 	HANDSHAKE_ROOTED,   /* container: the new root is entered, the host's out of reach */
 	HANDSHAKE_GO,       /* parent: your console and sockets are mine; run when confined */
@@ -26,11 +28,12 @@ enum handshake_step {
 	_HANDSHAKE_STEP_COUNT,
 };
 
-/* Descriptors that travel with ROOTED, by index; -EBADF where there is none. */
+/* Descriptors that travel with BORN and ROOTED, by index; -EBADF where there is none. */
 enum handshake_passenger {
 	PASSENGER_CONSOLE, /* pty master */
 	PASSENGER_NOTIFY,  /* datagram socket bound at /run/host/notify */
 	PASSENGER_KMSG,    /* both ends of the FIFO at /proc/kmsg */
+	PASSENGER_PIDFD,   /* with BORN: the payload's process */
 	_PASSENGER_COUNT,
 };
 

@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/numbers.h"
 #include "base/scope.h"
@@ -67,11 +68,30 @@ static void kill_payload(void *argument)
 
 /* --- Born --- */
 
+/*
+ * With ids of its own the payload comes second, out of a process that assembles the tree: as root
+ * among the host's ids, otherwise in a namespace where we may.
+ */
+static uint64_t first_clone_flags(const struct plan *plan)
+{
+	switch (plan->ids.writer) {
+	case IDS_WRITER_NONE:
+		return plan->clone_flags;
+	case IDS_WRITER_SELF:
+		return CLONE_NEWNS;
+	case IDS_WRITER_PROGRAMS:
+	case IDS_WRITER_SINGLE:
+	case IDS_WRITER_MANAGER:
+	default:
+		return CLONE_NEWNS | CLONE_NEWUSER;
+	}
+}
+
 /* CLONE_INTO_CGROUP needs no migration; a kernel may refuse it where moving is still possible. */
 static pid_t clone_payload(struct machine *machine, bool into_cgroup)
 {
 	struct clone_args arguments = {
-		.flags = machine->plan->clone_flags | CLONE_PIDFD |
+		.flags = first_clone_flags(machine->plan) | CLONE_PIDFD |
 			 (into_cgroup ? CLONE_INTO_CGROUP : 0),
 		.pidfd = (uint64_t)(uintptr_t)&machine->pidfd,
 		.exit_signal = SIGCHLD,
@@ -91,57 +111,6 @@ static int explain_clone_failure(int r)
 		hint("A limit of /proc/sys/user/max_*_namespaces is reached");
 	return r;
 }
-
-static int bear(struct machine *machine, struct handshake *container)
-{
-	struct payload_request request = {
-		.plan = machine->plan,
-		.sources = &machine->sources,
-		.arena = machine->arena,
-		.locks = machine->locks,
-		.supervisor_fd = machine->handshake.fd,
-		.handshake = *container,
-		.has_cgroup = machine->has_cgroup,
-	};
-	bool must_move = false;
-	int r;
-
-	machine->guard_fd = -EBADF;
-	machine->pid = clone_payload(machine, machine->has_cgroup);
-	if (machine->pid < 0 && machine->has_cgroup) {
-		machine->pid = clone_payload(machine, /* into_cgroup= */ false);
-		must_move = true;
-	}
-	if (machine->pid < 0)
-		return explain_clone_failure(machine->pid);
-	if (machine->pid == 0)
-		payload_run(&request);
-	undo_push(machine->undo, guard_stop, machine, "guard");
-	undo_push(machine->undo, kill_payload, machine, "payload");
-	if (guard_is_needed(machine->plan))
-		TRY(guard_start(machine));
-	if (!(machine->plan->clone_flags & CLONE_NEWPID) && !machine->has_cgroup)
-		warn(0, "Without a cgroup of its own the machine's processes are only known by the "
-			"first one, leaving the others to themselves at its end");
-	r = must_move ? cgroup_move(&machine->cgroup, machine->pid) : 0;
-	return r < 0 ? fail(r, "Cannot move the payload into its cgroup") : 0;
-}
-
-/* --- Root --- */
-
-/* Its console, its notification socket and its /proc/kmsg are ours to hold now. */
-static int take_passengers(struct machine *machine, const int passengers[_PASSENGER_COUNT])
-{
-	machine->notify_fd = passengers[PASSENGER_NOTIFY];
-	undo_push(machine->undo, close_fd, &machine->notify_fd, "notification socket");
-	machine->kmsg_fd = passengers[PASSENGER_KMSG];
-	undo_push(machine->undo, close_fd, &machine->kmsg_fd, "kernel log FIFO");
-	undo_push(machine->undo, console_stop, &machine->console, "console");
-	return console_start(&machine->console, &machine->plan->console,
-			     passengers[PASSENGER_CONSOLE]);
-}
-
-/* --- The story --- */
 
 /*
  * The container is gone. Its last words may still wait for us, as we noticed while we spoke
@@ -174,6 +143,81 @@ static int explain_silence(struct machine *machine, int r)
 		hint("Unless somebody killed it, memory was short: see the kernel log");
 	return -EIO;
 }
+
+/* The process that assembled the tree is gone; the payload's is ours now. */
+static int adopt_payload(struct machine *machine)
+{
+	int passengers[_PASSENGER_COUNT], r;
+	siginfo_t info;
+
+	r = handshake_hear(&machine->handshake, HANDSHAKE_BORN, passengers);
+	if (r < 0)
+		return explain_silence(machine, r);
+	while (waitid(P_PIDFD, (id_t)machine->pidfd, &info, WEXITED) < 0 && errno == EINTR)
+		;
+	(void)close(machine->pidfd);
+	machine->pidfd = passengers[PASSENGER_PIDFD];
+	machine->pid = fd_pid(machine->pidfd);
+	if (machine->pid < 0)
+		return fail(machine->pid, "Cannot find the payload's process");
+	return 0;
+}
+
+static int bear(struct machine *machine, struct handshake *container)
+{
+	struct payload_request request = {
+		.plan = machine->plan,
+		.sources = &machine->sources,
+		.arena = machine->arena,
+		.locks = machine->locks,
+		.supervisor_fd = machine->handshake.fd,
+		.handshake = *container,
+		.ids_fd = machine->ids_fd,
+		.has_cgroup = machine->has_cgroup,
+	};
+	bool must_move = false;
+	int r;
+
+	machine->guard_fd = -EBADF;
+	machine->pid = clone_payload(machine, machine->has_cgroup);
+	if (machine->pid < 0 && machine->has_cgroup) {
+		machine->pid = clone_payload(machine, /* into_cgroup= */ false);
+		must_move = true;
+	}
+	if (machine->pid < 0)
+		return explain_clone_failure(machine->pid);
+	if (machine->pid == 0)
+		payload_run(&request);
+	undo_push(machine->undo, guard_stop, machine, "guard");
+	undo_push(machine->undo, kill_payload, machine, "payload");
+	scope_close(&container->fd);
+	container->fd = -EBADF;
+	if (machine->plan->ids.writer != IDS_WRITER_NONE)
+		TRY(adopt_payload(machine));
+	if (guard_is_needed(machine->plan))
+		TRY(guard_start(machine));
+	if (!(machine->plan->clone_flags & CLONE_NEWPID) && !machine->has_cgroup)
+		warn(0, "Without a cgroup of its own the machine's processes are only known by the "
+			"first one, leaving the others to themselves at its end");
+	r = must_move ? cgroup_move(&machine->cgroup, machine->pid) : 0;
+	return r < 0 ? fail(r, "Cannot move the payload into its cgroup") : 0;
+}
+
+/* --- Root --- */
+
+/* Its console, its notification socket and its /proc/kmsg are ours to hold now. */
+static int take_passengers(struct machine *machine, const int passengers[_PASSENGER_COUNT])
+{
+	machine->notify_fd = passengers[PASSENGER_NOTIFY];
+	undo_push(machine->undo, close_fd, &machine->notify_fd, "notification socket");
+	machine->kmsg_fd = passengers[PASSENGER_KMSG];
+	undo_push(machine->undo, close_fd, &machine->kmsg_fd, "kernel log FIFO");
+	undo_push(machine->undo, console_stop, &machine->console, "console");
+	return console_start(&machine->console, &machine->plan->console,
+			     passengers[PASSENGER_CONSOLE]);
+}
+
+/* --- The story --- */
 
 static int accompany(struct machine *machine)
 {

@@ -24,6 +24,7 @@ struct machine {
 	struct exchange exchange;
 	struct mount_sources sources;
 	struct journal_remote journal_remote;
+	int ids_fd; /* the payload's user namespace, -EBADF: none, or made by the payload's side */
 	struct cgroup cgroup;
 	bool has_cgroup;
 	pid_t pid;

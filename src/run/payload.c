@@ -35,6 +35,7 @@
 #include "run/environment.h"
 #include "run/init.h"
 #include "run/notify.h"
+#include "run/payload-ids.h"
 #include "run/program.h"
 
 /* What the container's side has in hand while it becomes the payload. */
@@ -58,9 +59,15 @@ static void give_up(struct payload *payload)
 
 /* --- Born --- */
 
+static bool has_own_ids(const struct payload *payload)
+{
+	return payload->plan->ids.writer != IDS_WRITER_NONE;
+}
+
 /*
- * User namespace: the host's. Mount, pid, uts, ipc (and network, if private): our own, with the
- * host's mounts still in it. Cgroup namespace: the host's. Must: die with the supervisor. Must not
+ * User namespace: the host's, or one where somebody else is about to map our ids. Mount, pid, uts,
+ * ipc (and network, if private): our own, with the host's mounts still in it; with ids of its own
+ * only the mount namespace. Cgroup namespace: the host's. Must: die with the supervisor. Must not
  * yet: touch anything of the tree.
  */
 static int be_born(struct payload *payload)
@@ -89,9 +96,9 @@ static int be_born(struct payload *payload)
 	(void)umask(0);
 	/*
 	 * Until the exec we are the host's program inside the payload's namespaces: nobody there
-	 * may look into us.
+	 * may look into us. Whoever maps our ids must first.
 	 */
-	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+	if (payload->plan->ids.writer <= IDS_WRITER_SELF && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return fail(-errno, "Cannot make the payload's set-up unobservable");
 	return 0;
 }
@@ -133,13 +140,33 @@ static int open_console(struct payload *payload, int *ret_master_fd)
 	return 0;
 }
 
+static int apply_limits(const struct plan *plan);
+
 /*
- * Must: leave nothing of the host's file system in reach. Must not: follow any path of the tree but
- * through base/path, nor run anything from it.
+ * With ids of its own the payload's process is made in between, once all is mounted that shall be
+ * locked; from there on we are in its namespaces. Limits that only the host's root may raise come
+ * before. Must not: follow any path of the tree but through base/path, nor run anything from it.
+ */
+static int assemble(struct payload *payload)
+{
+	if (has_own_ids(payload))
+		TRY(payload_ids_assume(payload->request));
+	TRY(mount_assemble(&payload->site,
+			   has_own_ids(payload) ? MOUNT_PLACE_ASIDE : MOUNT_PLACE_ROOT));
+	if (has_own_ids(payload)) {
+		TRY(apply_limits(payload->plan));
+		TRY(payload_ids_cross(payload->request, payload->site.root_fd));
+		TRY(mount_move_in(&payload->site));
+	}
+	return mount_finish(&payload->site);
+}
+
+/*
+ * Every namespace but the cgroup's is the payload's. Must: leave nothing of the host's file system
+ * in reach.
  */
 static int take_root(struct payload *payload, int passengers[_PASSENGER_COUNT])
 {
-	TRY(mount_apply(&payload->site));
 	passengers[PASSENGER_KMSG] = payload->site.kmsg_fd;
 	passengers[PASSENGER_NOTIFY] = notify_listen(payload->site.run_host_fd);
 	if (passengers[PASSENGER_NOTIFY] < 0)
@@ -336,7 +363,8 @@ static int confine(struct payload *payload)
 	correct_listen_pid(payload);
 	environment_add_user(payload->request->arena, &payload->environment, &payload->user);
 	TRY(connect_streams(payload));
-	TRY(apply_limits(plan));
+	if (!has_own_ids(payload))
+		TRY(apply_limits(plan));
 	TRY(keep_only_passed_fds(payload));
 	(void)umask(0022);
 	if (plan->config->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
@@ -469,14 +497,15 @@ void payload_run(struct payload_request *request)
 				.sources = request->sources,
 				.run_host = &request->plan->run_host,
 				.host_files = &request->plan->host_files,
+				.root_id = request->sources->root_id,
 			},
 		.environment = request->plan->environment,
 		.console_fd = -EBADF,
 		.label_fd = -EBADF,
 	};
-	int passengers[_PASSENGER_COUNT] = {-EBADF, -EBADF, -EBADF};
+	int passengers[_PASSENGER_COUNT] = {-EBADF, -EBADF, -EBADF, -EBADF};
 
-	if (be_born(&payload) < 0 || take_root(&payload, passengers) < 0)
+	if (be_born(&payload) < 0 || assemble(&payload) < 0 || take_root(&payload, passengers) < 0)
 		give_up(&payload);
 
 	/* No sentence: what fails here is the way by which it would go. */

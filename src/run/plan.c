@@ -66,11 +66,12 @@ static void plan_identity(const struct config *config, const struct facts *facts
 }
 
 static int plan_capabilities(const struct config *config, const struct facts *facts,
-			     struct capability_plan *ret)
+			     const struct ids *ids, struct capability_plan *ret)
 {
 	uint64_t wanted = confine_capabilities(config);
-	uint64_t missing =
-		config->capabilities_added & wanted & CAPABILITIES_ALL & ~facts->capabilities;
+	/* Root of a user namespace has all of them, there. */
+	uint64_t held = ids->writer == IDS_WRITER_NONE ? facts->capabilities : CAPABILITIES_ALL;
+	uint64_t missing = config->capabilities_added & wanted & CAPABILITIES_ALL & ~held;
 
 	/* Asking for all means all there are. */
 	for (unsigned int number = 0;
@@ -79,7 +80,7 @@ static int plan_capabilities(const struct config *config, const struct facts *fa
 		if (missing & (UINT64_C(1) << number))
 			warn(0, "%s is not among nspawn's own capabilities, starting without it",
 			     capability_name(number));
-	ret->bounding = wanted & facts->capabilities;
+	ret->bounding = wanted & held;
 	ret->ambient = config->capabilities_ambient;
 	for (unsigned int number = 0; number < 64; number++)
 		if (ret->ambient & ~ret->bounding & (UINT64_C(1) << number)) {
@@ -199,7 +200,7 @@ int plan_make(struct arena *arena, const struct config *config, const struct fac
 	plan_stop(config, ret);
 	environment_plan(arena, ret, &ret->environment);
 	/* What can be refused comes last, so that the rest of a refused plan can still be shown. */
-	r = plan_capabilities(config, facts, &ret->capabilities);
+	r = plan_capabilities(config, facts, &ret->ids, &ret->capabilities);
 	TRY(journal);
 	TRY(r);
 	TRY(labels_plan(config, &facts->labels, &ret->labels));

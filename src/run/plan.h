@@ -13,6 +13,7 @@
 #include "confine/capabilities.h"
 #include "confine/labels.h"
 #include "confine/limits.h"
+#include "ids/ids.h"
 #include "mount/host-files.h"
 #include "mount/mount-plan.h"
 #include "mount/run-host.h"
@@ -22,7 +23,8 @@
 struct plan {
 	const struct config *config;
 	const struct facts *facts;
-	uint64_t clone_flags;
+	struct ids ids;
+	uint64_t clone_flags; /* of the payload, but for its user namespace */
 	const char *machine, *hostname;
 	char machine_uuid[37]; /* dashed */
 	char boot_id[37];

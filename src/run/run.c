@@ -25,6 +25,7 @@
 #include "host/host.h"
 #include "host/locks.h"
 #include "mount/credentials.h"
+#include "mount/detached.h"
 #include "mount/ephemeral.h"
 #include "run/cleanup.h"
 #include "run/dry-run.h"
@@ -86,6 +87,7 @@ static int make_cgroup(struct machine *machine, struct cgroup_place *place, stru
 	 */
 	const struct cgroup_request request = {
 		.machine = machine->plan->machine,
+		.owner = machine->plan->ids.shift,
 		.keep_unit = config->keep_unit,
 		.move_supervisor = config->start == START_BOOT,
 		.name_is_locked = true,
@@ -110,10 +112,10 @@ static int make_cgroup(struct machine *machine, struct cgroup_place *place, stru
 static int hand_over(struct run *run, struct machine *machine)
 {
 	const struct plan *plan = machine->plan;
-	int fd;
+	int fd, r;
 
 	if (run->credentials.count > 0) {
-		fd = credentials_mount(&run->credentials);
+		fd = credentials_mount(&run->credentials, plan->ids.shift);
 		TRY(fd);
 		mount_sources_hand(&machine->sources, &plan->mounts, CREDENTIALS_DIRECTORY_INSIDE,
 				   fd);
@@ -121,7 +123,37 @@ static int hand_over(struct run *run, struct machine *machine)
 	if (plan->journal.how == JOURNAL_LEAVE)
 		return 0;
 	TRY(journal_prepare(&plan->journal, run->directory_fd, run->config.read_only, &fd));
+	r = fd >= 0 && machine->ids_fd >= 0 ? detached_map(fd, machine->ids_fd, false) : 0;
+	if (r < 0)
+		warn(r,
+		     "Cannot map the owners of the machine's journal on the host, leaving it unwritable for the machine");
 	mount_sources_hand(&machine->sources, &plan->mounts, plan->journal.directory, fd);
+	return 0;
+}
+
+static void close_ids(void *argument)
+{
+	struct machine *machine = argument;
+
+	scope_close(&machine->ids_fd);
+	machine->ids_fd = -EBADF;
+}
+
+/* As root the payload's user namespace is there before it, so that mounts can be mapped by it. */
+static int open_ids(struct machine *machine)
+{
+	const struct ids *ids = &machine->plan->ids;
+
+	machine->sources.map_fd = -EBADF;
+	if (ids->writer != IDS_WRITER_SELF)
+		return 0;
+	machine->ids_fd = id_maps_open_namespace(&ids->maps);
+	if (machine->ids_fd < 0)
+		return fail(machine->ids_fd, "Cannot make a user namespace for the payload");
+	undo_push(machine->undo, close_ids, machine, "user namespace");
+	machine->sources.root_id = ids->shift;
+	if (ids->ownership == IDS_OWNERSHIP_MAP)
+		machine->sources.map_fd = machine->ids_fd;
 	return 0;
 }
 
@@ -140,6 +172,7 @@ static int boot(struct run *run, int signal_fd, struct ending *ret)
 		.notify_fd = -EBADF,
 		.kmsg_fd = -EBADF,
 		.handshake = {.fd = -EBADF},
+		.ids_fd = -EBADF,
 	};
 	auto_undo struct undo undo = {0};
 
@@ -147,9 +180,11 @@ static int boot(struct run *run, int signal_fd, struct ending *ret)
 	TRY(make_cgroup(&machine, &place, arena));
 	machine.exchange = plan->exchange;
 	if (plan->has_exchange)
-		(void)exchange_make(&machine.exchange, &undo); /* it warned; we can do without */
+		(void)exchange_make(&machine.exchange, plan->ids.shift,
+				    &undo); /* it warned; we can do without */
 	TRY(journal_remote_start(arena, &run->config, plan->machine, &machine.journal_remote,
 				 &undo));
+	TRY(open_ids(&machine));
 	TRY(mount_sources_open(arena, &plan->mounts, run->directory_fd, &machine.sources, &undo));
 	TRY(hand_over(run, &machine));
 	TRY(launch(&machine));

@@ -137,11 +137,11 @@ static void test_root(void)
 	config.start = START_BOOT;
 	plan = plan_of(&config, false);
 	CHECK(plan.items[1].kind == OPERATION_BASE);
-	CHECK(plan.items[plan.count - 1].kind == OPERATION_OS_CHECK);
-	CHECK_TEXT(plan.items[plan.count - 1].source, OS_CHECK_WANTS_RELEASE);
+	CHECK(plan.items[plan.early_count - 1].kind == OPERATION_OS_CHECK);
+	CHECK_TEXT(plan.items[plan.early_count - 1].source, OS_CHECK_WANTS_RELEASE);
 	config.no_os_check = true;
 	plan = plan_of(&config, false);
-	CHECK(plan.items[plan.count - 1].kind != OPERATION_OS_CHECK);
+	CHECK(plan.items[plan.early_count - 1].kind != OPERATION_OS_CHECK);
 	arena_done(&config.arena);
 }
 
@@ -254,6 +254,40 @@ static void test_context(void)
 	arena_done(&config.arena);
 }
 
+static bool is_early(const struct mount_plan *plan, const char *target)
+{
+	return find(plan, target, 0) >= 0 && (size_t)find(plan, target, 0) < plan->early_count;
+}
+
+/* What shows namespaces of the payload comes last, with what the user puts over that. */
+static void test_late(void)
+{
+	struct config config = {0};
+	struct mount_plan plan;
+
+	config_defaults(&config);
+	request(&config,
+		(struct mount_request){.kind = MOUNT_INACCESSIBLE, .destination = "/proc/version"});
+	request(&config, (struct mount_request){
+				 .kind = MOUNT_BIND, .destination = "/dev/x", .source = "/x"});
+	request(&config, (struct mount_request){
+				 .kind = MOUNT_BIND, .destination = "/process", .source = "/x"});
+	plan = plan_of(&config, false);
+	CHECK(is_early(&plan, "/sys") && is_early(&plan, "/dev") && is_early(&plan, "/run/host"));
+	CHECK(is_early(&plan, "/dev/x") && is_early(&plan, "/process"));
+	CHECK(!is_early(&plan, "/proc") && !is_early(&plan, "/proc/version"));
+	CHECK(!is_early(&plan, "/dev/pts") && !is_early(&plan, "/dev/mqueue"));
+	CHECK(find(&plan, "/proc", 0) < find(&plan, "/proc/version", 0));
+	plan = plan_of(&config, true);
+	CHECK(!is_early(&plan, "/sys") && !is_early(&plan, "/sys/class"));
+	request(&config,
+		(struct mount_request){.kind = MOUNT_BIND, .destination = "/dev", .source = "/x"});
+	plan = plan_of(&config, false);
+	CHECK(is_early(&plan, "/dev") && !is_early(&plan, "/dev/x"));
+	CHECK(find(&plan, "/dev", (size_t)find(&plan, "/dev", 0) + 1) < find(&plan, "/dev/x", 0));
+	arena_done(&config.arena);
+}
+
 int main(void)
 {
 	struct config config = {0};
@@ -267,6 +301,7 @@ int main(void)
 	test_volatile();
 	test_overlays();
 	test_context();
+	test_late();
 	arena_done(&config.arena);
 	return check_result();
 }

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Looks ids up in maps, and writes maps for the kernel.
+ * Zone: any.
+ */
+#include "ids/id-map.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/scope.h"
+
+/* "4294967295 4294967295 4294967295\n" */
+#define LINE_MAX_BYTES 34
+
+static uint32_t look_up(uint32_t id, uint32_t first, uint32_t count, uint32_t other)
+{
+	return id >= first && id - first < count ? other + (id - first) : UINT32_MAX;
+}
+
+uint32_t id_map_to_outside(const struct id_map *map, uint32_t inside)
+{
+	uint32_t found = UINT32_MAX;
+
+	for (size_t i = 0; i < map->count && found == UINT32_MAX; i++)
+		found = look_up(inside, map->items[i].inside, map->items[i].count,
+				map->items[i].outside);
+	return found;
+}
+
+uint32_t id_map_to_inside(const struct id_map *map, uint32_t outside)
+{
+	uint32_t found = UINT32_MAX;
+
+	for (size_t i = 0; i < map->count && found == UINT32_MAX; i++)
+		found = look_up(outside, map->items[i].outside, map->items[i].count,
+				map->items[i].inside);
+	return found;
+}
+
+/* The whole map in one write(2), as the kernel wants it; it takes less than a page. */
+static int write_map(pid_t pid, const char *file, const struct id_map *map)
+{
+	char path[48], text[4096];
+	size_t used = 0;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/%s", pid, file);
+	for (size_t i = 0; i < map->count; i++) {
+		if (sizeof(text) - used <= LINE_MAX_BYTES)
+			return -E2BIG;
+		used += (size_t)snprintf(text + used, sizeof(text) - used, "%u %u %u\n",
+					 map->items[i].inside, map->items[i].outside,
+					 map->items[i].count);
+	}
+	return file_write(AT_FDCWD, path, text);
+}
+
+int id_maps_write(pid_t pid, const struct id_maps *maps)
+{
+	TRY(write_map(pid, "uid_map", &maps->users));
+	return write_map(pid, "gid_map", &maps->groups);
+}
+
+static int open_namespace_of(pid_t pid)
+{
+	char path[48];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/ns/user", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Lives until it is killed, or until who made it is gone. */
+static void hold_namespace(void) __attribute__((noreturn));
+
+static void hold_namespace(void)
+{
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	for (;;)
+		(void)pause();
+}
+
+int id_maps_open_namespace(const struct id_maps *maps)
+{
+	int pidfd = -EBADF, fd, r;
+	struct clone_args arguments = {
+		.flags = CLONE_NEWUSER | CLONE_PIDFD,
+		.pidfd = (uint64_t)(uintptr_t)&pidfd,
+		.exit_signal = SIGCHLD,
+	};
+	long pid = syscall(SYS_clone3, &arguments, sizeof(arguments));
+	siginfo_t info;
+
+	if (pid < 0)
+		return -errno;
+	if (pid == 0)
+		hold_namespace();
+	r = id_maps_write((pid_t)pid, maps);
+	fd = r < 0 ? r : open_namespace_of((pid_t)pid);
+	(void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+	while (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED) < 0 && errno == EINTR)
+		;
+	(void)close(pidfd);
+	return fd;
+}
