@@ -142,8 +142,6 @@ static const char *words_of(enum setting setting)
 	/* 'all' is no capability, and taking all away is no use. */
 	const char *text = setting == SETTING_CAPABILITY ? "all" : "";
 
-	if (row->parse == set_off_only)
-		return "no"; /* the others are known, and refused */
 	if (setting == SETTING_KILL_SIGNAL)
 		return signal_words();
 	if (setting == SETTING_SYSTEM_CALL_FILTER)

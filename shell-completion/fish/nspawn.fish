@@ -33,12 +33,12 @@ function __nspawn_read --no-scope-shadowing
                 set value (string replace -r '^[^=]*=' '' -- $word)
                 set word (string replace -r '=.*' '' -- $word)
             case '--*'
-                if contains -- $word --settings --directory --ephemeral-dir --pivot-root --chdir --setenv --uid --kill-signal --notify-ready --suppress-sync --machine --hostname --uuid --slice --property --register --capability --drop-capability --ambient-capability --no-new-privileges --system-call-filter --restrict-address-families --selinux-context --selinux-apifs-context --apparmor-profile --rlimit --oom-score-adjust --cpu-affinity --personality --resolv-conf --timezone --link-journal --forward-journal --forward-journal-max-use --forward-journal-keep-free --forward-journal-max-file-size --forward-journal-max-files --bind --bind-ro --inaccessible --tmpfs --overlay --overlay-ro --console --background --set-credential --load-credential
+                if contains -- $word --settings --directory --ephemeral-dir --pivot-root --chdir --setenv --uid --kill-signal --notify-ready --suppress-sync --machine --hostname --uuid --slice --property --register --private-users-ownership --private-users-delegate --capability --drop-capability --ambient-capability --no-new-privileges --system-call-filter --restrict-address-families --selinux-context --selinux-apifs-context --apparmor-profile --rlimit --oom-score-adjust --cpu-affinity --personality --resolv-conf --timezone --link-journal --forward-journal --forward-journal-max-use --forward-journal-keep-free --forward-journal-max-file-size --forward-journal-max-files --bind --bind-ro --inaccessible --tmpfs --overlay --overlay-ro --console --background --set-credential --load-credential
                     set value $words[1]
                     set -e words[1]
                 end
             case '-?*'
-                set -l letters (string match -r '^-([hqxabjP]*)(?:([DEuMSZL])(.*))?$' -- $word)
+                set -l letters (string match -r '^-([hqxabUjP]*)(?:([DEuMSZL])(.*))?$' -- $word)
                 string match -q '*b*' -- "$letters[2]"; and set nspawn_boots yes
                 set word -$letters[3]
                 set value $letters[4]
@@ -235,7 +235,11 @@ complete -c $program -n __nspawn_in_options -s S -l slice -x -d 'Slice of the sc
 complete -c $program -n __nspawn_in_options -l property -x -d 'Property of the scope unit, where there is a manager'
 complete -c $program -n __nspawn_in_options -l register -x -a 'no yes auto' -d 'Register with the machine manager, where there is one: no, yes, auto'
 complete -c $program -n __nspawn_in_options -l keep-unit -d 'Stay in the unit that nspawn runs in'
-complete -c $program -n __nspawn_in_options -l private-users -f -a 'no' -d 'Run in a user namespace: no'
+complete -c $program -n __nspawn_in_options -l private-users -f -a 'no yes pick identity managed' -d 'Run in a user namespace: no, yes, pick, identity, managed,
+or the first id of the host and a number of ids, FIRST[:COUNT]'
+complete -c $program -n __nspawn_in_options -s U -d 'The same as --private-users=pick where the kernel has user namespaces'
+complete -c $program -n __nspawn_in_options -l private-users-ownership -x -a 'off chown map foreign auto' -d 'How the tree\'s owners follow: off, chown, map, foreign, auto'
+complete -c $program -n __nspawn_in_options -l private-users-delegate -x -d 'Further ranges of 65536 ids for containers inside'
 complete -c $program -n __nspawn_in_options -l private-network -d 'Give the container a network of its own, with nothing but lo'
 complete -c $program -n __nspawn_in_options -l capability -x -a '(__nspawn_commas all CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_FSETID CAP_KILL CAP_SETGID CAP_SETUID CAP_SETPCAP CAP_LINUX_IMMUTABLE CAP_NET_BIND_SERVICE CAP_NET_BROADCAST CAP_NET_ADMIN CAP_NET_RAW CAP_IPC_LOCK CAP_IPC_OWNER CAP_SYS_MODULE CAP_SYS_RAWIO CAP_SYS_CHROOT CAP_SYS_PTRACE CAP_SYS_PACCT CAP_SYS_ADMIN CAP_SYS_BOOT CAP_SYS_NICE CAP_SYS_RESOURCE CAP_SYS_TIME CAP_SYS_TTY_CONFIG CAP_MKNOD CAP_LEASE CAP_AUDIT_WRITE CAP_AUDIT_CONTROL CAP_SETFCAP CAP_MAC_OVERRIDE CAP_MAC_ADMIN CAP_SYSLOG CAP_WAKE_ALARM CAP_BLOCK_SUSPEND CAP_AUDIT_READ CAP_PERFMON CAP_BPF CAP_CHECKPOINT_RESTORE)' -d 'Keep more capabilities than the default, or \'all\''
 complete -c $program -n __nspawn_in_options -l drop-capability -x -a '(__nspawn_commas CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_FSETID CAP_KILL CAP_SETGID CAP_SETUID CAP_SETPCAP CAP_LINUX_IMMUTABLE CAP_NET_BIND_SERVICE CAP_NET_BROADCAST CAP_NET_ADMIN CAP_NET_RAW CAP_IPC_LOCK CAP_IPC_OWNER CAP_SYS_MODULE CAP_SYS_RAWIO CAP_SYS_CHROOT CAP_SYS_PTRACE CAP_SYS_PACCT CAP_SYS_ADMIN CAP_SYS_BOOT CAP_SYS_NICE CAP_SYS_RESOURCE CAP_SYS_TIME CAP_SYS_TTY_CONFIG CAP_MKNOD CAP_LEASE CAP_AUDIT_WRITE CAP_AUDIT_CONTROL CAP_SETFCAP CAP_MAC_OVERRIDE CAP_MAC_ADMIN CAP_SYSLOG CAP_WAKE_ALARM CAP_BLOCK_SUSPEND CAP_AUDIT_READ CAP_PERFMON CAP_BPF CAP_CHECKPOINT_RESTORE)' -d 'Drop capabilities'

@@ -94,6 +94,69 @@ static bool init_shares_host_name(const struct config *config)
 	return config->start != START_COMMAND && config->share_uts;
 }
 
+static bool has_user_namespace(const struct config *config)
+{
+	return config->private_users > PRIVATE_USERS_NO;
+}
+
+static bool is_managed_on_host_network(const struct config *config)
+{
+	return config->private_users == PRIVATE_USERS_MANAGED && !config->private_network;
+}
+
+static bool delegates_without_manager(const struct config *config)
+{
+	return config->private_users_delegate && config->private_users != PRIVATE_USERS_MANAGED;
+}
+
+static bool owns(const struct config *config, enum users_ownership ownership)
+{
+	return has_user_namespace(config) && config->private_users_ownership == ownership;
+}
+
+/* 'read_only' is also what --volatile= implies. */
+static bool chowns_read_only(const struct config *config)
+{
+	return owns(config, OWNERSHIP_CHOWN) && config->read_only;
+}
+
+/* New owners are told by the upper half of an id, old ones by the lower: see the manual. */
+static bool chowns_odd_range(const struct config *config)
+{
+	return owns(config, OWNERSHIP_CHOWN) && config->private_users == PRIVATE_USERS_RANGE &&
+	       (config->private_users_base % USERS_RANGE ||
+		config->private_users_count != USERS_RANGE);
+}
+
+static bool mounts_root(const struct config *config)
+{
+	for (size_t i = 0; i < config->mounts.count; i++)
+		if (strcmp(config->mounts.items[i].destination, "/") == 0)
+			return true;
+	return false;
+}
+
+static bool follows_mounted_root(const struct config *config)
+{
+	bool asks_tree = config->private_users == PRIVATE_USERS_YES ||
+			 config->private_users == PRIVATE_USERS_PICK ||
+			 config->private_users == PRIVATE_USERS_MANAGED;
+
+	return has_user_namespace(config) && mounts_root(config) &&
+	       (asks_tree || !owns(config, OWNERSHIP_OFF));
+}
+
+static bool writes_api_vfs_of_host(const struct config *config)
+{
+	return has_user_namespace(config) && config->api_vfs == API_VFS_WRITABLE;
+}
+
+static bool writes_network_of_host(const struct config *config)
+{
+	return has_user_namespace(config) && config->api_vfs == API_VFS_NETWORK &&
+	       !config->private_network;
+}
+
 static const struct {
 	bool (*holds)(const struct config *config);
 	const char *complaint;
@@ -109,6 +172,25 @@ static const struct {
 	 "An init must be PID 1: leave out '--share-system' and $SYSTEMD_NSPAWN_SHARE_NS_PID"},
 	{init_shares_host_name, "'--boot' and '--as-pid2' need a UTS namespace of their own",
 	 "An init names its machine: leave out '--share-system' and $SYSTEMD_NSPAWN_SHARE_NS_UTS"},
+	{is_managed_on_host_network, "'--private-users=managed' needs a network of its own",
+	 "Add --private-network, or use --private-users=pick"},
+	{delegates_without_manager, "'--private-users-delegate' needs '--private-users=managed'",
+	 "Only systemd-nsresourced hands out ranges to machines inside of machines"},
+	{chowns_read_only,
+	 "'--private-users-ownership=chown' cannot be combined with '--read-only' or '--volatile'",
+	 "'auto' maps the owners and changes nothing on disk"},
+	{chowns_odd_range,
+	 "'--private-users-ownership=chown' needs 65536 ids, the first a multiple of 65536",
+	 "'map' takes any range"},
+	{follows_mounted_root,
+	 "A mount on '/' hides the owners that the user namespace has to follow",
+	 "Name the range, as in --private-users=131072, and add --private-users-ownership=off"},
+	{writes_api_vfs_of_host,
+	 "A user namespace cannot be combined with $SYSTEMD_NSPAWN_API_VFS_WRITABLE",
+	 "What is writable there is the host's, and root inside has no rights to it"},
+	{writes_network_of_host,
+	 "$SYSTEMD_NSPAWN_API_VFS_WRITABLE=network needs a network of its own in a user namespace",
+	 "Add --private-network"},
 	{limits_no_journal,
 	 "'--forward-journal-max-use' and the like need a journal that '--forward-journal' stores",
 	 "Add --forward-journal=PATH"},
@@ -158,6 +240,28 @@ static void split_boot_words(struct config *config)
 	config->words = arguments;
 }
 
+/*
+ * How owners follow is only asked by who wants a user namespace. Nobody wants a range of ids that
+ * all files are a stranger's for, so not with 'off'.
+ */
+static void imply_users(struct config *config)
+{
+	bool is_automatic;
+
+	if (config->private_users == PRIVATE_USERS_DEFAULT &&
+	    config->private_users_ownership > OWNERSHIP_OFF)
+		config->private_users = PRIVATE_USERS_PICK;
+	is_automatic = config->private_users == PRIVATE_USERS_DEFAULT ||
+		       config->private_users == PRIVATE_USERS_PICK ||
+		       config->private_users == PRIVATE_USERS_MANAGED;
+	if (config->private_users == PRIVATE_USERS_NO &&
+	    config->private_users_ownership > OWNERSHIP_OFF)
+		warn(0, "Without a user namespace the owners of the tree's files need not follow, "
+			"leaving them alone");
+	if (config->private_users_ownership == OWNERSHIP_DEFAULT)
+		config->private_users_ownership = is_automatic ? OWNERSHIP_AUTO : OWNERSHIP_OFF;
+}
+
 static void imply(struct config *config)
 {
 	if (config->start == START_BOOT)
@@ -176,9 +280,9 @@ static void imply(struct config *config)
 	if (config->volatile_mode != VOLATILE_NO)
 		config->read_only = true;
 	/* What is mounted there cannot be written to by us, nor what it hides. */
-	for (size_t i = 0; i < config->mounts.count; i++)
-		if (strcmp(config->mounts.items[i].destination, "/") == 0)
-			config->read_only = true;
+	if (mounts_root(config))
+		config->read_only = true;
+	imply_users(config);
 }
 
 /* What is shared with the host has consequences that nobody asked for. */

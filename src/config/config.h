@@ -66,6 +66,30 @@ enum link_journal {
 	LINK_JOURNAL_TRY_GUEST,
 };
 
+/* Whose ids the payload runs with. */
+enum private_users {
+	PRIVATE_USERS_DEFAULT, /* nobody said: the host's for root, else as 'pick' */
+	PRIVATE_USERS_NO,
+	PRIVATE_USERS_YES, /* a range that begins where the owner of the tree says */
+	PRIVATE_USERS_PICK,
+	PRIVATE_USERS_IDENTITY, /* the host's first 65536 ids, with no rights outside */
+	PRIVATE_USERS_MANAGED,  /* a range of systemd-nsresourced */
+	PRIVATE_USERS_RANGE,
+};
+
+/* How the owners of the tree's files follow the ids of its machine. */
+enum users_ownership {
+	OWNERSHIP_DEFAULT, /* nobody said; config_check() decides */
+	OWNERSHIP_OFF,
+	OWNERSHIP_CHOWN,
+	OWNERSHIP_MAP,
+	OWNERSHIP_FOREIGN,
+	OWNERSHIP_AUTO,
+};
+
+/* Ids that a system needs, and what one allocation of nsresourced holds. */
+#define USERS_RANGE 65536u
+
 enum dry_run {
 	DRY_RUN_NO,
 	DRY_RUN_TEXT,
@@ -203,6 +227,13 @@ struct config {
 	bool keep_unit;
 	const char *slice;         /* NULL: the default */
 	struct strings properties; /* NAME=VALUE of --property, in order */
+
+	/* User namespace */
+	enum private_users private_users;
+	bool private_users_if_possible;                   /* -U: not on a kernel without them */
+	uint32_t private_users_base, private_users_count; /* of a range, and of identity */
+	enum users_ownership private_users_ownership;
+	uint32_t private_users_delegate; /* further ranges of USERS_RANGE ids */
 
 	/* Network */
 	bool private_network;

@@ -219,8 +219,7 @@ void features_print(FILE *file)
 
 	for (size_t i = 0; i < ARRAY_LEN(features); i++) {
 		enum setting setting = features[i].setting;
-		bool is_there = setting_is_available(setting) &&
-				setting_rows[setting].parse != set_off_only;
+		bool is_there = setting_is_available(setting);
 
 		(void)fprintf(file, "%s%c%s", i ? " " : "", is_there ? '+' : '-', features[i].name);
 	}

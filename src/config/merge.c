@@ -48,7 +48,7 @@ struct merge {
 	bool is_spoken[_SETTING_COUNT];  /* an option said it, be it with "+=" */
 
 	struct said_list unheeded;
-	const struct said *unmet_users, *unmet_network; /* not available, but asked for */
+	const struct said *unmet_users, *unmet_network; /* asked for in a way we do not do */
 };
 
 static const struct setting_row *row_of(const struct said *said)
@@ -250,7 +250,8 @@ static int apply(struct merge *merge, const struct said *said)
 	before.arena = config->arena;
 	*config = before;
 	leave_out(merge, said, "refused, as a warning told");
-	if (r == -EOPNOTSUPP)
+	/* A word misspelt is a user namespace wanted all the same. */
+	if (r == -EOPNOTSUPP || said->setting == SETTING_PRIVATE_USERS)
 		remember_unmet(merge, said);
 	return 0;
 }
@@ -264,11 +265,12 @@ static int check_isolation(const struct merge *merge)
 	const struct said *users = merge->unmet_users, *network = merge->unmet_network;
 
 	if (users) {
-		(void)refuse(EOPNOTSUPP,
+		(void)refuse(EINVAL,
 			     "Without '%s' the machine's root would be the host's: not starting it",
 			     row_of(users)->key);
-		hint("Take line %u out of '%s' if you mean it", users->line, users->file);
-		return -EOPNOTSUPP;
+		hint("Correct line %u of '%s', or take it out if you mean that", users->line,
+		     users->file);
+		return -EINVAL;
 	}
 	if (network && !merge->config->private_network) {
 		(void)refuse(

@@ -22,6 +22,7 @@
 #include "config/limit-values.h"
 #include "config/mount-values.h"
 #include "config/program-values.h"
+#include "config/user-values.h"
 #include "config/values.h"
 
 #define NONE ARGUMENT_NONE
@@ -149,15 +150,19 @@ const struct setting_row setting_rows[_SETTING_COUNT] = {
 #undef GROUP
 #define GROUP GROUP_USERS
 	[SETTING_PRIVATE_USERS] = {"private-users", 0, OPT, "MODE", "Exec.PrivateUsers",
-		GROUP, 0, set_off_only, 0, &private_users_names, "Run in a user namespace: no"},
+		GROUP, 0, set_private_users, 0, &private_users_names,
+		"Run in a user namespace: no, yes, pick, identity, managed,\nor the first id of the host and a number of ids, FIRST[:COUNT]"},
 	[SETTING_PRIVATE_USERS_PICK] = {NULL, 'U', NONE, NULL, NULL,
-		GROUP, LATER, NULL, 0, NULL, "Run in a user namespace if the kernel has them"},
+		GROUP, 0, set_private_users_pick, 0, NULL,
+		"The same as --private-users=pick where the kernel has user namespaces"},
 	[SETTING_PRIVATE_USERS_OWNERSHIP] = {"private-users-ownership", 0, ONE, "MODE", "Files.PrivateUsersOwnership",
-		GROUP, LATER, NULL, 0, &ownership_names, "How the tree's owners follow the user namespace"},
+		GROUP, 0, set_private_users_ownership, AT(private_users_ownership), &ownership_names,
+		"How the tree's owners follow: off, chown, map, foreign, auto"},
 	[SETTING_PRIVATE_USERS_CHOWN] = {"private-users-chown", 0, OPT, "BOOL", "Files.PrivateUsersChown",
-		GROUP, LATER | OLD | HIDE, NULL, 0, NULL, NULL},
+		GROUP, OLD | HIDE, set_private_users_chown, AT(private_users_ownership), NULL, NULL},
 	[SETTING_PRIVATE_USERS_DELEGATE] = {"private-users-delegate", 0, ONE, "NUMBER", "Exec.PrivateUsersDelegate",
-		GROUP, LATER, NULL, 0, NULL, "Further ranges of ids for containers inside"},
+		GROUP, 0, set_private_users_delegate, AT(private_users_delegate), NULL,
+		"Further ranges of 65536 ids for containers inside"},
 #undef GROUP
 #define GROUP GROUP_NETWORK
 	[SETTING_PRIVATE_NETWORK] = {"private-network", 0, SWITCH, NULL, "Network.Private",

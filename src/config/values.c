@@ -94,28 +94,6 @@ static const struct name volatile_table[] = {
 const struct names volatile_names = NAMES(volatile_table);
 
 /* clang-format off */
-static const struct name private_users_table[] = {
-	{"no", 0},
-	{"yes", 1},
-	{"pick", 2},
-	{"identity", 3},
-	{"managed", 4},
-};
-/* clang-format on */
-const struct names private_users_names = NAMES(private_users_table);
-
-/* clang-format off */
-static const struct name ownership_table[] = {
-	{"off", 0},
-	{"chown", 1},
-	{"map", 2},
-	{"foreign", 3},
-	{"auto", 4},
-};
-/* clang-format on */
-const struct names ownership_names = NAMES(ownership_table);
-
-/* clang-format off */
 static const struct name link_journal_table[] = {
 	{"no", LINK_JOURNAL_NO},
 	{"host", LINK_JOURNAL_HOST},
@@ -195,23 +173,6 @@ int set_property(const struct asking *asking, const char *value)
 		return refuse_value(asking, value, "an assignment such as MemoryMax=1G");
 	strings_add(&asking->config->arena, field_of(asking), value);
 	return 0;
-}
-
-int set_off_only(const struct asking *asking, const char *value)
-{
-	bool is_on;
-
-	if (!value)
-		return refuse_for_now(asking, value);
-	/* A number is the first of a range of user ids, but "0" and "1" in files are booleans. */
-	if (asking->setting == SETTING_PRIVATE_USERS && *value &&
-	    value[strspn(value, "0123456789:")] == '\0' &&
-	    !(asking->origin == ORIGIN_FILE && (*value == '0' || *value == '1') && !value[1]))
-		return refuse_for_now(asking, value);
-	if (parse_bool(value, &is_on) == 0)
-		return is_on ? refuse_for_now(asking, value) : 0;
-	return names_find(asking->row->choices, value) ? refuse_for_now(asking, value)
-						       : refuse_word(asking, value);
 }
 
 /* An enum field whose choices also have a sense as yes, which no value means as well, and no. */

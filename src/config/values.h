@@ -20,9 +20,6 @@ extern const struct names register_names;    /* enum tristate */
 extern const struct names settings_names;
 extern const struct names dry_run_names; /* enum dry_run */
 extern const struct names volatile_names;
-/* The values of the following are of no use yet. */
-extern const struct names private_users_names;
-extern const struct names ownership_names;
 extern const struct names link_journal_names;
 
 /* 'how' is an enum host_file_how, 'source' an enum resolv_source. */
@@ -42,9 +39,6 @@ int set_accepted(const struct asking *asking, const char *value);
 /* What concerns a unit of the service manager, kept for when there is one. */
 int set_slice(const struct asking *asking, const char *value);
 int set_property(const struct asking *asking, const char *value);
-
-/* Accepts only the words for "no" out of the row's choices; the others are for later. */
-int set_off_only(const struct asking *asking, const char *value);
 
 int set_settings(const struct asking *asking, const char *value);
 

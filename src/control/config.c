@@ -50,6 +50,16 @@ const char *control_fallback(enum setting setting)
 	return fallbacks[setting];
 }
 
+/* Letters that say what an option with a value says. */
+static const struct {
+	enum setting spelling, setting;
+	const char *text;
+} spellings[] = {
+	{SETTING_PRIVATE_USERS_PICK, SETTING_PRIVATE_USERS, "pick"},
+	{SETTING_LINK_JOURNAL_TRY_GUEST, SETTING_LINK_JOURNAL, "try-guest"},
+	{SETTING_PIPE, SETTING_CONSOLE, "pipe"},
+};
+
 /* One value that holds. */
 struct value {
 	const char *text;
@@ -103,20 +113,30 @@ static const char *fallback_of(const struct report *report, enum setting setting
 	return fallbacks[setting];
 }
 
+static void collect_said(struct report *report, const struct said *said)
+{
+	enum setting setting = said->setting;
+	const char *text = text_of(said);
+	struct values *values;
+
+	for (size_t i = 0; i < ARRAY_LEN(spellings); i++)
+		if (said->setting == spellings[i].spelling) {
+			setting = spellings[i].setting;
+			text = spellings[i].text;
+		}
+	values = &report->values[setting];
+	if (values->count > 0 && !(setting_rows[setting].flags & SETTING_IS_REPEATABLE))
+		forget_value(report, values, "said again later");
+	add_value(report, setting, (struct value){text, said, said->origin});
+}
+
 static void collect(struct report *report)
 {
 	const struct config *config = &report->config;
 	struct values *read_only = &report->values[SETTING_READ_ONLY];
 
-	for (size_t i = 0; i < config->said.count; i++) {
-		const struct said *said = &config->said.items[i];
-		struct values *values = &report->values[said->setting];
-
-		if (values->count > 0 &&
-		    !(setting_rows[said->setting].flags & SETTING_IS_REPEATABLE))
-			forget_value(report, values, "said again later");
-		add_value(report, said->setting, (struct value){text_of(said), said, said->origin});
-	}
+	for (size_t i = 0; i < config->said.count; i++)
+		collect_said(report, &config->said.items[i]);
 	if (report->facts.image_is_read_only && !config->read_only && read_only->count > 0)
 		forget_value(report, read_only, "the image itself is read-only");
 	for (int i = 0; i < _SETTING_COUNT; i++) {

@@ -23,6 +23,7 @@ static void check_harmless(const struct config *config, bool has_options)
 {
 	MUST(config->mounts.count == 0 && config->syscalls_allowed.count == 0);
 	MUST(config->capabilities_added == 0 && config->capabilities_ambient == 0);
+	MUST(config->private_users == PRIVATE_USERS_DEFAULT && !config->private_users_delegate);
 	MUST(!config->private_network && !config->uuid_is_set && !config->oom_score_adjust_is_set);
 	MUST(!config->directory && !config->machine);
 	for (int i = 0; i < RLIM_NLIMITS; i++)

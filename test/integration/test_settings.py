@@ -216,6 +216,14 @@ def test_isolation_that_is_not_there_stops_the_start(tree, write, do):
     assert ran.code == 1 and "the machine would use the host's network: not starting it" in ran.complaint
 
 
+def test_a_user_namespace_that_is_misspelt_stops_the_start(tree, write, do):
+    root = tree()
+    path = write(root, "[Exec]\nPrivateUsers=pcik\n")
+    ran = do(root, "exit", "0")
+    assert ran.code == 1 and "the machine's root would be the host's: not starting it" in ran.complaint
+    assert f"Correct line 2 of '{path}'" in ran.complaint
+
+
 # --- nspawn config ---
 
 
@@ -292,6 +300,14 @@ def test_config_in_text(tree, write, run):
     assert ["Exec.Environment", "A=1", f"{path}:2"] in lines and ["B=2", f"{path}:3"] in lines
     assert ["Exec.Boot", "yes", "command", "line"] in lines and ["Files.ReadOnly", "no", "default"] in lines
     assert lines[-1] == ["Exec.User", "www", f"{path}:4:", "gives", "way", "to", "the", "command", "line"]
+
+
+def test_config_shows_letters_as_the_option_they_stand_for(tree, run):
+    root = tree()
+    lines = [line.split() for line in run("config", "-D", root, "--private-users=no", "-UjP").text.splitlines()]
+    for line in (["Exec.PrivateUsers", "pick"], ["Exec.LinkJournal", "try-guest"], ["--console", "pipe"]):
+        assert [*line, "command", "line"] in lines
+    assert ["Exec.PrivateUsers", "no", "command", "line:", "said", "again", "later"] in lines
 
 
 def test_config_is_a_verb_only_as_first_word(tree, run):

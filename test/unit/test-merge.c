@@ -169,6 +169,8 @@ static const char *tell(struct arena *arena, const struct config *config)
 	put_text(&writer, "old", config->pivot_old);
 	if (config->no_new_privileges)
 		put(&writer, "no-new-privileges");
+	if (config->private_users)
+		put(&writer, "users%d", (int)config->private_users);
 	if (config->private_network)
 		put(&writer, "private-network");
 	if (config->kill_signal)
@@ -415,6 +417,8 @@ static const char *sample(int setting)
 		return "SIGRTMIN+3";
 	case SETTING_HOSTNAME:
 		return "name";
+	case SETTING_PRIVATE_USERS_DELEGATE:
+		return "2";
 	case SETTING_UUID:
 		return "0123456789abcdef0123456789abcdef";
 	case SETTING_CAPABILITY:
@@ -501,8 +505,9 @@ static void test_fallbacks(void)
 		const char *fallback = control_fallback((enum setting)i);
 		struct config said = {0};
 
-		/* No user at all is the same as root, but for the text. */
-		if (!fallback || i == SETTING_UID)
+		/* No user at all is the same as root, but for the text; and who may not do without
+		 * a user namespace gets one if he is silent. */
+		if (!fallback || i == SETTING_UID || i == SETTING_PRIVATE_USERS)
 			continue;
 		CHECK(merge(&said, &(struct sources){as_option(&plain.arena, i, fallback)}) == 0);
 		check_same(&said, &plain, setting_rows[i].option);
@@ -666,8 +671,9 @@ static void test_bad_values(void)
 			CHECK(captured.failures == 0);
 			check_same(&with, &without, row->key);
 		} else {
-			CHECK(r == -EOPNOTSUPP && row->flags & SETTING_IS_LATER &&
-			      row->group == GROUP_NETWORK);
+			CHECK(i == SETTING_PRIVATE_USERS ||
+			      (r == -EOPNOTSUPP && row->flags & SETTING_IS_LATER &&
+			       row->group == GROUP_NETWORK));
 		}
 		arena_done(&with.arena);
 		arena_done(&without.arena);
@@ -708,7 +714,9 @@ static void test_keys(void)
 	check_warned("[Exec]\nPivotRoot=/a:/b\nPivotRoot=\n", "", "");
 	check_warned("[Files]\nVolatile=true\n", "volatile1", "");
 	check_warned("[Exec]\nKillSignal=help\n", "", "T:2: Key 'Exec.KillSignal' takes a signal");
-	check_warned("[Exec]\nPrivateUsers=0\n", "", "");
+	check_warned("[Exec]\nPrivateUsers=0\n", "users1", "");
+	check_warned("[Exec]\nPrivateUsers=1\n", "users2", "");
+	check_warned("[Exec]\nPrivateUsers=1:1\n", "users6", "");
 	CHECK_TEXT(captured.all, "");
 }
 
@@ -716,15 +724,18 @@ static void test_keys(void)
 static void test_isolation(void)
 {
 	static const char *const texts[] = {
-		"[Exec]\nPrivateUsers=pick\n",  "[Exec]\nPrivateUsers=1\n",
-		"[Exec]\nPrivateUsers=65536\n", "[Network]\nVirtualEthernet=yes\n",
+		"[Exec]\nPrivateUsers=pcik\n",
+		"[Exec]\nPrivateUsers=65536:\n",
+		"[Exec]\nPrivateUsers=4294967295\n",
+		"[Network]\nVirtualEthernet=yes\n",
 		"[Network]\nZone=web\n",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		struct config config = {0};
 
-		CHECK(merge(&config, &(struct sources){"", texts[i]}) == -EOPNOTSUPP);
+		CHECK(merge(&config, &(struct sources){"", texts[i]}) ==
+		      (strstr(texts[i], "Users") ? -EINVAL : -EOPNOTSUPP));
 		CHECK(captured.warnings == 1 && captured.failures == 2);
 		CHECK(strstr(captured.first, ": not starting it"));
 		arena_done(&config.arena);

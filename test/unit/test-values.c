@@ -71,6 +71,135 @@ static void refuses(enum setting setting, const char *value)
 			refuses(setting, values[each]); \
 	} while (0)
 
+static bool users_are(enum private_users mode, uint32_t base, uint32_t count)
+{
+	return config.private_users == mode && config.private_users_base == base &&
+	       config.private_users_count == count;
+}
+
+static void test_private_users(void)
+{
+	CHECK(ask(SETTING_PRIVATE_USERS, NULL) == 0 && users_are(PRIVATE_USERS_YES, 0, 0));
+	CHECK(ask(SETTING_PRIVATE_USERS, "Yes") == 0 && users_are(PRIVATE_USERS_YES, 0, 0));
+	CHECK(ask(SETTING_PRIVATE_USERS, "off") == 0 && users_are(PRIVATE_USERS_NO, 0, 0));
+	CHECK(ask(SETTING_PRIVATE_USERS, "managed") == 0 && users_are(PRIVATE_USERS_MANAGED, 0, 0));
+	CHECK(ask(SETTING_PRIVATE_USERS, "identity") == 0 &&
+	      users_are(PRIVATE_USERS_IDENTITY, 0, 65536));
+	/* Digits are ids, the same ones a file means as switches. */
+	CHECK(ask(SETTING_PRIVATE_USERS, "0") == 0 && users_are(PRIVATE_USERS_RANGE, 0, 65536));
+	CHECK(ask(SETTING_PRIVATE_USERS, "1") == 0 && users_are(PRIVATE_USERS_RANGE, 1, 65536));
+	reset();
+	CHECK(apply_key(SETTING_PRIVATE_USERS, "0") == 0 && users_are(PRIVATE_USERS_NO, 0, 0));
+	CHECK(apply_key(SETTING_PRIVATE_USERS, "1") == 0 && users_are(PRIVATE_USERS_YES, 0, 0));
+	CHECK(apply_key(SETTING_PRIVATE_USERS, "2") == 0 &&
+	      users_are(PRIVATE_USERS_RANGE, 2, 65536));
+	CHECK(ask(SETTING_PRIVATE_USERS, "4294967294:1") == 0 &&
+	      users_are(PRIVATE_USERS_RANGE, 4294967294, 1));
+	CHECK(ask(SETTING_PRIVATE_USERS, "0:4294967295") == 0);
+	/* The last one counts, as a whole. */
+	CHECK(apply(SETTING_PRIVATE_USERS, "pick") == 0 && users_are(PRIVATE_USERS_PICK, 0, 0));
+	CHECK(ask(SETTING_PRIVATE_USERS_PICK, NULL) == 0 && users_are(PRIVATE_USERS_PICK, 0, 0));
+	CHECK(config.private_users_if_possible);
+	CHECK(apply(SETTING_PRIVATE_USERS, "pick") == 0 && !config.private_users_if_possible);
+	REFUSES(SETTING_PRIVATE_USERS, "Pick", "pcik", "auto", ":", "1:", ":1", "1:0", "1:2:3",
+		"4294967295", "4294967294:2", "1:4294967295", "65536:4294901760", "0:4294967296",
+		"99999999999999999999:1", "-1", "+1", "01", "1 ", "0x10");
+}
+
+static void test_ownership(void)
+{
+	CHECK(ask(SETTING_PRIVATE_USERS_OWNERSHIP, "map") == 0 &&
+	      config.private_users_ownership == OWNERSHIP_MAP);
+	CHECK(apply(SETTING_PRIVATE_USERS_OWNERSHIP, "yes") == 0 &&
+	      config.private_users_ownership == OWNERSHIP_AUTO);
+	CHECK(apply(SETTING_PRIVATE_USERS_CHOWN, NULL) == 0 &&
+	      config.private_users_ownership == OWNERSHIP_CHOWN);
+	CHECK(apply(SETTING_PRIVATE_USERS_OWNERSHIP, "0") == 0 &&
+	      config.private_users_ownership == OWNERSHIP_OFF);
+	CHECK(apply(SETTING_PRIVATE_USERS_DELEGATE, "16") == 0 &&
+	      config.private_users_delegate == 16);
+	REFUSES(SETTING_PRIVATE_USERS_OWNERSHIP, "MAP", "mapped", "2");
+	REFUSES(SETTING_PRIVATE_USERS_CHOWN, "map", "2");
+	REFUSES(SETTING_PRIVATE_USERS_DELEGATE, "17", "-1", "yes", "4294967296");
+}
+
+/* Between blanks: what is said, then the mode and the ownership that come of it. */
+static const struct {
+	const char *users, *ownership;
+	enum private_users mode;
+	enum users_ownership result;
+	size_t warnings;
+} implied[] = {
+	{NULL, NULL, PRIVATE_USERS_DEFAULT, OWNERSHIP_AUTO, 0},
+	{"pick", NULL, PRIVATE_USERS_PICK, OWNERSHIP_AUTO, 0},
+	{"yes", NULL, PRIVATE_USERS_YES, OWNERSHIP_OFF, 0},
+	{"65536", NULL, PRIVATE_USERS_RANGE, OWNERSHIP_OFF, 0},
+	{"identity", NULL, PRIVATE_USERS_IDENTITY, OWNERSHIP_OFF, 0},
+	{"no", NULL, PRIVATE_USERS_NO, OWNERSHIP_OFF, 0},
+	{"no", "map", PRIVATE_USERS_NO, OWNERSHIP_MAP, 1},
+	{NULL, "map", PRIVATE_USERS_PICK, OWNERSHIP_MAP, 0},
+	{NULL, "off", PRIVATE_USERS_DEFAULT, OWNERSHIP_OFF, 0},
+	{"pick", "off", PRIVATE_USERS_PICK, OWNERSHIP_OFF, 0},
+};
+
+static void test_users_implied(void)
+{
+	for (size_t i = 0; i < ARRAY_LEN(implied); i++) {
+		reset();
+		CHECK(!implied[i].users || apply(SETTING_PRIVATE_USERS, implied[i].users) == 0);
+		CHECK(!implied[i].ownership ||
+		      apply(SETTING_PRIVATE_USERS_OWNERSHIP, implied[i].ownership) == 0);
+		CHECK(config_check(&config) == 0 && captured.warnings == implied[i].warnings);
+		CHECK(config.private_users == implied[i].mode);
+		CHECK(config.private_users_ownership == implied[i].result);
+	}
+}
+
+/* Settings with which the user namespace cannot be had; and the same with one less, which is fine.
+ */
+static const struct {
+	const char *users, *ownership;
+	enum setting other;
+	const char *value, *complaint;
+} conflicts[] = {
+	{"managed", NULL, SETTING_QUIET, NULL, "needs a network of its own"},
+	{"pick", NULL, SETTING_PRIVATE_USERS_DELEGATE, "1", "needs '--private-users=managed'"},
+	{"pick", "chown", SETTING_READ_ONLY, NULL, "cannot be combined with '--read-only'"},
+	{"pick", "chown", SETTING_VOLATILE, "state", "cannot be combined with '--read-only'"},
+	{"65537", "chown", SETTING_QUIET, NULL, "needs 65536 ids"},
+	{"65536:65537", "chown", SETTING_QUIET, NULL, "needs 65536 ids"},
+	{"pick", "off", SETTING_BIND, "/srv:/", "A mount on '/'"},
+	{"65536", "map", SETTING_BIND, "/srv:/", "A mount on '/'"},
+	{"yes", NULL, SETTING_TMPFS, "/", "A mount on '/'"},
+};
+
+static void test_users_conflicts(void)
+{
+	for (size_t i = 0; i < ARRAY_LEN(conflicts); i++) {
+		CHECK(ask(SETTING_PRIVATE_USERS, conflicts[i].users) == 0);
+		CHECK(!conflicts[i].ownership ||
+		      apply(SETTING_PRIVATE_USERS_OWNERSHIP, conflicts[i].ownership) == 0);
+		CHECK(apply(conflicts[i].other, conflicts[i].value) == 0);
+		CHECK(config_check(&config) == -EINVAL);
+		CHECK(strstr(captured.first, conflicts[i].complaint));
+	}
+	CHECK(ask(SETTING_PRIVATE_USERS, "managed") == 0 &&
+	      apply(SETTING_PRIVATE_NETWORK, NULL) == 0 &&
+	      apply(SETTING_PRIVATE_USERS_DELEGATE, "1") == 0 && config_check(&config) == 0);
+	CHECK(ask(SETTING_PRIVATE_USERS, "65536") == 0 && apply(SETTING_BIND, "/srv:/") == 0 &&
+	      config_check(&config) == 0);
+	CHECK(ask(SETTING_PRIVATE_USERS, "0") == 0 &&
+	      apply(SETTING_PRIVATE_USERS_OWNERSHIP, "chown") == 0 && config_check(&config) == 0);
+	CHECK(ask(SETTING_PRIVATE_USERS, "pick") == 0);
+	config.api_vfs = API_VFS_NETWORK;
+	CHECK(config_check(&config) == -EINVAL);
+	CHECK(ask(SETTING_PRIVATE_USERS, "pick") == 0 && apply(SETTING_PRIVATE_NETWORK, NULL) == 0);
+	config.api_vfs = API_VFS_NETWORK;
+	CHECK(config_check(&config) == 0);
+	config.api_vfs = API_VFS_WRITABLE;
+	CHECK(config_check(&config) == -EINVAL);
+}
+
 static void test_bind(void)
 {
 	const struct mount_request *mount;
@@ -366,11 +495,6 @@ static void test_words(void)
 	CHECK(ask(SETTING_REGISTER, "yes") == 0 && config.register_machine == TRISTATE_YES);
 	REFUSES(SETTING_REGISTER, "", "maybe", "Auto");
 
-	CHECK(ask(SETTING_PRIVATE_USERS, "no") == 0 && ask(SETTING_PRIVATE_USERS, "off") == 0);
-	REFUSES(SETTING_PRIVATE_USERS, "", "0", "1", "yes", "pick", "65536:65536", "junk");
-	CHECK(strstr(captured.first, "does not know"));
-	refuses(SETTING_PRIVATE_USERS, "0");
-	CHECK(strstr(captured.first, "not available yet"));
 	CHECK(ask(SETTING_VOLATILE, NULL) == 0 && config.volatile_mode == VOLATILE_YES);
 	CHECK(config_check(&config) == 0 && config.read_only);
 	CHECK(ask(SETTING_VOLATILE, "overlay") == 0 && config.volatile_mode == VOLATILE_OVERLAY);
@@ -455,6 +579,10 @@ static void test_machine_names(void)
 
 int main(void)
 {
+	test_private_users();
+	test_ownership();
+	test_users_implied();
+	test_users_conflicts();
 	test_bind();
 	test_other_mounts();
 	test_capabilities();
