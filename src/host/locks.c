@@ -292,6 +292,11 @@ int locks_take(struct locks *locks, const struct lock_request *request, struct u
 	return 0;
 }
 
+int locks_take_file(struct locks *locks, const char *path, struct undo *undo)
+{
+	return take_lock(locks, make_path("%s", path), LOCK_MAKE_DIRECTORIES, undo);
+}
+
 /* --- Looking --- */
 
 /* 0 if nobody holds a lock that would be in the way, -EBUSY, or what open(2) says. */
@@ -308,6 +313,11 @@ static int look_at_lock(const char *path, bool shared)
 	if (fcntl(fd, F_OFD_GETLK, &whole) < 0)
 		return -errno;
 	return whole.l_type == F_UNLCK ? 0 : -EBUSY;
+}
+
+int locks_look_file(const char *path)
+{
+	return look_at_lock(path, /* shared= */ false);
 }
 
 static int look_at_name(const struct lock_request *request, struct locks_found *ret)

@@ -40,7 +40,8 @@ struct lock {
 	bool removes_directory; /* the innermost one in any case */
 };
 
-#define LOCKS_MAX 3
+/* Two of the tree, the name, the range of ids. */
+#define LOCKS_MAX 4
 
 #define LOCKS_NAME_MAX 64
 
@@ -58,6 +59,15 @@ struct locks {
  * without. Complains itself; -EBUSY if someone else holds one.
  */
 int locks_take(struct locks *locks, const struct lock_request *request, struct undo *undo);
+
+/*
+ * One more exclusive lock, on the file 'path', whose missing directories are made. Silent: -EBUSY
+ * if someone else holds it.
+ */
+int locks_take_file(struct locks *locks, const char *path, struct undo *undo);
+
+/* Looks whether that could be had: 0, -EBUSY, or what open(2) says. */
+int locks_look_file(const char *path);
 
 /* What locks_take() would find. */
 struct locks_found {

@@ -1,11 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * DECIDED: whose ids the payload has, and how the owners of the tree's files follow them.
+ * DECIDED: whose ids the payload has, and how the owners of the tree's files follow them; and what
+ * that is decided by.
  * Zone: free.
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "ids/id-map.h"
+#include "ids/newidmap.h"
+#include "ids/range.h"
+#include "ids/restrictions.h"
+#include "ids/subid.h"
+
+struct arena;
+struct config;
 
 /* Who may write the maps of the payload's user namespace. */
 enum ids_writer {
@@ -14,6 +24,7 @@ enum ids_writer {
 	IDS_WRITER_PROGRAMS, /* newuidmap(1) and newgidmap(1), within /etc/subuid */
 	IDS_WRITER_SINGLE,   /* we have no rights: one id, our own (setgroups is denied) */
 	IDS_WRITER_MANAGER,  /* systemd-nsresourced has made the namespace */
+	_IDS_WRITER_COUNT,
 };
 
 /* How files on disk come to belong to the payload's ids. */
@@ -23,11 +34,75 @@ enum ids_ownership {
 	IDS_OWNERSHIP_CHOWN, /* rewritten on disk */
 };
 
+/* Whether the tree's mount can be mapped (mount_setattr(2), MOUNT_ATTR_IDMAP). */
+enum ids_mapping {
+	IDS_MAPPING_UNKNOWN, /* not looked at: taken as possible */
+	IDS_MAPPING_POSSIBLE,
+	IDS_MAPPING_IMPOSSIBLE,
+};
+
+struct ids_facts {
+	uint32_t uid, gid;                     /* our own */
+	const char *user;                      /* our name, or NULL */
+	bool may_map;                          /* we may write any map */
+	struct id_map own;                     /* the ids we have ourselves; none: all */
+	const struct restriction *restriction; /* NULL: user namespaces can be made */
+	bool tree_is_known;
+	uint32_t tree_uid, tree_gid; /* of the tree's root directory */
+	enum ids_mapping tree_mapping;
+	const char *tree_file_system; /* its name, for messages */
+	struct subid_ranges subuids, subgids;
+	uint32_t subid_free; /* where a range could be added to subuid(5) */
+	const char *programs[_NEWIDMAP_COUNT];
+	bool has_manager; /* nsresourced and mountfsd are there, and mount directories */
+
+	/* For ids_wants_range(), filled by the caller with range_pick() or range_look(). */
+	bool has_range;
+	struct range range;
+};
+
 struct ids {
 	enum ids_writer writer;
-	struct id_maps maps;
+	struct id_maps maps;   /* empty for IDS_WRITER_MANAGER, which is asked at the start */
 	uint32_t shift, count; /* where the range begins outside, for messages and chown */
 	enum ids_ownership ownership;
 	uint32_t tree_base;
-	const char *reason; /* for --dry-run: why this writer and ownership, and what is lost */
+
+	/* For people: half sentences, the last two NULL where there is nothing to say. */
+	const char *reason;      /* why this writer and these ids */
+	const char *owners;      /* why the owners follow in this way */
+	const char *lost;        /* what the machine goes without */
+	const char *improvement; /* what would change that */
 };
+
+/*
+ * Looks at all that is to be known but the range. 'tree_fd' is the tree's root, or -EBADF where it
+ * is not known. Little is looked at where no user namespace is wanted. Silent.
+ */
+int ids_facts_gather(struct arena *arena, const struct config *config, int tree_fd,
+		     struct ids_facts *ret);
+
+/* True if a range is to be picked before ids_decide(). */
+bool ids_wants_range(const struct config *config, const struct ids_facts *facts);
+
+/*
+ * Decides. Pure, texts and maps are in the arena. Complains itself about what cannot be had; a
+ * range that is wanted and not there (a dry run's) gives the ids from 0 on.
+ */
+int ids_decide(struct arena *arena, const struct config *config, const struct ids_facts *facts,
+	       struct ids *ret);
+
+/*
+ * Tells the user, in one line and perhaps a hint, on which way down from 'managed' his machine has
+ * its ids, and what is lost by it. Says nothing where nobody needs to know.
+ */
+void ids_mention(const struct ids *ids, const struct ids_facts *facts);
+
+/*
+ * Has the maps of the user namespace that 'pid' lives in written by whoever may. Complains itself.
+ * For all writers but IDS_WRITER_NONE and IDS_WRITER_MANAGER.
+ */
+int ids_write(const struct ids *ids, const struct ids_facts *facts, pid_t pid);
+
+/* "root", "newuidmap", … for --dry-run. */
+const char *ids_writer_name(enum ids_writer writer);

@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Decides on ids: first who gives them, then which, then what becomes of the tree's owners.
+ * Zone: free. Pure.
+ */
+#include "ids/ids.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "base/scope.h"
+#include "config/config.h"
+
+static const char *const writer_names[] = {
+	[IDS_WRITER_NONE] = "none",          [IDS_WRITER_SELF] = "root",
+	[IDS_WRITER_PROGRAMS] = "newuidmap", [IDS_WRITER_SINGLE] = "single",
+	[IDS_WRITER_MANAGER] = "managed",
+};
+static_assert(ARRAY_LEN(writer_names) == _IDS_WRITER_COUNT, "one word for each writer");
+
+const char *ids_writer_name(enum ids_writer writer)
+{
+	return writer_names[writer];
+}
+
+/* What a decision is made of, on its way. */
+struct decision {
+	struct arena *arena;
+	const struct config *config;
+	const struct ids_facts *facts;
+	struct ids ids;
+};
+
+static uint32_t base_of(uint32_t id)
+{
+	return id & ~(USERS_RANGE - 1);
+}
+
+/* True if both owners are in the 'count' ids from 'first' on; a tree that is not known is. */
+static bool tree_is_in(const struct ids_facts *facts, uint32_t first, uint32_t count)
+{
+	return !facts->tree_is_known ||
+	       (facts->tree_uid >= first && facts->tree_uid - first < count &&
+		facts->tree_gid >= first && facts->tree_gid - first < count);
+}
+
+static bool tree_is_foreign(const struct ids_facts *facts)
+{
+	return facts->tree_is_known && tree_is_in(facts, RANGE_FOREIGN, USERS_RANGE);
+}
+
+static struct id_map one_extent(struct arena *arena, uint32_t inside, uint32_t outside,
+				uint32_t count)
+{
+	struct id_extent *extent = arena_allocate(arena, sizeof(*extent));
+
+	*extent = (struct id_extent){inside, outside, count};
+	return (struct id_map){extent, 1};
+}
+
+static void give(struct decision *d, enum ids_writer writer, uint32_t shift, uint32_t count)
+{
+	struct ids *ids = &d->ids;
+
+	ids->writer = writer;
+	ids->shift = ids->tree_base = shift;
+	ids->count = count;
+	ids->maps.users = ids->maps.groups = one_extent(d->arena, 0, shift, count);
+}
+
+/* --- Owners, where we may do anything --- */
+
+static int refuse_mapping(const struct decision *d)
+{
+	const char *name = d->facts->tree_file_system;
+
+	(void)refuse(EOPNOTSUPP, "The tree's owners cannot be mapped on its file system%s%s",
+		     name ? ", " : "", name ? name : "");
+	if (d->config->read_only || d->config->ephemeral)
+		hint("Copy the tree to a file system that can, such as ext4, xfs or btrfs");
+	else
+		hint("--private-users-ownership=chown rewrites each owner on disk; ext4, xfs and btrfs need not");
+	return -EOPNOTSUPP;
+}
+
+static int map_from(struct decision *d, uint32_t base, const char *why)
+{
+	if (d->facts->tree_mapping == IDS_MAPPING_IMPOSSIBLE)
+		return refuse_mapping(d);
+	d->ids.ownership = IDS_OWNERSHIP_MAP;
+	d->ids.tree_base = base;
+	d->ids.owners = why;
+	return 0;
+}
+
+static int map_foreign(struct decision *d)
+{
+	if (!tree_is_in(d->facts, RANGE_FOREIGN, USERS_RANGE)) {
+		(void)refuse(EINVAL,
+			     "The tree belongs to user %u, not to the foreign range from %u on",
+			     d->facts->tree_uid, RANGE_FOREIGN);
+		hint("--private-users-ownership=auto takes a tree as it is");
+		return -EINVAL;
+	}
+	return map_from(d, RANGE_FOREIGN, "the tree belongs to the foreign range");
+}
+
+/* A tree that another range's machine has left behind is mapped from there. */
+static int map_tree(struct decision *d)
+{
+	const struct ids_facts *facts = d->facts;
+
+	if (tree_is_foreign(facts))
+		return map_foreign(d);
+	if (!facts->tree_is_known || base_of(facts->tree_uid) == 0)
+		return map_from(d, 0, "the mount maps them, nothing on disk changes");
+	if (base_of(facts->tree_uid) == base_of(facts->tree_gid))
+		return map_from(d, base_of(facts->tree_uid),
+				"the mount maps them from the range that they belong to on disk");
+	(void)refuse(EINVAL,
+		     "The tree belongs to user %u and group %u, which are of different ranges",
+		     facts->tree_uid, facts->tree_gid);
+	hint("--private-users-ownership=off takes owners as they are");
+	return -EINVAL;
+}
+
+static int chown_tree(struct decision *d)
+{
+	d->ids.ownership = IDS_OWNERSHIP_CHOWN;
+	d->ids.owners = "each owner is rewritten on disk";
+	return 0;
+}
+
+static bool is_asked(const struct decision *d)
+{
+	return d->config->origin[SETTING_PRIVATE_USERS_OWNERSHIP] != ORIGIN_DEFAULT;
+}
+
+/* Nobody's files are rewritten who did not ask for anything of the kind. */
+static int follow(struct decision *d)
+{
+	if (d->facts->tree_mapping != IDS_MAPPING_IMPOSSIBLE)
+		return map_tree(d);
+	if (!is_asked(d) || d->config->read_only || d->config->ephemeral)
+		return refuse_mapping(d);
+	return chown_tree(d);
+}
+
+static int leave_owners(struct decision *d)
+{
+	d->ids.owners = "as on disk";
+	if (!tree_is_in(d->facts, d->ids.shift, d->ids.count)) {
+		d->ids.lost =
+			arena_format(d->arena, "the tree belongs to user %u, who is nobody inside",
+				     d->facts->tree_uid);
+		d->ids.improvement = "--private-users-ownership=auto makes the owners follow";
+	}
+	return 0;
+}
+
+static int decide_ownership(struct decision *d)
+{
+	enum users_ownership ownership = d->config->private_users_ownership;
+
+	if (ownership == OWNERSHIP_OFF)
+		return leave_owners(d);
+	/* Also for --private-users=0 with 'chown', which takes an earlier one back. */
+	if (d->facts->tree_is_known && tree_is_in(d->facts, d->ids.shift, d->ids.count)) {
+		d->ids.owners = "the tree belongs to the range already";
+		return 0;
+	}
+	if (ownership == OWNERSHIP_CHOWN)
+		return chown_tree(d);
+	if (ownership == OWNERSHIP_FOREIGN)
+		return map_foreign(d);
+	return ownership == OWNERSHIP_MAP ? map_tree(d) : follow(d);
+}
+
+/* --- Ids, where we may give any --- */
+
+static int give_by_tree(struct decision *d)
+{
+	const struct ids_facts *facts = d->facts;
+	uint32_t base = facts->tree_is_known ? base_of(facts->tree_uid) : 0;
+
+	if (facts->tree_is_known && base != base_of(facts->tree_gid)) {
+		(void)refuse(
+			EINVAL,
+			"The tree belongs to user %u and group %u, which are of different ranges",
+			facts->tree_uid, facts->tree_gid);
+		hint("Name the range, as in --private-users=131072");
+		return -EINVAL;
+	}
+	/* The last range would have the id that is none. */
+	give(d, IDS_WRITER_SELF, base, base == base_of(UINT32_MAX) ? USERS_RANGE - 1 : USERS_RANGE);
+	d->ids.reason = "where the tree's owner says";
+	return 0;
+}
+
+static int give_picked(struct decision *d)
+{
+	const struct ids_facts *facts = d->facts;
+
+	give(d, IDS_WRITER_SELF, facts->has_range ? facts->range.first : 0, USERS_RANGE);
+	d->ids.reason = facts->has_range ? range_origin_text(facts->range.origin)
+					 : "which ones is found out at the start";
+	return 0;
+}
+
+static int give_range(struct decision *d)
+{
+	const struct config *config = d->config;
+
+	give(d, IDS_WRITER_SELF, config->private_users_base, config->private_users_count);
+	d->ids.reason = config->private_users == PRIVATE_USERS_IDENTITY
+				? "the host's own ids, with no rights outside"
+				: "as was asked for";
+	return 0;
+}
+
+static int give_managed(struct decision *d, const char *reason)
+{
+	d->ids = (struct ids){
+		.writer = IDS_WRITER_MANAGER,
+		.count = USERS_RANGE,
+		.reason = reason,
+		.owners = "systemd-mountfsd maps them",
+	};
+	return 0;
+}
+
+static int give_managed_only(struct decision *d)
+{
+	if (d->facts->has_manager)
+		return give_managed(d, "as was asked for");
+	(void)refuse(
+		EOPNOTSUPP,
+		"Nobody manages ids here: systemd-nsresourced and a systemd-mountfsd that mounts directories are not running");
+	hint(d->facts->may_map
+		     ? "--private-users=pick needs no service"
+		     : "Leave out --private-users=managed for the best that works without");
+	return -EOPNOTSUPP;
+}
+
+static int decide_as_root(struct decision *d)
+{
+	switch (d->config->private_users) {
+	case PRIVATE_USERS_DEFAULT:
+	case PRIVATE_USERS_NO:
+		d->ids.reason = "root, who asked for no user namespace";
+		return 0;
+	case PRIVATE_USERS_MANAGED:
+		return give_managed_only(d);
+	case PRIVATE_USERS_YES:
+		TRY(give_by_tree(d));
+		break;
+	case PRIVATE_USERS_PICK:
+		TRY(give_picked(d));
+		break;
+	case PRIVATE_USERS_IDENTITY:
+	case PRIVATE_USERS_RANGE:
+		TRY(give_range(d));
+		break;
+	}
+	return decide_ownership(d);
+}
+
+/* --- Ids, where we have none to give --- */
+
+/* Why the programs cannot help, and what would change that; false if they can. */
+static bool lacks_programs(struct decision *d, const char **ret_why, const char **ret_fix)
+{
+	const struct ids_facts *facts = d->facts;
+
+	if (!facts->programs[NEWIDMAP_USERS] || !facts->programs[NEWIDMAP_GROUPS]) {
+		*ret_why = "newuidmap and newgidmap are not installed";
+		*ret_fix =
+			"Install them for a whole range of ids: on Debian and Ubuntu the package "
+			"is uidmap, elsewhere shadow or shadow-utils";
+		return true;
+	}
+	if (facts->subuids.count > 0 && facts->subgids.count > 0)
+		return false;
+	*ret_why = facts->subuids.count ? "'/etc/subgid' gives you no ids"
+					: "'/etc/subuid' gives you no ids";
+	*ret_fix = arena_format(
+		d->arena,
+		"For a whole range of ids, add as root the line '%s:%u:65536' to '/etc/subuid' and '/etc/subgid'",
+		facts->user ? facts->user : arena_format(d->arena, "%u", facts->uid),
+		facts->subid_free);
+	return true;
+}
+
+static int give_subids(struct decision *d)
+{
+	const struct ids_facts *facts = d->facts;
+	const struct subid_request users = {facts->uid, facts->tree_uid, facts->tree_is_known,
+					    &facts->subuids},
+				   groups = {facts->gid, facts->tree_gid, facts->tree_is_known,
+					     &facts->subgids};
+	enum subid_way way = subid_way(&users);
+	struct ids *ids = &d->ids;
+
+	if (way == SUBID_SHIFTED && subid_way(&groups) != SUBID_SHIFTED)
+		way = SUBID_FOREIGN;
+	ids->writer = IDS_WRITER_PROGRAMS;
+	subid_map(d->arena, &users, way, &ids->maps.users);
+	subid_map(d->arena, &groups, way, &ids->maps.groups);
+	ids->shift = ids->tree_base = ids->maps.users.items[0].outside;
+	for (size_t i = 0; i < ids->maps.users.count; i++)
+		ids->count += ids->maps.users.items[i].count;
+	ids->reason = way == SUBID_SHIFTED
+			      ? "'/etc/subuid' gives you the range that the tree belongs to"
+			      : "root inside is you, the others are yours by '/etc/subuid'";
+	ids->owners = way == SUBID_OWN ? "what is yours belongs to root inside" : "as on disk";
+	if (way == SUBID_FOREIGN)
+		ids->lost =
+			arena_format(d->arena, "the tree belongs to user %u, who is nobody inside",
+				     facts->tree_uid);
+	else if (ids->count < USERS_RANGE - 1)
+		ids->lost = arena_format(d->arena, "there are %u ids, where systems expect 65536",
+					 ids->count);
+	return 0;
+}
+
+static int give_single(struct decision *d, const char *why, const char *fix)
+{
+	const struct ids_facts *facts = d->facts;
+	struct ids *ids = &d->ids;
+
+	ids->writer = IDS_WRITER_SINGLE;
+	ids->shift = ids->tree_base = facts->uid;
+	ids->count = 1;
+	ids->maps.users = one_extent(d->arena, 0, facts->uid, 1);
+	ids->maps.groups = one_extent(d->arena, 0, facts->gid, 1);
+	ids->reason = why;
+	ids->owners = "what is yours belongs to root inside";
+	ids->lost =
+		"root is the only user inside, which does for a command but not for most systems";
+	ids->improvement = fix;
+	return 0;
+}
+
+static int give_ladder(struct decision *d)
+{
+	const char *why, *fix;
+
+	if (d->facts->has_manager && d->config->private_network && tree_is_foreign(d->facts))
+		return give_managed(
+			d, "systemd-nsresourced gives a range of their own to machines of users");
+	return lacks_programs(d, &why, &fix) ? give_single(d, why, fix) : give_subids(d);
+}
+
+static int give_asked_range(struct decision *d)
+{
+	const struct ids_facts *facts = d->facts;
+	uint32_t first = d->config->private_users_base, count = d->config->private_users_count;
+	const char *why, *fix;
+
+	if (lacks_programs(d, &why, &fix)) {
+		(void)refuse(EPERM, "The ids from %u on cannot be had: %s", first, why);
+		hint("%s", fix);
+		return -EPERM;
+	}
+	if (!subid_covers(&facts->subuids, first, count) ||
+	    !subid_covers(&facts->subgids, first, count)) {
+		(void)refuse(
+			EPERM,
+			"The %u ids from %u on are not yours by '/etc/subuid' and '/etc/subgid'",
+			count, first);
+		hint("Without --private-users= those are taken that are");
+		return -EPERM;
+	}
+	give(d, IDS_WRITER_PROGRAMS, first, count);
+	d->ids.reason = "as was asked for";
+	return leave_owners(d);
+}
+
+static const char *const ownership_words[] = {
+	[OWNERSHIP_CHOWN] = "chown",
+	[OWNERSHIP_MAP] = "map",
+	[OWNERSHIP_FOREIGN] = "foreign",
+};
+
+static int decide_as_user(struct decision *d)
+{
+	enum users_ownership ownership = d->config->private_users_ownership;
+	enum private_users users = d->config->private_users;
+
+	if (users == PRIVATE_USERS_NO) {
+		(void)refuse(EPERM, "Without a user namespace only root can start a machine");
+		hint("Leave out --private-users=no, or run nspawn as root");
+		return -EPERM;
+	}
+	if (users == PRIVATE_USERS_IDENTITY) {
+		(void)refuse(EPERM, "Only root can give the host's ids to a machine");
+		hint("Leave out --private-users=identity");
+		return -EPERM;
+	}
+	if (users == PRIVATE_USERS_MANAGED)
+		return give_managed_only(d);
+	if (ownership < ARRAY_LEN(ownership_words) && ownership_words[ownership]) {
+		(void)refuse(EPERM, "Only root can make the tree's owners follow by '%s'",
+			     ownership_words[ownership]);
+		hint("Leave out --private-users-ownership=: ids are chosen to fit the tree");
+		return -EPERM;
+	}
+	return users == PRIVATE_USERS_RANGE ? give_asked_range(d) : give_ladder(d);
+}
+
+/* --- The way in --- */
+
+static bool wants_namespace(const struct config *config, const struct ids_facts *facts)
+{
+	return config->private_users > PRIVATE_USERS_NO || !facts->may_map;
+}
+
+bool ids_wants_range(const struct config *config, const struct ids_facts *facts)
+{
+	return facts->may_map && !facts->restriction && config->private_users == PRIVATE_USERS_PICK;
+}
+
+int ids_decide(struct arena *arena, const struct config *config, const struct ids_facts *facts,
+	       struct ids *ret)
+{
+	struct decision d = {.arena = arena, .config = config, .facts = facts};
+
+	if (wants_namespace(config, facts) && facts->restriction &&
+	    config->private_users != PRIVATE_USERS_NO) {
+		if (!config->private_users_if_possible || !facts->may_map)
+			return restriction_refuse(facts->restriction);
+		d.ids.reason = facts->restriction->cause;
+	} else {
+		TRY(facts->may_map ? decide_as_root(&d) : decide_as_user(&d));
+	}
+	*ret = d.ids;
+	return 0;
+}
+
+void ids_mention(const struct ids *ids, const struct ids_facts *facts)
+{
+	if (ids->writer == IDS_WRITER_NONE && facts->restriction)
+		note("Running without a user namespace: %s", ids->reason);
+	if (ids->writer == IDS_WRITER_NONE || (facts->may_map && !ids->lost))
+		return;
+	if (ids->writer == IDS_WRITER_SINGLE)
+		note("Running with a single id, as %s: %s", ids->reason, ids->lost);
+	else if (ids->writer == IDS_WRITER_PROGRAMS)
+		note("Running with %u ids, by newuidmap%s%s", ids->count, ids->lost ? ": " : "",
+		     ids->lost ? ids->lost : "");
+	else if (ids->writer == IDS_WRITER_MANAGER)
+		note("Running with a range of ids by systemd-nsresourced");
+	else
+		note("Running with %u ids from %u on: %s", ids->count, ids->shift, ids->lost);
+	if (ids->improvement)
+		note("%s", ids->improvement);
+}

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Decisions about ids, as a table: what is asked for and found, and what comes of it.
+ */
+#include "ids/ids.h"
+
+#include <errno.h>
+
+#include "base/arena.h"
+#include "base/scope.h"
+#include "captured.h"
+#include "check.h"
+#include "config/check.h"
+#include "config/config.h"
+
+static struct captured captured;
+static struct config config;
+
+static const struct restriction forbidden = {"x", "the test says so", "Do not test"};
+
+/* Hosts and callers. */
+enum caller {
+	ROOT,
+	ROOT_FORBIDDEN,
+	USER, /* 1000, with programs and 65536 ids from 100000 on */
+	USER_FORBIDDEN,
+	USER_BARE,    /* no programs */
+	USER_POOR,    /* no ids */
+	USER_MANAGED, /* with services */
+};
+
+static void find(enum caller caller, struct ids_facts *ret)
+{
+	static struct subid_range range = {100000, 65536};
+	static const struct subid_ranges ranges = {&range, 1, 1};
+
+	*ret = (struct ids_facts){.tree_is_known = true, .has_manager = caller == USER_MANAGED};
+	ret->may_map = caller == ROOT || caller == ROOT_FORBIDDEN;
+	if (caller == ROOT_FORBIDDEN || caller == USER_FORBIDDEN)
+		ret->restriction = &forbidden;
+	if (ret->may_map)
+		return;
+	ret->uid = ret->gid = 1000;
+	ret->user = "eva";
+	ret->subid_free = 300000;
+	if (caller != USER_POOR)
+		ret->subuids = ret->subgids = ranges;
+	if (caller != USER_BARE) {
+		ret->programs[NEWIDMAP_USERS] = "/usr/bin/newuidmap";
+		ret->programs[NEWIDMAP_GROUPS] = "/usr/bin/newgidmap";
+	}
+}
+
+#define PICKED 1048576u
+#define UNMAPPABLE 1
+#define NETWORK 2
+#define READ_ONLY 4
+
+/*
+ * 'users' and 'ownership' as on the command line, NULL for unsaid ("-U" is that option). The result
+ * is "WRITER SHIFT+COUNT OWNERSHIP[@BASE]", or begins with '!' and is what the refusal has in it.
+ */
+/* clang-format off */
+static const struct {
+	const char *users, *ownership;
+	enum caller caller;
+	uint32_t tree_uid, tree_gid;
+	int circumstances;
+	const char *result;
+} rows[] = {
+	/* Root */
+	{NULL, NULL, ROOT, 0, 0, 0, "none"},
+	{"no", NULL, ROOT, 0, 0, 0, "none"},
+	{"pick", NULL, ROOT, 0, 0, 0, "root 1048576+65536 map@0"},
+	{"pick", NULL, ROOT, PICKED, PICKED, 0, "root 1048576+65536 off"},
+	{"pick", NULL, ROOT, PICKED + 5, PICKED + 9, 0, "root 1048576+65536 off"},
+	{"pick", NULL, ROOT, 1000, 100, 0, "root 1048576+65536 map@0"},
+	{"pick", NULL, ROOT, 65536, 65536, 0, "root 1048576+65536 map@65536"},
+	{"pick", NULL, ROOT, 65536, 0, 0, "!different ranges"},
+	{"pick", NULL, ROOT, RANGE_FOREIGN, RANGE_FOREIGN, 0, "root 1048576+65536 map@2147352576"},
+	{"pick", "map", ROOT, 0, 0, 0, "root 1048576+65536 map@0"},
+	{"pick", "off", ROOT, 0, 0, 0, "root 1048576+65536 off lost"},
+	{"pick", "chown", ROOT, 0, 0, 0, "root 1048576+65536 chown"},
+	{"pick", "chown", ROOT, PICKED, PICKED, 0, "root 1048576+65536 off"},
+	{"pick", "foreign", ROOT, RANGE_FOREIGN + 3, RANGE_FOREIGN, 0, "root 1048576+65536 map@2147352576"},
+	{"pick", "foreign", ROOT, 0, 0, 0, "!foreign range"},
+	/* What cannot be mapped is rewritten only for who asked for something of the kind. */
+	{"pick", NULL, ROOT, 0, 0, UNMAPPABLE, "!cannot be mapped on its file system, tmpfs"},
+	{"pick", "map", ROOT, 0, 0, UNMAPPABLE, "!cannot be mapped"},
+	{"pick", "auto", ROOT, 0, 0, UNMAPPABLE, "root 1048576+65536 chown"},
+	{"pick", "auto", ROOT, 0, 0, UNMAPPABLE | READ_ONLY, "!cannot be mapped"},
+	{"pick", NULL, ROOT, PICKED, PICKED, UNMAPPABLE, "root 1048576+65536 off"},
+	{"-U", NULL, ROOT, 0, 0, 0, "root 1048576+65536 map@0"},
+	{"-U", NULL, ROOT_FORBIDDEN, 0, 0, 0, "none"},
+	{"pick", NULL, ROOT_FORBIDDEN, 0, 0, 0, "!the test says so"},
+	{NULL, NULL, ROOT_FORBIDDEN, 0, 0, 0, "none"},
+	{"yes", NULL, ROOT, 196608, 196608, 0, "root 196608+65536 off"},
+	{"yes", NULL, ROOT, 196610, 196700, 0, "root 196608+65536 off"},
+	{"yes", NULL, ROOT, 0, 0, 0, "root 0+65536 off"},
+	{"yes", NULL, ROOT, 65536, 131072, 0, "!different ranges"},
+	{"yes", NULL, ROOT, 4294967290u, 4294967290u, 0, "root 4294901760+65535 off"},
+	{"identity", NULL, ROOT, 0, 0, 0, "root 0+65536 off"},
+	{"131072:10", NULL, ROOT, 131072, 131072, 0, "root 131072+10 off"},
+	{"131072", NULL, ROOT, 0, 0, 0, "root 131072+65536 off lost"},
+	{"131072", "map", ROOT, 0, 0, 0, "root 131072+65536 map@0"},
+	{"0", "chown", ROOT, 0, 0, 0, "root 0+65536 off"},
+	{"0", "chown", ROOT, 131072, 131072, 0, "root 0+65536 chown"},
+	{"managed", NULL, ROOT, 0, 0, NETWORK, "!Nobody manages ids here"},
+
+	/* A user, down the ladder */
+	{NULL, NULL, USER_MANAGED, RANGE_FOREIGN, RANGE_FOREIGN, NETWORK, "managed 0+65536 off"},
+	{NULL, NULL, USER_MANAGED, RANGE_FOREIGN, RANGE_FOREIGN, 0, "newuidmap 1000+65536 off lost"},
+	{NULL, NULL, USER_MANAGED, 1000, 1000, NETWORK, "newuidmap 1000+65536 off"},
+	{NULL, NULL, USER, 1000, 1000, 0, "newuidmap 1000+65536 off"},
+	{NULL, NULL, USER, 1000, 50, 0, "newuidmap 1000+65536 off"},
+	{NULL, NULL, USER, 100000, 100000, 0, "newuidmap 100000+65536 off"},
+	{NULL, NULL, USER, 100000, 7, 0, "newuidmap 1000+65536 off lost"},
+	{NULL, NULL, USER, 0, 0, 0, "newuidmap 1000+65536 off lost"},
+	{"pick", NULL, USER, 1000, 1000, 0, "newuidmap 1000+65536 off"},
+	{"-U", NULL, USER, 1000, 1000, 0, "newuidmap 1000+65536 off"},
+	{NULL, NULL, USER_BARE, 1000, 1000, 0, "single 1000+1 off lost"},
+	{NULL, NULL, USER_POOR, 1000, 1000, 0, "single 1000+1 off lost"},
+	{NULL, NULL, USER_FORBIDDEN, 1000, 1000, 0, "!the test says so"},
+	{"-U", NULL, USER_FORBIDDEN, 1000, 1000, 0, "!the test says so"},
+	{"no", NULL, USER, 1000, 1000, 0, "!only root can start"},
+	{"no", NULL, USER_FORBIDDEN, 1000, 1000, 0, "!only root can start"},
+	{"identity", NULL, USER, 1000, 1000, 0, "!Only root can give"},
+	{"managed", NULL, USER, 1000, 1000, NETWORK, "!Nobody manages"},
+	{"managed", NULL, USER_MANAGED, 1000, 1000, NETWORK, "managed 0+65536 off"},
+	{"100000", NULL, USER, 100000, 100000, 0, "newuidmap 100000+65536 off"},
+	{"100100:100", NULL, USER, 1000, 1000, 0, "newuidmap 100100+100 off lost"},
+	{"100001", NULL, USER, 1000, 1000, 0, "!not yours"},
+	{"100000", NULL, USER_BARE, 1000, 1000, 0, "!not installed"},
+	{NULL, "map", USER, 1000, 1000, 0, "!Only root can make the tree's owners follow by 'map'"},
+	{NULL, "chown", USER, 1000, 1000, 0, "!Only root can make the tree's owners follow by 'chown'"},
+	{NULL, "off", USER, 1000, 1000, 0, "newuidmap 1000+65536 off"},
+};
+/* clang-format on */
+
+static const char *show(const struct ids *ids)
+{
+	static const char *const ownerships[] = {"off", "map@", "chown"};
+
+	if (ids->writer == IDS_WRITER_NONE)
+		return "none";
+	return arena_format(&config.arena, "%s %u+%u %s%s%s", ids_writer_name(ids->writer),
+			    ids->shift, ids->count, ownerships[ids->ownership],
+			    ids->ownership == IDS_OWNERSHIP_MAP
+				    ? arena_format(&config.arena, "%u", ids->tree_base)
+				    : "",
+			    ids->lost ? " lost" : "");
+}
+
+static int apply(enum setting setting, const char *value)
+{
+	return setting_apply(
+		&config,
+		&(struct said){.setting = setting, .value = value, .origin = ORIGIN_OPTION});
+}
+
+static void ask(size_t i)
+{
+	arena_done(&config.arena);
+	config_defaults(&config);
+	if (rows[i].users && strcmp(rows[i].users, "-U") == 0)
+		CHECK(apply(SETTING_PRIVATE_USERS_PICK, NULL) == 0);
+	else if (rows[i].users)
+		CHECK(apply(SETTING_PRIVATE_USERS, rows[i].users) == 0);
+	if (rows[i].ownership)
+		CHECK(apply(SETTING_PRIVATE_USERS_OWNERSHIP, rows[i].ownership) == 0);
+	config.private_network = rows[i].circumstances & NETWORK;
+	config.read_only = rows[i].circumstances & READ_ONLY;
+	CHECK(config_check(&config) == 0);
+}
+
+static void test_decisions(void)
+{
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct ids_facts facts;
+		struct ids ids = {0};
+		const char *got;
+		int r;
+
+		capture_start(&captured);
+		ask(i);
+		find(rows[i].caller, &facts);
+		facts.tree_uid = rows[i].tree_uid;
+		facts.tree_gid = rows[i].tree_gid;
+		if (rows[i].circumstances & UNMAPPABLE) {
+			facts.tree_mapping = IDS_MAPPING_IMPOSSIBLE;
+			facts.tree_file_system = "tmpfs";
+		}
+		facts.has_range = ids_wants_range(&config, &facts);
+		facts.range = (struct range){PICKED, RANGE_OF_NAME};
+		r = ids_decide(&config.arena, &config, &facts, &ids);
+		/* A refusal is one sentence and its advice. */
+		if (*rows[i].result == '!') {
+			CHECK(r < 0 && captured.failures == 2);
+			got = strstr(captured.first, rows[i].result + 1) ? rows[i].result
+									 : captured.first;
+		} else {
+			CHECK(r == 0 && captured.failures == 0);
+			CHECK(ids.writer == IDS_WRITER_NONE || (ids.reason && ids.owners));
+			got = show(&ids);
+		}
+		if (strcmp(got, rows[i].result) != 0)
+			fprintf(stderr, "row %zu: ", i);
+		CHECK_TEXT(got, rows[i].result);
+	}
+}
+
+/* One line for the way, and one for what would change it. */
+static const struct {
+	enum caller caller;
+	const char *said;
+} mentions[] = {
+	{ROOT, ""},
+	{USER, "Running with 65536 ids, by newuidmap\n"},
+	{USER_BARE, "Install them for a whole range of ids"},
+	{USER_BARE,
+	 "Running with a single id, as newuidmap and newgidmap are not installed: root is"},
+	{USER_POOR, "the line 'eva:300000:65536' to '/etc/subuid' and '/etc/subgid'"},
+};
+
+static void test_mentions(void)
+{
+	for (size_t i = 0; i < ARRAY_LEN(mentions); i++) {
+		struct ids_facts facts;
+		struct ids ids = {0};
+
+		arena_done(&config.arena);
+		config_defaults(&config);
+		CHECK(config_check(&config) == 0);
+		find(mentions[i].caller, &facts);
+		facts.tree_uid = facts.tree_gid = 1000;
+		CHECK(ids_decide(&config.arena, &config, &facts, &ids) == 0);
+		capture_start(&captured);
+		ids_mention(&ids, &facts);
+		CHECK(strstr(captured.all, mentions[i].said));
+		CHECK(*mentions[i].said || !*captured.all);
+		CHECK(captured.failures == 0 && captured.warnings == 0);
+	}
+}
+
+int main(void)
+{
+	test_decisions();
+	test_mentions();
+	arena_done(&config.arena);
+	return check_result();
+}
