@@ -15,6 +15,8 @@
 
 #include "base/log.h"
 #include "base/scope.h"
+#include "mount/detached.h"
+#include "mount/mount-plan.h"
 
 #define DEV "/dev/"
 
@@ -69,15 +71,36 @@ static bool look_at_host(const struct device *device, mode_t *mode)
 	return fd >= 0;
 }
 
+/* An ordinary user makes no nodes, and so sees the host's: they stay whose they are. */
+static int bind_node(int dev_fd, const char *name, const char *host)
+{
+	auto_close int host_fd = open(host, O_PATH | O_NOFOLLOW | O_CLOEXEC), target_fd = -EBADF,
+		       mount_fd = -EBADF;
+
+	if (host_fd < 0)
+		return -errno;
+	target_fd = openat(dev_fd, name, O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	mount_fd = detached_clone(host_fd, /* recursive= */ false);
+	if (target_fd < 0)
+		return -errno;
+	if (mount_fd < 0)
+		return mount_fd;
+	TRY(detached_set_flags(mount_fd, MOUNT_FLAG_NOSUID | MOUNT_FLAG_NOEXEC, false));
+	return detached_attach(mount_fd, target_fd);
+}
+
 static int make_node(int dev_fd, const struct device *device)
 {
 	const char *name = device->host + strlen(DEV);
 	mode_t mode = device->mode;
+	int r = 0;
 
 	if (!look_at_host(device, &mode) && device->is_probed)
 		return 0;
 	if (mknodat(dev_fd, name, S_IFCHR | mode, makedev(device->major, device->minor)) < 0)
-		return fail(-errno, "Cannot make the device node '%s' in the tree", device->host);
+		r = errno == EPERM ? bind_node(dev_fd, name, device->host) : -errno;
+	if (r < 0)
+		return fail(r, "Cannot make the device node '%s' in the tree", device->host);
 	/* A convenience; the node itself is there. */
 	(void)symlinkat(device->target, dev_fd, device->by_number);
 	return 0;

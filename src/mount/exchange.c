@@ -154,12 +154,13 @@ static void remove_export(void *argument)
  */
 static int mount_export(const char *path, uint32_t owner)
 {
-	auto_close int mount_fd = detached_new("tmpfs", EXPORT_OPTIONS, EXPORT_FLAGS, NULL, 0);
+	auto_close int mount_fd = -EBADF;
+	char options[128];
 
+	(void)snprintf(options, sizeof(options), EXPORT_OPTIONS ",uid=%u,gid=%u", owner, owner);
+	mount_fd = detached_new("tmpfs", options, EXPORT_FLAGS, NULL, 0);
 	if (mount_fd < 0)
 		return mount_fd;
-	if (owner != 0 && fchownat(mount_fd, "", owner, owner, AT_EMPTY_PATH) < 0)
-		return -errno;
 	return move_mount(mount_fd, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) < 0 ? -errno : 0;
 }
 

@@ -24,6 +24,11 @@ struct mount_sources {
 	size_t count;
 	struct strings temporaries; /* directories made for empty sources */
 	uint32_t root_id;           /* of the payload's root on the host */
+	/*
+	 * Without the right to clone mounts (an ordinary user) the descriptors only name what is to
+	 * be cloned, until mount_sources_adopt().
+	 */
+	bool are_named;
 	int map_fd; /* user namespace by which owners on disk are mapped, -EBADF without */
 	struct writable *writables; /* top layers of overlays, see overlay.c */
 	struct arena *arena;
@@ -37,6 +42,13 @@ struct mount_sources {
 int mount_sources_open(struct arena *arena, const struct mount_plan *plan, int directory_fd,
 		       struct mount_sources *ret, struct undo *undo);
 void mount_sources_close(struct mount_sources *sources);
+
+/*
+ * Clones what was only named so far. To be called with the caller's ids and groups still, in a
+ * mount namespace that we may clone from, copied from the one where the sources were opened.
+ * Complains itself.
+ */
+int mount_sources_adopt(struct mount_sources *sources, const struct mount_plan *plan);
 
 /*
  * Hands 'mount_fd' over for the operation of 'plan' with SOURCE_HANDED on 'target'; it is the

@@ -325,6 +325,18 @@ static void add_base(struct arena *arena, const struct config *config,
 		};
 }
 
+/*
+ * A sysfs shows a network, and so belongs to who made that. What is mounted in the host's comes
+ * along: only who mounted it may leave it out.
+ */
+static void bind_sysfs(struct mount_operation *operation)
+{
+	operation->kind = OPERATION_BIND;
+	operation->place = SOURCE_HOST;
+	operation->source = operation->target;
+	operation->recursive = true;
+}
+
 /* Whether the path is the directory or in it. */
 static bool is_below(const char *path, const char *directory)
 {
@@ -386,6 +398,8 @@ void mount_plan_make(struct arena *arena, const struct config *config,
 		if ((api_mounts[i].condition & holds) != api_mounts[i].condition)
 			continue;
 		*ARRAY_ADD(arena, ret) = api_mounts[i].operation;
+		if (api_mounts[i].condition & API_SYSFS_WHOLE && facts->sysfs_is_bound)
+			bind_sysfs(&ret->items[ret->count - 1]);
 		/* The base directories must be made while the tree can still be written. */
 		if (api_mounts[i].operation.kind == OPERATION_BASE)
 			add_base(arena, config, facts, root_is_replaced, ret);

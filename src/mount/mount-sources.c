@@ -6,12 +6,14 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/scope.h"
 #include "mount/detached.h"
@@ -19,14 +21,64 @@
 #include "mount/overlay.h"
 #include "mount/tree-remove.h"
 
-static int clone_tree(int directory_fd, const char *path, bool recursive)
+static int clone_tree(const struct mount_sources *sources, int directory_fd, const char *path,
+		      bool recursive)
 {
 	unsigned int flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
 			     (unsigned int)(recursive ? AT_RECURSIVE : 0) |
 			     (unsigned int)(*path ? 0 : AT_EMPTY_PATH);
-	int fd = open_tree(directory_fd, path, flags);
+	int fd;
 
+	if (sources->are_named)
+		fd = openat(directory_fd, *path ? path : ".", O_PATH | O_CLOEXEC);
+	else
+		fd = open_tree(directory_fd, path, flags);
 	return fd < 0 ? -errno : fd;
+}
+
+/* The same by a path of the namespace we are in: descriptors keep to the one they were opened in.
+ */
+static int adopt_one(int *fd, bool recursive)
+{
+	auto_close int named_fd = *fd, mount_fd = -EBADF;
+	struct stat named, found;
+	char path[PATH_MAX];
+
+	*fd = -EBADF;
+	TRY(fd_path(named_fd, path));
+	mount_fd = open_tree(AT_FDCWD, path,
+			     OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW |
+				     (unsigned int)(recursive ? AT_RECURSIVE : 0));
+	if (mount_fd < 0 || fstat(named_fd, &named) < 0 || fstat(mount_fd, &found) < 0)
+		return -errno;
+	/* Whoever may rename things there cannot make us take something else. */
+	if (named.st_dev != found.st_dev || named.st_ino != found.st_ino)
+		return -ESTALE;
+	*fd = steal_fd(mount_fd);
+	return 0;
+}
+
+int mount_sources_adopt(struct mount_sources *sources, const struct mount_plan *plan)
+{
+	int r = adopt_one(&sources->tree_fd, /* recursive= */ true);
+
+	if (r < 0)
+		return fail(r, "Cannot take a private view of the tree");
+	for (size_t i = 0; i < sources->count; i++) {
+		const struct mount_operation *operation = &plan->items[i];
+
+		if (operation->kind != OPERATION_BIND || operation->place == SOURCE_HANDED ||
+		    sources->fds[i] < 0)
+			continue;
+		r = adopt_one(&sources->fds[i], operation->recursive);
+		if (r < 0 && operation->need == NEED_FATAL) {
+			(void)fail(r, "Cannot open the bind source '%s'", operation->source);
+			if (r == -EINVAL && !operation->recursive)
+				hint("Something is mounted in it, which only root can leave out");
+			return r;
+		}
+	}
+	return 0;
 }
 
 /*
@@ -99,11 +151,11 @@ static int open_source(struct mount_sources *sources, const struct mount_operati
 		if (sources->root_id != 0 && chown(path, sources->root_id, sources->root_id) < 0)
 			return fail(-errno, "Cannot give the directory '%s' to the payload's root",
 				    path);
-		return clone_tree(AT_FDCWD, path, false);
+		return clone_tree(sources, AT_FDCWD, path, false);
 	}
 	if (operation->place != SOURCE_HOST)
 		return -EBADF;
-	fd = clone_tree(AT_FDCWD, operation->source, operation->recursive);
+	fd = clone_tree(sources, AT_FDCWD, operation->source, operation->recursive);
 	if (fd < 0 && operation->need == NEED_FATAL)
 		return fail(fd, "Cannot open the bind source '%s'", operation->source);
 	return fd < 0 ? -EBADF : fd;
@@ -118,7 +170,7 @@ int mount_sources_open(struct arena *arena, const struct mount_plan *plan, int d
 	ret->count = plan->count;
 	for (size_t i = 0; i < plan->count; i++)
 		ret->fds[i] = -EBADF;
-	ret->tree_fd = clone_tree(directory_fd, "", true);
+	ret->tree_fd = clone_tree(ret, directory_fd, "", true);
 	if (ret->tree_fd < 0)
 		return fail(ret->tree_fd, "Cannot take a private view of the tree");
 	TRY(map_tree(ret));

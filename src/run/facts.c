@@ -119,8 +119,10 @@ static const uint8_t *known_machine_id(const struct config *config, const struct
 	return config->uuid_is_set ? config->uuid : NULL;
 }
 
-static void look_around(const struct config *config, struct facts *facts, struct arena *arena)
+static void look_around(const struct config *config, struct facts *facts, int directory_fd,
+			struct arena *arena)
 {
+	ids_facts_gather(arena, config, directory_fd, &facts->ids);
 	facts->host_files.etc_is_writable = !config->read_only ||
 					    config->volatile_mode == VOLATILE_YES ||
 					    config->volatile_mode == VOLATILE_OVERLAY;
@@ -207,7 +209,7 @@ int facts_look(struct config *config, struct facts *facts, int *ret_directory_fd
 {
 	int fd = -EBADF, r = find_tree(config, facts, &fd);
 
-	look_around(config, facts, &config->arena);
+	look_around(config, facts, fd, &config->arena);
 	name_ephemeral(config, facts, &config->arena);
 	*ret_directory_fd = fd;
 	return r;
@@ -219,7 +221,7 @@ int facts_gather(struct config *config, struct facts *facts, int *ret_directory_
 	int r;
 
 	TRY(find_tree(config, facts, &fd));
-	look_around(config, facts, &config->arena);
+	look_around(config, facts, fd, &config->arena);
 	r = host_random(facts->random, sizeof(facts->random));
 	if (r < 0)
 		return fail(r, "Cannot get random bytes for the ids of this start");

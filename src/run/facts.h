@@ -11,6 +11,7 @@
 #include "config/config.h"
 #include "confine/labels.h"
 #include "confine/limits.h"
+#include "ids/ids.h"
 #include "image/os-release.h"
 #include "image/os-tree.h"
 #include "mount/host-files.h"
@@ -28,6 +29,7 @@ struct facts {
 	struct journal_facts journal;
 	struct limit_facts limits;
 	struct label_facts labels;
+	struct ids_facts ids; /* its range is filled by who may take one */
 	bool is_terminal[3];
 	bool colours_are_wanted;                 /* for a background that was asked for */
 	const char *term, *colorterm, *no_color; /* of the caller's environment, or NULL */

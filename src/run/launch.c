@@ -82,6 +82,7 @@ static uint64_t first_clone_flags(const struct plan *plan)
 	case IDS_WRITER_PROGRAMS:
 	case IDS_WRITER_SINGLE:
 	case IDS_WRITER_MANAGER:
+	case _IDS_WRITER_COUNT:
 	default:
 		return CLONE_NEWNS | CLONE_NEWUSER;
 	}
@@ -150,6 +151,12 @@ static int adopt_payload(struct machine *machine)
 	int passengers[_PASSENGER_COUNT], r;
 	siginfo_t info;
 
+	if (machine->plan->ids.writer > IDS_WRITER_SELF) {
+		TRY(ids_write(&machine->plan->ids, &machine->plan->facts->ids, machine->pid));
+		r = handshake_say(&machine->handshake, HANDSHAKE_MAPPED, NULL);
+		if (r < 0)
+			return explain_silence(machine, r);
+	}
 	r = handshake_hear(&machine->handshake, HANDSHAKE_BORN, passengers);
 	if (r < 0)
 		return explain_silence(machine, r);

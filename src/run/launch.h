@@ -25,6 +25,7 @@ struct machine {
 	struct mount_sources sources;
 	struct journal_remote journal_remote;
 	int ids_fd; /* the payload's user namespace, -EBADF: none, or made by the payload's side */
+	int tree_map_fd; /* the one that the tree is mapped by, if that is another, or -EBADF */
 	struct cgroup cgroup;
 	bool has_cgroup;
 	pid_t pid;

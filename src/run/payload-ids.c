@@ -62,6 +62,7 @@ int payload_ids_assume(struct payload_request *request)
 		return make_files_as(ids->shift);
 	if (handshake_hear(&request->handshake, HANDSHAKE_MAPPED, NULL) < 0)
 		_exit(EXIT_FAILURE); /* what fails is the way by which a sentence would go */
+	TRY(mount_sources_adopt(request->sources, &request->plan->mounts));
 	TRY(become_root(ids->writer));
 	/* The maps of the payload's namespace are still to be written, by way of our files in
 	 * /proc. */

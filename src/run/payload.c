@@ -311,8 +311,13 @@ static int connect_streams(struct payload *payload)
 		return 0;
 	if (fchown(payload->console_fd, payload->user.uid, (gid_t)-1) < 0)
 		return fail(-errno, "Cannot give the console to the user '%s'", payload->user.name);
-	/* With a stub init the payload is in another session, which takes the terminal itself. */
-	if (plan->config->start != START_PID2 && ioctl(payload->console_fd, TIOCSCTTY, 0) < 0)
+	/*
+	 * With a stub init the payload is in another session, which takes the terminal itself. So
+	 * does the getty of an init, and in a user namespace nobody can take it from us.
+	 */
+	if (plan->config->start != START_PID2 &&
+	    !(plan->config->start == START_BOOT && has_own_ids(payload)) &&
+	    ioctl(payload->console_fd, TIOCSCTTY, 0) < 0)
 		return fail(-errno, "Cannot make the console the controlling terminal");
 	return 0;
 }

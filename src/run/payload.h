@@ -12,7 +12,7 @@
 
 struct payload_request {
 	const struct plan *plan;
-	const struct mount_sources *sources;
+	struct mount_sources *sources;
 	struct arena *arena; /* a copy of the supervisor's, like all memory here */
 	/* Of the supervisor, not to be held by its child. */
 	const struct locks *locks;

@@ -164,10 +164,12 @@ int plan_make(struct arena *arena, const struct config *config, const struct fac
 		.exchange = config->start == START_BOOT ? &ret->exchange : NULL,
 		.whole_tree = facts->directory,
 	};
-	int journal, r;
+	int ids, journal, r;
 
 	ret->config = config;
 	ret->facts = facts;
+	ids = ids_decide(arena, config, &facts->ids, &ret->ids);
+	mount_facts.sysfs_is_bound = ret->ids.writer > IDS_WRITER_SELF;
 	ret->clone_flags = CLONE_NEWNS | (config->share_pid ? 0 : CLONE_NEWPID) |
 			   (config->share_uts ? 0 : CLONE_NEWUTS) |
 			   (config->share_ipc ? 0 : CLONE_NEWIPC) |
@@ -201,6 +203,7 @@ int plan_make(struct arena *arena, const struct config *config, const struct fac
 	environment_plan(arena, ret, &ret->environment);
 	/* What can be refused comes last, so that the rest of a refused plan can still be shown. */
 	r = plan_capabilities(config, facts, &ret->ids, &ret->capabilities);
+	TRY(ids);
 	TRY(journal);
 	TRY(r);
 	TRY(labels_plan(config, &facts->labels, &ret->labels));

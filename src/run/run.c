@@ -78,6 +78,25 @@ static int take_locks(struct run *run, struct undo *undo)
 	return 0;
 }
 
+/* Kept for all boots of the run. */
+static int pick_ids(struct run *run, struct undo *undo)
+{
+	struct ids_facts *facts = &run->facts.ids;
+	const struct range_request request = {
+		.machine = run->facts.machine,
+		.tree_is_known = facts->tree_is_known,
+		.tree_uid = facts->tree_uid,
+		.tree_gid = facts->tree_gid,
+		.own = facts->own.count > 0 ? &facts->own : NULL,
+	};
+
+	if (!ids_wants_range(&run->config, facts))
+		return 0;
+	TRY(range_pick(&request, &run->locks, undo, &facts->range));
+	facts->has_range = true;
+	return 0;
+}
+
 static int make_cgroup(struct machine *machine, struct cgroup_place *place, struct arena *arena)
 {
 	const struct config *config = machine->plan->config;
@@ -136,7 +155,25 @@ static void close_ids(void *argument)
 	struct machine *machine = argument;
 
 	scope_close(&machine->ids_fd);
-	machine->ids_fd = -EBADF;
+	scope_close(&machine->tree_map_fd);
+	machine->ids_fd = machine->tree_map_fd = -EBADF;
+}
+
+/* By which namespace owners on disk become the payload's: its own, unless theirs are others. */
+static int open_tree_map(struct machine *machine)
+{
+	const struct ids *ids = &machine->plan->ids;
+	struct id_extent extent = {ids->tree_base, ids->shift, ids->count};
+	struct id_map map = {&extent, 1};
+
+	machine->sources.map_fd = machine->ids_fd;
+	if (ids->tree_base == 0)
+		return 0;
+	machine->tree_map_fd = id_maps_open_namespace(&(struct id_maps){map, map});
+	if (machine->tree_map_fd < 0)
+		return fail(machine->tree_map_fd, "Cannot make a user namespace for the tree");
+	machine->sources.map_fd = machine->tree_map_fd;
+	return 0;
 }
 
 /* As root the payload's user namespace is there before it, so that mounts can be mapped by it. */
@@ -145,6 +182,7 @@ static int open_ids(struct machine *machine)
 	const struct ids *ids = &machine->plan->ids;
 
 	machine->sources.map_fd = -EBADF;
+	machine->sources.are_named = ids->writer > IDS_WRITER_SELF;
 	if (ids->writer != IDS_WRITER_SELF)
 		return 0;
 	machine->ids_fd = id_maps_open_namespace(&ids->maps);
@@ -152,9 +190,7 @@ static int open_ids(struct machine *machine)
 		return fail(machine->ids_fd, "Cannot make a user namespace for the payload");
 	undo_push(machine->undo, close_ids, machine, "user namespace");
 	machine->sources.root_id = ids->shift;
-	if (ids->ownership == IDS_OWNERSHIP_MAP)
-		machine->sources.map_fd = machine->ids_fd;
-	return 0;
+	return ids->ownership == IDS_OWNERSHIP_MAP ? open_tree_map(machine) : 0;
 }
 
 /* One boot: everything made here is taken back before it returns. */
@@ -173,6 +209,7 @@ static int boot(struct run *run, int signal_fd, struct ending *ret)
 		.kmsg_fd = -EBADF,
 		.handshake = {.fd = -EBADF},
 		.ids_fd = -EBADF,
+		.tree_map_fd = -EBADF,
 	};
 	auto_undo struct undo undo = {0};
 
@@ -185,6 +222,9 @@ static int boot(struct run *run, int signal_fd, struct ending *ret)
 	TRY(journal_remote_start(arena, &run->config, plan->machine, &machine.journal_remote,
 				 &undo));
 	TRY(open_ids(&machine));
+	if (machine.journal_remote.socket &&
+	    lchown(machine.journal_remote.socket, plan->ids.shift, plan->ids.shift) < 0)
+		return fail(-errno, "Cannot give the socket of the journal to the payload's root");
 	TRY(mount_sources_open(arena, &plan->mounts, run->directory_fd, &machine.sources, &undo));
 	TRY(hand_over(run, &machine));
 	TRY(launch(&machine));
@@ -270,6 +310,7 @@ static void announce_deafness(const struct plan *plan)
 static void announce(const struct plan *plan)
 {
 	announce_idle(plan->config);
+	ids_mention(&plan->ids, &plan->facts->ids);
 	note("Spawning machine '%s' on '%s'", plan->machine, plan->facts->directory);
 	announce_deafness(plan);
 	if (plan->console.input_is_forwarded)
@@ -302,7 +343,7 @@ int run_machine(int argc, char **argv)
 	if (ask(&run) < 0 || host_check() < 0 ||
 	    facts_gather(&run.config, &run.facts, &run.directory_fd) < 0 ||
 	    credentials_read(&run.config, &run.credentials, &undo) < 0 ||
-	    take_locks(&run, &undo) < 0 ||
+	    take_locks(&run, &undo) < 0 || pick_ids(&run, &undo) < 0 ||
 	    plan_make(&run.config.arena, &run.config, &run.facts, &run.plan) < 0)
 		return EXIT_FAILURE;
 	if (run.plan.delta &&

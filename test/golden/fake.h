@@ -60,6 +60,7 @@ static inline void fake_defaults(struct fake *fake)
 		facts->limits.of_init[i] = (struct rlimit){7000, 7000};
 	}
 	facts->capabilities = CAPABILITIES_ALL;
+	facts->ids.may_map = true;
 	fake->found.is_root = true;
 	fake->found.cgroup = "/sys/fs/cgroup/system.slice/web.service";
 }
