@@ -191,6 +191,11 @@ void log_set_json(bool is_json)
 	state.is_json = is_json;
 }
 
+bool log_is_json(void)
+{
+	return state.is_json;
+}
+
 void log_flush(void)
 {
 	json_print(&waiting);

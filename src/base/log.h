@@ -46,6 +46,7 @@ void log_set_sink(log_sink sink, void *userdata);
  * object of its failure, a failure is printed with the message after the hint, or by log_flush().
  */
 void log_set_json(bool is_json);
+bool log_is_json(void);
 
 /* Prints what waits. Called at the end of the program. */
 void log_flush(void);

@@ -22,7 +22,7 @@
 #include "base/scope.h"
 #include "base/text.h"
 #include "mount/overlay.h"
-#include "mount/tree-remove.h"
+#include "base/tree-remove.h"
 
 #define PREFIX "nspawn-ephemeral-"
 #define CHANGES "changes"

@@ -19,7 +19,7 @@
 #include "mount/detached.h"
 #include "mount/mount-apply.h"
 #include "mount/overlay.h"
-#include "mount/tree-remove.h"
+#include "base/tree-remove.h"
 
 static int clone_tree(const struct mount_sources *sources, int directory_fd, const char *path,
 		      bool recursive)

@@ -21,7 +21,7 @@
 #include "base/scope.h"
 #include "mount/detached.h"
 #include "mount/mount-apply.h"
-#include "mount/tree-remove.h"
+#include "base/tree-remove.h"
 
 /* The kernel takes a list of layers of 255 characters; "59:58:…:0". */
 #define LAYERS_MAX 60

@@ -3,7 +3,7 @@
  * Removes directories that a payload could write to.
  * Zone: owing.
  */
-#include "mount/tree-remove.h"
+#include "base/tree-remove.h"
 
 #include <errno.h>
 #include <fcntl.h>
