@@ -129,7 +129,7 @@ static int remove_others(struct copying *copying, const char *to, ssize_t wanted
 static int copy_extended(struct copying *copying, int from_fd, int to_fd, bool is_new)
 {
 	char from[FD_NAME_MAX], to[FD_NAME_MAX];
-	ssize_t length;
+	ssize_t length = 0;
 
 	TRY(make_buffers(copying));
 	name_fd(from_fd, from);
@@ -149,12 +149,9 @@ static int dress(struct copying *copying, int from_fd, int to_fd, const struct s
 	name_fd(to_fd, to);
 	if (fchownat(to_fd, "", status->st_uid, status->st_gid, AT_EMPTY_PATH) < 0)
 		return -errno;
-	if (!is_new)
-		TRY(copy_extended(copying, from_fd, to_fd, false));
+	TRY(copy_extended(copying, from_fd, to_fd, is_new));
 	if (!S_ISLNK(status->st_mode) && chmod(to, status->st_mode & 07777) < 0)
 		return -errno;
-	if (is_new)
-		TRY(copy_extended(copying, from_fd, to_fd, true));
 	return utimensat(to_fd, "", times, AT_EMPTY_PATH) < 0 ? -errno : 0;
 }
 
@@ -202,8 +199,8 @@ static ssize_t copy_some(int from_fd, int to_fd, off_t *at, size_t length)
 	off_t to_at = *at;
 	ssize_t copied = copy_file_range(from_fd, at, to_fd, &to_at, length, 0);
 
-	if (copied >= 0 || (errno != EXDEV && errno != EINVAL && errno != ENOSYS &&
-			    errno != EOPNOTSUPP && errno != EIO && errno != EPERM))
+	if (copied >= 0 ||
+	    (errno != EXDEV && errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP))
 		return copied;
 	if (lseek(to_fd, *at, SEEK_SET) < 0)
 		return -1;
