@@ -35,6 +35,12 @@ bool config_keeps_tree(const struct config *config)
 	return config->read_only || config->ephemeral;
 }
 
+bool config_throws_template_away(const struct config *config)
+{
+	return config->template && !config->directory && config->ephemeral &&
+	       config->origin[SETTING_EPHEMERAL] == ORIGIN_OPTION;
+}
+
 static bool boots_and_has_pid2(const struct config *config)
 {
 	return config->has_two_starts;
@@ -58,6 +64,16 @@ static bool cleans_up_for_show(const struct config *config)
 static bool cleans_up_ephemeral(const struct config *config)
 {
 	return config->cleanup && config->origin[SETTING_EPHEMERAL] != ORIGIN_DEFAULT;
+}
+
+static bool makes_tree_without_place(const struct config *config)
+{
+	return config->template && !config->directory && !config->machine;
+}
+
+static bool makes_ephemeral_tree(const struct config *config)
+{
+	return config->template && config->ephemeral;
 }
 
 /* Both write to the host what then belongs to nothing. */
@@ -203,6 +219,10 @@ static const struct {
 	{links_journal_of_ephemeral,
 	 "'--ephemeral' cannot be combined with '--link-journal=host' or 'guest'",
 	 "'try-host' and 'try-guest' do without where it is not possible"},
+	{makes_ephemeral_tree, "'--template' cannot be combined with '--ephemeral'",
+	 "'--ephemeral --directory=' makes no copy and throws the changes away"},
+	{makes_tree_without_place, "'--template' needs '--directory' or '--machine'",
+	 "The tree is made there if it is not there yet"},
 	{cleans_up_ephemeral, "'--cleanup' cannot be combined with '--ephemeral'",
 	 "Nothing of such a machine has a name to find it by"},
 };
@@ -266,6 +286,10 @@ static void imply(struct config *config)
 {
 	if (config->start == START_BOOT)
 		split_boot_words(config);
+	if (config_throws_template_away(config)) {
+		config->directory = config->template;
+		config->template = NULL;
+	}
 	if (config->forward_journal)
 		*ARRAY_ADD(&config->arena, &config->credentials) = (struct credential_request){
 			.id = JOURNAL_SOCKET_CREDENTIAL,

@@ -19,6 +19,12 @@ void config_defaults(struct config *config);
  */
 int config_check(struct config *config);
 
+/*
+ * '--ephemeral --template=X' without a directory means '--ephemeral --directory=X', as it always
+ * did elsewhere; config_check() then makes it so.
+ */
+bool config_throws_template_away(const struct config *config);
+
 /* True if nothing that happens inside changes the tree: any number of such machines may share it.
  */
 bool config_keeps_tree(const struct config *config);

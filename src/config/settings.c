@@ -76,7 +76,7 @@ const struct setting_row setting_rows[_SETTING_COUNT] = {
 	[SETTING_DIRECTORY] = {"directory", 'D', ONE, "PATH", NULL,
 		GROUP, FILES | EMPTY, set_directory, AT(directory), NULL, "Root directory of the container"},
 	[SETTING_TEMPLATE] = {"template", 0, ONE, "PATH", NULL,
-		GROUP, FILES | LATER, NULL, 0, NULL, "Make the root directory from this tree if it is missing"},
+		GROUP, FILES | EMPTY, set_directory, AT(template), NULL, "Make the root directory from this tree if it is missing"},
 	[SETTING_EPHEMERAL] = {"ephemeral", 'x', SWITCH, NULL, "Exec.Ephemeral",
 		GROUP, 0, set_flag, AT(ephemeral), NULL, "Throw all changes to the tree away at the end"},
 	[SETTING_EPHEMERAL_DIR] = {"ephemeral-dir", 0, ONE, "PATH", NULL,

@@ -22,6 +22,7 @@
 #include "config/settings-file.h"
 #include "host/host.h"
 #include "host/locks.h"
+#include "image/template.h"
 #include "manager/cgroup-find.h"
 #include "mount/devices.h"
 #include "run/journal-receiver.h"
@@ -71,6 +72,22 @@ static uint64_t capabilities_of_root(void)
 		if (prctl(PR_CAPBSET_READ, number, 0, 0, 0) == 1)
 			set |= UINT64_C(1) << number;
 	return set;
+}
+
+static void look_at_template(struct rehearsal *run)
+{
+	struct config *config = run->config;
+	const struct template_request request = {
+		.template = config->template,
+		.directory = run->facts.directory,
+	};
+	enum template_way way = config->template ? template_look(&request) : TEMPLATE_WAY_NONE;
+
+	if (way == TEMPLATE_WAY_NONE)
+		return;
+	/* The tree will be like it. */
+	run->facts.template = config->template;
+	run->facts.template_is_snapshot = way == TEMPLATE_WAY_SNAPSHOT;
 }
 
 static void look_at_locks(struct rehearsal *run)
@@ -218,6 +235,7 @@ static void look(struct rehearsal *run)
 	/* That only root may start it is a row of the plan, and no surprise. */
 	if (host_check() == -EPERM && !run->found.is_root)
 		run->found.failures.count--;
+	look_at_template(run);
 	run->listener.assumption = "assuming a complete tree without a machine id";
 	failures = run->found.failures.count;
 	r = facts_look(run->config, &run->facts, &run->directory_fd);

@@ -108,6 +108,17 @@ static void explain_tree(struct explanation *e)
 					    : "the current directory");
 	row->origin =
 		config->directory ? explain_origin(e, SETTING_DIRECTORY) : EXPLAIN_FOUND_ORIGIN;
+	if (e->facts->template) {
+		row = explain_row(e, "template", e->facts->template,
+				  e->facts->template_is_snapshot
+					  ? "the tree is not there yet: a snapshot of this is made"
+					  : "the tree is not there yet: a copy of this is made");
+		row->origin = explain_origin(e, SETTING_TEMPLATE);
+		explain_flag(e, row, "is_snapshot", e->facts->template_is_snapshot);
+	} else if (config->template) {
+		row = explain_row(e, "template", "unused", "the tree is there already");
+		row->origin = explain_origin(e, SETTING_TEMPLATE);
+	}
 	if (config->pivot_new) {
 		row = explain_row(e, "root",
 				  arena_format(e->arena, "%s of the tree", config->pivot_new),

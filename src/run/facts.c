@@ -17,17 +17,48 @@
 #include "base/path.h"
 #include "base/scope.h"
 #include "base/text.h"
+#include "config/check.h"
 #include "config/values.h"
 #include "confine/capabilities.h"
 #include "host/host.h"
 #include "image/find.h"
 #include "image/os-check.h"
+#include "image/template.h"
+
+/* Where a tree is to be that may not be there yet: its parent has to be. */
+static int find_new_directory(struct config *config, struct facts *facts)
+{
+	auto_free char *resolved = NULL;
+	const char *path, *name;
+
+	if (!config->directory) {
+		facts->directory =
+			arena_format(&config->arena, TEMPLATE_TARGETS "/%s", config->machine);
+		return 0;
+	}
+	path = facts->directory = config->directory;
+	name = path_last(path);
+	if (path_is_normalized(path) || !*name || strcmp(name, "..") == 0)
+		return 0;
+	resolved = realpath(arena_copy_n(&config->arena, path, (size_t)(name - path)), NULL);
+	if (!resolved)
+		return fail(-errno, "Cannot open the directory of the new tree '%s'", path);
+	facts->directory = arena_format(&config->arena, "%s/%s",
+					strcmp(resolved, "/") == 0 ? "" : resolved, name);
+	return 0;
+}
 
 static int find_directory(struct config *config, struct facts *facts)
 {
 	auto_free char *resolved = NULL;
 	struct found_image found;
 
+	if (config_throws_template_away(config)) {
+		facts->directory = config->template;
+		return 0;
+	}
+	if (config->template && (config->directory || config->machine))
+		return find_new_directory(config, facts);
 	if (config->machine && !config->directory) {
 		TRY(image_find(&config->arena, config->machine, image_search_path, &found));
 		facts->directory = found.path;
@@ -60,8 +91,11 @@ static int name_machine(const struct config *config, struct facts *facts, struct
 static int open_directory(const struct facts *facts, int *ret_fd)
 {
 	struct stat root, status;
-	auto_close int fd = open(facts->directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	auto_close int fd =
+		open(facts->template ?: facts->directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
+	if (fd < 0 && facts->template)
+		return fail(-errno, "Cannot open the template '%s'", facts->template);
 	if (fd < 0)
 		return fail(-errno, "Cannot open the tree '%s'", facts->directory);
 	if (stat("/", &root) < 0 || fstat(fd, &status) < 0)

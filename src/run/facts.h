@@ -20,6 +20,9 @@
 struct facts {
 	const char *directory; /* absolute path of the tree, for messages */
 	const char *machine;   /* valid machine name */
+	/* What the tree, which is not there yet, is still to be made of; NULL: it is there. */
+	const char *template;
+	bool template_is_snapshot; /* and not copied */
 	/* An image found by name can be: whatever was asked, it stays so. */
 	bool image_is_read_only;
 	struct os_tree tree;

@@ -24,6 +24,7 @@
 #include "config/settings-file.h"
 #include "host/host.h"
 #include "host/locks.h"
+#include "image/template.h"
 #include "mount/credentials.h"
 #include "mount/detached.h"
 #include "mount/ephemeral.h"
@@ -62,6 +63,18 @@ static int ask(struct run *run)
 }
 
 /* --- Made --- */
+
+/* The tree may have to be made first. */
+static int make_tree(const struct run *run)
+{
+	const struct template_request request = {
+		.template = run->config.template,
+		.directory = run->facts.directory,
+		.locks = run->config.locks,
+	};
+
+	return request.template ? template_apply(&request) : 0;
+}
 
 static int take_locks(struct run *run, struct undo *undo)
 {
@@ -340,7 +353,7 @@ int run_machine(int argc, char **argv)
 		return tidy_up(&run.config);
 	if (run.config.dry_run != DRY_RUN_NO)
 		return dry_run(&run.config);
-	if (ask(&run) < 0 || host_check() < 0 ||
+	if (ask(&run) < 0 || host_check() < 0 || make_tree(&run) < 0 ||
 	    facts_gather(&run.config, &run.facts, &run.directory_fd) < 0 ||
 	    credentials_read(&run.config, &run.credentials, &undo) < 0 ||
 	    take_locks(&run, &undo) < 0 || pick_ids(&run, &undo) < 0 ||
