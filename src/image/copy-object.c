@@ -78,6 +78,12 @@ static bool is_label(const char *name)
 	return text_has_prefix(name, "security.") && strcmp(name, "security.capability") != 0;
 }
 
+/* XFS shows its access lists a second time, in its own form. */
+static bool is_double(const char *name)
+{
+	return text_has_prefix(name, "trusted.SGI_ACL_");
+}
+
 static int set_attribute(struct copying *copying, const char *path, const char *name, size_t size)
 {
 	if (setxattr(path, name, copying->value, size, 0) == 0)
@@ -101,8 +107,11 @@ static int add_attributes(struct copying *copying, const char *from, const char 
 	TRY((int)length);
 	for (const char *name = copying->names; name < copying->names + length;
 	     name += strlen(name) + 1) {
-		ssize_t size = getxattr(from, name, copying->value, VALUE_BYTES);
+		ssize_t size;
 
+		if (is_double(name))
+			continue;
+		size = getxattr(from, name, copying->value, VALUE_BYTES);
 		if (size < 0 && errno == ENODATA)
 			continue; /* taken away meanwhile */
 		if (size < 0)
@@ -121,7 +130,7 @@ static int remove_others(struct copying *copying, const char *to, ssize_t wanted
 	TRY((int)length);
 	for (const char *name = names; name < names + length; name += strlen(name) + 1)
 		if (!has_name(copying->names, wanted, name) && !is_label(name) &&
-		    removexattr(to, name) < 0 && errno != ENODATA)
+		    !is_double(name) && removexattr(to, name) < 0 && errno != ENODATA)
 			return -errno;
 	return 0;
 }

@@ -32,6 +32,6 @@ def mounted(kind, folder, mebibytes=320):
     try:
         yield place
     finally:
-        subprocess.run(["umount", place], check=False) 
-        subprocess.run(["umount", "-l", place], check=False, stderr=subprocess.DEVNULL)
+        if subprocess.run(["umount", place], check=False).returncode != 0:
+            subprocess.run(["umount", "-l", place], check=True)
         image.unlink(missing_ok=True)

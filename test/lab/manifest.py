@@ -12,21 +12,21 @@ def _content(name, status, folder_fd):
         return ""
     descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=folder_fd)
     with os.fdopen(descriptor, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else hashlib.sha256(file.read()).hexdigest()
+        return hashlib.sha256(file.read()).hexdigest()
 
 
 def _attributes(name, folder_fd):
     descriptor = os.open(name, os.O_PATH | os.O_NOFOLLOW, dir_fd=folder_fd)
     try:
         path = f"/proc/self/fd/{descriptor}"
-        # Labels are the policy's business.
+        # Labels are the policy's business, and XFS shows access lists a second time in its own form.
         return {key: os.getxattr(path, key) for key in os.listxattr(path)
-                if not key.startswith("security.") or key == "security.capability"}
+                if (not key.startswith("security.") or key == "security.capability") and not key.startswith("trusted.SGI_ACL")}
     finally:
         os.close(descriptor)
 
 
-def manifest(root, owners=True):
+def manifest(root):
     """A dict: path below root -> what is there. Files with several names are told by the first of them."""
     found, first = {}, {}
     for folder, directories, files, folder_fd in os.fwalk(root, follow_symlinks=False):
@@ -37,7 +37,7 @@ def manifest(root, owners=True):
             twin = None
             if not stat.S_ISDIR(status.st_mode) and status.st_nlink > 1:
                 twin = first.setdefault((status.st_dev, status.st_ino), path)
-            found[path] = (oct(status.st_mode), (status.st_uid, status.st_gid) if owners else None, twin,
+            found[path] = (oct(status.st_mode), (status.st_uid, status.st_gid), twin,
                            status.st_rdev, status.st_mtime_ns, None if stat.S_ISDIR(status.st_mode) else status.st_size,
                            _content(name, status, folder_fd), _attributes(name, folder_fd))
     return found
