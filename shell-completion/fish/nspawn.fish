@@ -33,7 +33,7 @@ function __nspawn_read --no-scope-shadowing
                 set value (string replace -r '^[^=]*=' '' -- $word)
                 set word (string replace -r '=.*' '' -- $word)
             case '--*'
-                if contains -- $word --settings --directory --ephemeral-dir --pivot-root --chdir --setenv --uid --kill-signal --notify-ready --suppress-sync --machine --hostname --uuid --slice --property --register --private-users-ownership --private-users-delegate --capability --drop-capability --ambient-capability --no-new-privileges --system-call-filter --restrict-address-families --selinux-context --selinux-apifs-context --apparmor-profile --rlimit --oom-score-adjust --cpu-affinity --personality --resolv-conf --timezone --link-journal --forward-journal --forward-journal-max-use --forward-journal-keep-free --forward-journal-max-file-size --forward-journal-max-files --bind --bind-ro --inaccessible --tmpfs --overlay --overlay-ro --console --background --set-credential --load-credential
+                if contains -- $word --settings --directory --template --ephemeral-dir --pivot-root --chdir --setenv --uid --kill-signal --notify-ready --suppress-sync --machine --hostname --uuid --slice --property --register --private-users-ownership --private-users-delegate --capability --drop-capability --ambient-capability --no-new-privileges --system-call-filter --restrict-address-families --selinux-context --selinux-apifs-context --apparmor-profile --rlimit --oom-score-adjust --cpu-affinity --personality --resolv-conf --timezone --link-journal --forward-journal --forward-journal-max-use --forward-journal-keep-free --forward-journal-max-file-size --forward-journal-max-files --bind --bind-ro --inaccessible --tmpfs --overlay --overlay-ro --console --background --set-credential --load-credential
                     set value $words[1]
                     set -e words[1]
                 end
@@ -214,6 +214,7 @@ complete -c $program -n __nspawn_in_options -l cleanup -d 'Remove what a crashed
 complete -c $program -n __nspawn_in_options -l no-ask-password -d 'Do not ask the user for passwords'
 complete -c $program -n __nspawn_in_options -l system -d 'Run in system scope'
 complete -c $program -n __nspawn_in_options -s D -l directory -x -a '(__fish_complete_directories)' -d 'Root directory of the container'
+complete -c $program -n __nspawn_in_options -l template -x -a '(__fish_complete_directories)' -d 'Make the root directory from this tree if it is missing'
 complete -c $program -n __nspawn_in_options -s x -l ephemeral -d 'Throw all changes to the tree away at the end'
 complete -c $program -n __nspawn_in_options -l ephemeral-dir -x -a '(__fish_complete_directories)' -d 'Where those changes lie until then, instead of /var/tmp'
 complete -c $program -n __nspawn_in_options -l read-only -d 'Make the root directory read-only'

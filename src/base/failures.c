@@ -89,7 +89,17 @@ static const struct {
 	{"image-open", "Cannot open image '%s'"},
 	{"machine-name-invalid", "'%s' is not a valid machine name"},
 	{"machine-name-invalid", "Cannot make a machine name from '%s': it has no letter or digit"},
+	{"template-open", "Cannot open the template '%s'"},
+	{"tree-copy", "Cannot begin with a copy of '%s' as '%s'"},
+	{"tree-copy", "Cannot copy '%s/%s' to '%s'"},
+	{"tree-copy", "There is not enough room for a copy of '%s' as '%s'"},
+	{"tree-interrupted", "Interrupted while '%s' was being made: removing what there is"},
+	{"tree-interrupted", "Interrupted while the owners in '%s' were being changed"},
 	{"tree-is-host", "Cannot run a machine on the host's own root directory"},
+	{"tree-make", "Cannot make the directory '%s' beside the new tree '%s'"},
+	{"tree-make", "Cannot move the finished tree to '%s'"},
+	{"tree-make", "Cannot open the directory of the new tree '%s'"},
+	{"tree-make", "Cannot remove what an earlier start has left of '%s'"},
 	{"tree-no-os", "The tree '%s' is no operating system: it has neither /etc/os-release nor /usr/lib/os-release"},
 	{"tree-no-os", "The tree '%s' is no operating system: it has neither /usr nor /etc/os-release"},
 	{"tree-no-os", "What is mounted makes no operating system: there is neither %s nor /etc/os-release"},
@@ -100,6 +110,9 @@ static const struct {
 	{"tree-open", "Cannot open the directory '%s' of the tree '%s' as its root"},
 	{"tree-open", "Cannot open the tree '%s'"},
 	{"tree-open", "Cannot take a private view of the tree"},
+	{"tree-owner", "Cannot change the owner of '%s/%s'"},
+	{"tree-owner", "Cannot change the owner of the tree '%s'"},
+	{"tree-owner", "Cannot look at the owner of the tree '%s'"},
 
 	/* --- Locks --- */
 	{"left-over-remove", "Cannot look at the directory '%s'"},
@@ -110,6 +123,7 @@ static const struct {
 	{"lock-take", "Cannot look at the lock '%s'"},
 	{"machine-busy", "A machine named '%s' is running already"},
 	{"machine-busy", "Machine '%s' is running: nothing of it is left over"},
+	{"tree-busy", "Another start is making the tree '%s' out of a template just now"},
 	{"tree-busy", "Tree '%s' is in use by another machine"},
 
 	/* --- Cgroup --- */

@@ -200,7 +200,7 @@ struct config {
 
 	/* The tree */
 	const char *directory; /* absolute; NULL: look up 'machine', else the current directory */
-	const char *template; /* absolute: what 'directory' is made of if it is not there, or NULL */
+	const char *template;  /* absolute: makes 'directory' if it is not there; NULL: none */
 	bool read_only;
 	enum volatile_mode volatile_mode;
 	bool ephemeral;                    /* changes are thrown away at the end */

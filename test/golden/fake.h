@@ -136,7 +136,10 @@ static inline bool fake_found(struct fake *fake, const char *line)
 		fake->facts.term = value;
 	else if (strcmp(key, "cgroup") == 0)
 		fake->found.cgroup = *value ? value : NULL;
-	else if (strcmp(key, "name") == 0)
+	else if (strcmp(key, "template") == 0) {
+		fake->facts.template = fake->config.template;
+		fake->facts.template_is_snapshot = strcmp(value, "snapshot") == 0;
+	} else if (strcmp(key, "name") == 0)
 		fake->facts.machine = value; /* the one that is free */
 	else if (strcmp(key, "unseen") == 0)
 		*ARRAY_ADD(arena, &fake->found.unseen) =

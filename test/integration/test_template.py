@@ -6,6 +6,7 @@ import shutil
 import signal
 import struct
 import subprocess
+import time
 
 import pytest
 
@@ -234,6 +235,41 @@ def begin(template, target):
     while not (making / "tree").exists() or not names(making / "tree"):
         assert process.poll() is None
     return process, making
+
+
+def said_on_terminal(template, target, *options):
+    """What a start says on its terminal whose copying takes longer than a second."""
+    leader, follower = os.openpty()
+    making = pathlib.Path(target).parent / f".#{pathlib.Path(target).name}.making"
+    process = subprocess.Popen([*program(), "--console=read-only", *options, f"--template={template}", "-D", target, "/payload", "exit", "7"],
+                               env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=follower)
+    os.close(follower)
+    while not (making / "tree/many0").exists() and process.poll() is None:
+        pass
+    process.send_signal(signal.SIGSTOP)
+    time.sleep(1.2)
+    process.send_signal(signal.SIGCONT)
+    said = b""
+    while True:
+        try:
+            chunk = os.read(leader, 4096)
+        except OSError:
+            break
+        if not chunk:
+            break
+        said += chunk
+    os.close(leader)
+    assert process.wait(timeout=20) == 7, said
+    return said.decode()
+
+
+def test_how_far_it_is(large, tmp_path):
+    said = said_on_terminal(large, tmp_path / "new")
+    assert "\r\033[KCopying '" in said
+    lines = said.split("Copying '")[-1].split("\r\033[K")
+    assert len(lines) == 2 and "Spawning" in lines[1], "the line is taken away"
+    assert "Copying" not in said_on_terminal(large, tmp_path / "other", "--quiet")
+    assert "Copying" not in said_on_terminal(large, tmp_path / "third", "--json-errors")
 
 
 @pytest.mark.parametrize("signo", [signal.SIGINT, signal.SIGTERM])
