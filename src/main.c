@@ -17,6 +17,10 @@ int main(int argc, char **argv)
 
 	if (host_fill_standard_fds() < 0)
 		return EXIT_FAILURE; /* nowhere to say why */
+	if (host_check_rights() < 0) {
+		log_flush();
+		return EXIT_FAILURE;
+	}
 	status = verb ? verb_run(verb, argc, argv) : run_machine(argc, argv);
 	log_flush();
 	return status;

@@ -7,9 +7,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/auxv.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -32,6 +37,41 @@ int host_fill_standard_fds(void)
 		if (fd > STDERR_FILENO)
 			return close(fd);
 	}
+}
+
+/* CAP_* that this process could raise, and those of them that it had before execve(2). */
+static void read_capabilities(uint64_t *ret_permitted, uint64_t *ret_ambient)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};
+
+	*ret_permitted = *ret_ambient = 0;
+	if (syscall(SYS_capget, &header, data) == 0)
+		*ret_permitted = data[0].permitted | (uint64_t)data[1].permitted << 32;
+	for (unsigned int i = 0; i < 64; i++)
+		if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, i, 0, 0) == 1)
+			*ret_ambient |= UINT64_C(1) << i;
+}
+
+int host_check_rights(void)
+{
+	bool is_raised = getuid() != geteuid() || getgid() != getegid();
+	uint64_t permitted, ambient;
+
+	/*
+	 * AT_SECURE alone is no proof: security modules set it at transitions of theirs
+	 * (getauxval(3)).
+	 */
+	if (!is_raised && getuid() != 0 && getauxval(AT_SECURE)) {
+		read_capabilities(&permitted, &ambient);
+		is_raised = permitted & ~ambient;
+	}
+	if (!is_raised)
+		return 0;
+	(void)refuse(EPERM,
+		     "nspawn does not run set-user-id, set-group-id or with file capabilities");
+	hint("Take that from its file with chmod ug-s and setcap -r: an ordinary user needs none of it");
+	return -EPERM;
 }
 
 unsigned int host_count_activation_fds(void)

@@ -13,6 +13,13 @@
 int host_fill_standard_fds(void);
 
 /*
+ * Refuses, with one sentence, to run with more rights than whoever started us has: set-user-id,
+ * set-group-id or with file capabilities. Whatever is started as a user is the user's to say, from
+ * the tree to the environment, and nothing of it was written to be said by somebody else.
+ */
+int host_check_rights(void);
+
+/*
  * How many sockets a service manager passed, from descriptor 3 on (sd_listen_fds(3)); 0 if none or
  * they are not for this process. They are closed in no child of ours but by plan.
  */
