@@ -18,7 +18,7 @@ static const char *const writer_names[] = {
 	[IDS_WRITER_PROGRAMS] = "newuidmap", [IDS_WRITER_SINGLE] = "single",
 	[IDS_WRITER_MANAGER] = "managed",
 };
-static_assert(ARRAY_LEN(writer_names) == _IDS_WRITER_COUNT, "one word for each writer");
+static_assert(ARRAY_LEN(writer_names) == IDS_WRITER_MANAGER + 1, "one word for each writer");
 
 const char *ids_writer_name(enum ids_writer writer)
 {
@@ -155,7 +155,9 @@ static int leave_owners(struct decision *d)
 		d->ids.lost =
 			arena_format(d->arena, "the tree belongs to user %u, who is nobody inside",
 				     d->facts->tree_uid);
-		d->ids.improvement = "--private-users-ownership=auto makes the owners follow";
+		if (d->facts->may_map)
+			d->ids.improvement =
+				"--private-users-ownership=auto makes the owners follow";
 	}
 	return 0;
 }
@@ -437,6 +439,17 @@ int ids_decide(struct arena *arena, const struct config *config, const struct id
 	}
 	*ret = d.ids;
 	return 0;
+}
+
+struct id_maps ids_tree_maps(struct arena *arena, const struct ids *ids)
+{
+	struct id_map map;
+
+	if (ids->tree_base == 0 || ids->ownership != IDS_OWNERSHIP_MAP)
+		return ids->maps;
+	/* Where there are fewer ids inside than a range has, the rest on disk belongs to nobody. */
+	map = one_extent(arena, ids->tree_base, ids->shift, ids->count);
+	return (struct id_maps){map, map};
 }
 
 void ids_mention(const struct ids *ids, const struct ids_facts *facts)

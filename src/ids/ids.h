@@ -24,7 +24,6 @@ enum ids_writer {
 	IDS_WRITER_PROGRAMS, /* newuidmap(1) and newgidmap(1), within /etc/subuid */
 	IDS_WRITER_SINGLE,   /* we have no rights: one id, our own (setgroups is denied) */
 	IDS_WRITER_MANAGER,  /* systemd-nsresourced has made the namespace */
-	_IDS_WRITER_COUNT,
 };
 
 /* How files on disk come to belong to the payload's ids. */
@@ -91,6 +90,13 @@ bool ids_wants_range(const struct config *config, const struct ids_facts *facts)
  */
 int ids_decide(struct arena *arena, const struct config *config, const struct ids_facts *facts,
 	       struct ids *ret);
+
+/*
+ * The maps by which the tree's mounts are mapped (IDS_OWNERSHIP_MAP), as a user namespace for
+ * mount_setattr(2) has them: the ids on disk in the place of those inside. The same as ids->maps,
+ * but for a tree whose owners do not begin at 0. In the arena.
+ */
+struct id_maps ids_tree_maps(struct arena *arena, const struct ids *ids);
 
 /*
  * Tells the user, in one line and perhaps a hint, on which way down from 'managed' his machine has

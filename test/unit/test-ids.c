@@ -209,6 +209,23 @@ static void test_decisions(void)
 	}
 }
 
+static void test_tree_maps(void)
+{
+	static const struct id_extent extent = {0, PICKED, 65536};
+	struct ids ids = {.writer = IDS_WRITER_SELF,
+			  .maps = {{&extent, 1}, {&extent, 1}},
+			  .shift = PICKED,
+			  .count = 65536,
+			  .ownership = IDS_OWNERSHIP_MAP};
+	struct id_maps maps = ids_tree_maps(&config.arena, &ids);
+
+	CHECK(maps.users.items == &extent);
+	ids.tree_base = 131072;
+	maps = ids_tree_maps(&config.arena, &ids);
+	CHECK(id_map_to_outside(&maps.users, 131072 + 33) == PICKED + 33);
+	CHECK(id_map_to_outside(&maps.groups, 33) == UINT32_MAX);
+}
+
 /* One line for the way, and one for what would change it. */
 static const struct {
 	enum caller caller;
@@ -245,6 +262,7 @@ static void test_mentions(void)
 int main(void)
 {
 	test_decisions();
+	test_tree_maps();
 	test_mentions();
 	arena_done(&config.arena);
 	return check_result();
