@@ -136,6 +136,7 @@ static const struct {
 	{"cgroup-open", "Cannot open the cgroup '%s'"},
 
 	/* --- Users --- */
+	{"users-owners", "The change of the tree's owners was interrupted"},
 	{"users-owners", "Only root can make the tree's owners follow by '%s'"},
 	{"users-owners", "The tree belongs to user %u and group %u, which are of different ranges"},
 	{"users-owners", "The tree belongs to user %u, not to the foreign range from %u on"},

@@ -137,6 +137,12 @@ static bool chowns_read_only(const struct config *config)
 }
 
 /* New owners are told by the upper half of an id, old ones by the lower: see the manual. */
+/* What is thrown away in the end must not be rewritten in the tree. */
+static bool chowns_ephemeral(const struct config *config)
+{
+	return owns(config, OWNERSHIP_CHOWN) && config->ephemeral;
+}
+
 static bool chowns_odd_range(const struct config *config)
 {
 	return owns(config, OWNERSHIP_CHOWN) && config->private_users == PRIVATE_USERS_RANGE &&
@@ -195,6 +201,9 @@ static const struct {
 	{chowns_read_only,
 	 "'--private-users-ownership=chown' cannot be combined with '--read-only' or '--volatile'",
 	 "'auto' maps the owners and changes nothing on disk"},
+	{chowns_ephemeral,
+	 "'--private-users-ownership=chown' cannot be combined with '--ephemeral'",
+	 "Leave it out: the throw-away changes are mapped, and the tree stays as it is"},
 	{chowns_odd_range,
 	 "'--private-users-ownership=chown' needs 65536 ids, the first a multiple of 65536",
 	 "'map' takes any range"},

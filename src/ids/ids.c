@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/scope.h"
 #include "config/config.h"
+#include "ids/shift.h"
 
 static const char *const writer_names[] = {
 	[IDS_WRITER_NONE] = "none",          [IDS_WRITER_SELF] = "root",
@@ -246,8 +247,31 @@ static int give_managed_only(struct decision *d)
 	return -EOPNOTSUPP;
 }
 
+/* Half of its files belong to one range and half to another. */
+static int refuse_interrupted(void)
+{
+	(void)refuse(EUCLEAN, "The change of the tree's owners was interrupted");
+	hint("--private-users=BASE --private-users-ownership=chown finishes it, with BASE 0 it takes it back");
+	return -EUCLEAN;
+}
+
+static bool is_interrupted(const struct decision *d)
+{
+	uint32_t shift;
+
+	return d->facts->tree_is_known && shift_state(d->facts->tree_uid, d->facts->tree_gid,
+						      &shift) == SHIFT_STATE_BUSY;
+}
+
 static int decide_as_root(struct decision *d)
 {
+	const struct config *config = d->config;
+
+	if (config->private_users != PRIVATE_USERS_DEFAULT &&
+	    config->private_users != PRIVATE_USERS_NO && is_interrupted(d) &&
+	    (config->private_users_ownership != OWNERSHIP_CHOWN ||
+	     config->private_users == PRIVATE_USERS_YES))
+		return refuse_interrupted();
 	switch (d->config->private_users) {
 	case PRIVATE_USERS_DEFAULT:
 	case PRIVATE_USERS_NO:

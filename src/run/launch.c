@@ -82,7 +82,6 @@ static uint64_t first_clone_flags(const struct plan *plan)
 	case IDS_WRITER_PROGRAMS:
 	case IDS_WRITER_SINGLE:
 	case IDS_WRITER_MANAGER:
-	case _IDS_WRITER_COUNT:
 	default:
 		return CLONE_NEWNS | CLONE_NEWUSER;
 	}

@@ -24,6 +24,7 @@
 #include "config/settings-file.h"
 #include "host/host.h"
 #include "host/locks.h"
+#include "ids/shift.h"
 #include "image/template.h"
 #include "mount/credentials.h"
 #include "mount/detached.h"
@@ -63,6 +64,16 @@ static int ask(struct run *run)
 }
 
 /* --- Made --- */
+
+/* Stays so when the machine is gone. */
+static int change_owners(const struct run *run)
+{
+	const struct shift_request request = {.path = run->facts.directory};
+
+	return run->plan.ids.ownership == IDS_OWNERSHIP_CHOWN
+		       ? shift_tree(run->directory_fd, run->plan.ids.shift, &request)
+		       : 0;
+}
 
 /* The tree may have to be made first. */
 static int make_tree(const struct run *run)
@@ -364,6 +375,8 @@ int run_machine(int argc, char **argv)
 		return EXIT_FAILURE;
 	if (run.plan.console.mode != CONSOLE_PIPE)
 		announce(&run.plan);
+	if (change_owners(&run) < 0)
+		return EXIT_FAILURE;
 	r = run_until_end(&run);
 	return r < 0 ? EXIT_FAILURE : r;
 }
