@@ -42,5 +42,6 @@ int capabilities_apply(const struct capability_plan *plan, uint32_t uid, uint32_
 /* The permitted set of this process: what it can pass on. */
 uint64_t capabilities_permitted(void);
 
-/* Makes effective what is permitted, after a change of ids took it. Returns 0 or a negative errno. */
+/* Makes effective what is permitted, after a change of ids took it. Returns 0 or a negative errno.
+ */
 int capabilities_use_all(void);

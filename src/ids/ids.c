@@ -259,8 +259,8 @@ static bool is_interrupted(const struct decision *d)
 {
 	uint32_t shift;
 
-	return d->facts->tree_is_known && shift_state(d->facts->tree_uid, d->facts->tree_gid,
-						      &shift) == SHIFT_STATE_BUSY;
+	return d->facts->tree_is_known &&
+	       shift_state(d->facts->tree_uid, d->facts->tree_gid, &shift) == SHIFT_STATE_BUSY;
 }
 
 static int decide_as_root(struct decision *d)

@@ -110,7 +110,7 @@ struct mount_facts {
 	bool journal_is_try;
 	const char *journal_socket; /* of the receiver on the host, or NULL */
 	const char *delta;          /* directory on the host for changes, or NULL: into the tree */
-	bool sysfs_is_bound; /* the host's, where we may not mount one of its network */
+	bool sysfs_is_bound;        /* the host's, where we may not mount one of its network */
 	const char *whole_tree;     /* path on the host of what --pivot-root= leaves, or NULL */
 };
 

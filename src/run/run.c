@@ -187,13 +187,12 @@ static void close_ids(void *argument)
 static int open_tree_map(struct machine *machine)
 {
 	const struct ids *ids = &machine->plan->ids;
-	struct id_extent extent = {ids->tree_base, ids->shift, ids->count};
-	struct id_map map = {&extent, 1};
+	const struct id_maps maps = ids_tree_maps(machine->arena, ids);
 
 	machine->sources.map_fd = machine->ids_fd;
 	if (ids->tree_base == 0)
 		return 0;
-	machine->tree_map_fd = id_maps_open_namespace(&(struct id_maps){map, map});
+	machine->tree_map_fd = id_maps_open_namespace(&maps);
 	if (machine->tree_map_fd < 0)
 		return fail(machine->tree_map_fd, "Cannot make a user namespace for the tree");
 	machine->sources.map_fd = machine->tree_map_fd;
