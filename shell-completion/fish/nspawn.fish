@@ -33,7 +33,7 @@ function __nspawn_read --no-scope-shadowing
                 set value (string replace -r '^[^=]*=' '' -- $word)
                 set word (string replace -r '=.*' '' -- $word)
             case '--*'
-                if contains -- $word --settings --directory --template --ephemeral-dir --pivot-root --chdir --setenv --uid --kill-signal --notify-ready --suppress-sync --machine --hostname --uuid --slice --property --register --private-users-ownership --private-users-delegate --capability --drop-capability --ambient-capability --no-new-privileges --system-call-filter --restrict-address-families --selinux-context --selinux-apifs-context --apparmor-profile --rlimit --oom-score-adjust --cpu-affinity --personality --resolv-conf --timezone --link-journal --forward-journal --forward-journal-max-use --forward-journal-keep-free --forward-journal-max-file-size --forward-journal-max-files --bind --bind-ro --inaccessible --tmpfs --overlay --overlay-ro --console --background --set-credential --load-credential
+                if contains -- $word --settings --directory --template --ephemeral-dir --pivot-root --chdir --setenv --uid --kill-signal --notify-ready --suppress-sync --machine --hostname --uuid --slice --property --register --private-users-ownership --private-users-delegate --capability --drop-capability --ambient-capability --no-new-privileges --system-call-filter --restrict-address-families --selinux-context --selinux-apifs-context --apparmor-profile --rlimit --oom-score-adjust --cpu-affinity --personality --resolv-conf --timezone --link-journal --forward-journal --forward-journal-max-use --forward-journal-keep-free --forward-journal-max-file-size --forward-journal-max-files --bind --bind-ro --inaccessible --tmpfs --overlay --overlay-ro --bind-user --bind-user-shell --bind-user-group --console --background --set-credential --load-credential
                     set value $words[1]
                     set -e words[1]
                 end
@@ -270,6 +270,9 @@ complete -c $program -n __nspawn_in_options -l inaccessible -x -a '(__nspawn_tre
 complete -c $program -n __nspawn_in_options -l tmpfs -x -a '(__nspawn_tree_files)' -d 'Mount an empty file system in memory'
 complete -c $program -n __nspawn_in_options -l overlay -x -a '(__nspawn_bind)' -d 'Mount directories on top of each other'
 complete -c $program -n __nspawn_in_options -l overlay-ro -x -a '(__nspawn_bind)' -d 'The same, read-only'
+complete -c $program -n __nspawn_in_options -l bind-user -x -d 'Make a user of the host known inside, with its home'
+complete -c $program -n __nspawn_in_options -l bind-user-shell -x -d 'Shell of those users: no, yes for the host\'s, or a path'
+complete -c $program -n __nspawn_in_options -l bind-user-group -x -d 'Further group of those users'
 complete -c $program -n __nspawn_in_options -l console -x -a 'interactive read-only passive pipe autopipe' -d 'How input, output and /dev/console are connected'
 complete -c $program -n __nspawn_in_options -s P -l pipe -d 'The same as --console=pipe'
 complete -c $program -n __nspawn_in_options -l background -x -d 'Background of an interactive console, like 44 or 48;2;0;0;80'

@@ -179,6 +179,26 @@ static bool writes_network_of_host(const struct config *config)
 	       !config->private_network;
 }
 
+/* Without a namespace every id is the host's, so these words have nothing to say. */
+static bool maps_without_namespace(const struct config *config)
+{
+	for (size_t i = 0; i < config->mounts.count; i++)
+		if (!has_user_namespace(config) && config->mounts.items[i].ids &&
+		    config->mounts.items[i].ids->rule != ID_RULE_PLAIN)
+			return true;
+	return false;
+}
+
+static bool has_shell_of_nobody(const struct config *config)
+{
+	return config->bind_user_shell && config->bind_users.count == 0;
+}
+
+static bool has_group_of_nobody(const struct config *config)
+{
+	return config->bind_user_groups.count > 0 && config->bind_users.count == 0;
+}
+
 static const struct {
 	bool (*holds)(const struct config *config);
 	const char *complaint;
@@ -223,6 +243,12 @@ static const struct {
 	 "'--forward-journal' sets the credential '" JOURNAL_SOCKET_CREDENTIAL
 	 "', which is set already",
 	 "Leave out one of the two"},
+	{maps_without_namespace,
+	 "The mount options 'idmap', 'rootidmap' and 'owneridmap' need a user namespace",
+	 "Add --private-users=pick; 'owner=HOST>GUEST' needs none"},
+	{has_shell_of_nobody, "'--bind-user-shell' with a path needs a user of '--bind-user'",
+	 NULL},
+	{has_group_of_nobody, "'--bind-user-group' needs a user of '--bind-user'", NULL},
 	{cleans_up_for_show, "'--cleanup' cannot be combined with '--dry-run'",
 	 "What is left of the machine is told when it is removed"},
 	{links_journal_of_ephemeral,

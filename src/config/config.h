@@ -109,6 +109,47 @@ enum mount_kind {
 	MOUNT_OVERLAY,
 };
 
+/* Whose the files of a mount are inside. */
+enum id_rule {
+	ID_RULE_PLAIN, /* noidmap: whose they would be without a word about it */
+	ID_RULE_SAME,  /* idmap: an id on disk is the same id inside */
+	ID_RULE_ROOT,  /* rootidmap: who owns the source is root inside, all others nobody */
+	ID_RULE_OWNER, /* owneridmap: who owns the source is who owns the destination */
+	ID_RULE_ONLY,  /* nobody but whom the pairs name */
+};
+
+/* Users and groups of one side, each a name, an id or a range "FIRST-LAST"; NULL: not said. */
+struct owner_side {
+	const char *user, *group;
+};
+
+/* owner=HOST>GUEST, as typed. */
+struct owner_request {
+	struct owner_side host, guest;
+};
+
+struct owner_requests {
+	struct owner_request *items;
+	size_t count, room;
+};
+
+/* The same as numbers, once the names are looked up: 'count' ids each. */
+struct owner_pair {
+	uint32_t host, guest, count;
+	bool is_group;
+};
+
+struct owner_pairs {
+	struct owner_pair *items;
+	size_t count, room;
+};
+
+struct id_request {
+	enum id_rule rule;
+	struct owner_requests owners;
+	struct owner_pairs pairs; /* filled by owners_find() */
+};
+
 /* One directory of an overlay. */
 struct layer_request {
 	const char *path;     /* absolute; NULL: a new empty directory, for the top only */
@@ -126,7 +167,8 @@ struct mount_request {
 	bool recursive;                     /* bind: rbind, the default */
 	const struct layer_request *layers; /* overlay: the lowest first, at least two */
 	size_t layer_count;
-	size_t position; /* order of mention, keeps sorting stable */
+	struct id_request *ids; /* bind, overlay: NULL for nothing special */
+	size_t position;        /* order of mention, keeps sorting stable */
 };
 
 struct mount_requests {
@@ -273,6 +315,12 @@ struct config {
 
 	/* Mounts */
 	struct mount_requests mounts; /* in order of mention */
+
+	/* Users of the host */
+	struct strings bind_users;
+	bool bind_user_shell_is_copied; /* the host's shell, else */
+	const char *bind_user_shell;    /* absolute, or NULL: the guest's default */
+	struct strings bind_user_groups;
 
 	/* Console */
 	enum console_mode console;

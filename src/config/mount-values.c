@@ -13,6 +13,7 @@
 #include "base/scope.h"
 #include "base/text.h"
 #include "config/config.h"
+#include "config/owner-values.h"
 #include "config/values.h"
 
 /*
@@ -81,56 +82,6 @@ static int read_source(const struct asking *asking, const char *text, const char
 	return 0;
 }
 
-enum bind_word {
-	BIND_RECURSIVE,
-	BIND_FLAT,
-	BIND_PLAIN_IDS,
-	BIND_MAPPED_IDS,
-};
-
-/* clang-format off */
-static const struct name bind_word_table[] = {
-	{"rbind", BIND_RECURSIVE},
-	{"norbind", BIND_FLAT},
-	{"noidmap", BIND_PLAIN_IDS},
-	{"idmap", BIND_MAPPED_IDS},
-	{"rootidmap", BIND_MAPPED_IDS},
-	{"owneridmap", BIND_MAPPED_IDS},
-};
-/* clang-format on */
-static const struct names bind_words = NAMES(bind_word_table);
-
-static int read_bind_options(const struct asking *asking, const char *text,
-			     struct mount_request *request)
-{
-	struct strings words = {0};
-
-	text_words(&asking->config->arena, text, ",", &words);
-	for (size_t i = 0; i < words.count; i++) {
-		const struct name *name = names_find(&bind_words, words.items[i]);
-
-		if (!name) {
-			int r = refuse(EINVAL, "%s does not know the mount option '%s'",
-				       asking->noun, words.items[i]);
-
-			/* Which is how other programs spell it. */
-			if (strcmp(words.items[i], "ro") == 0)
-				hint("Read-only mounts are asked for with '--bind-ro', in files with 'BindReadOnly='");
-			else
-				hint("Known mount options: rbind, norbind, noidmap, idmap, rootidmap, "
-				     "owneridmap");
-			return r;
-		}
-		if (name->value == BIND_MAPPED_IDS)
-			return refuse(EOPNOTSUPP,
-				      "%s with the mount option '%s' is not available yet",
-				      asking->noun, words.items[i]);
-		if (name->value != BIND_PLAIN_IDS)
-			request->recursive = name->value == BIND_RECURSIVE;
-	}
-	return 0;
-}
-
 int set_bind(const struct asking *asking, const char *value)
 {
 	struct mount_request request = {.kind = MOUNT_BIND, .recursive = true};
@@ -138,7 +89,8 @@ int set_bind(const struct asking *asking, const char *value)
 	const char *destination;
 
 	request.read_only = asking->setting == SETTING_BIND_RO;
-	if (text_split(&asking->config->arena, value, ':', 0, &fields) < 0 || fields.count > 3) {
+	/* Owners may have colons between user and group. */
+	if (text_split(&asking->config->arena, value, ':', 3, &fields) < 0) {
 		int r = refuse_value(asking, value, "SOURCE[:DESTINATION[:OPTIONS]]");
 
 		hint("Write a colon or a backslash that belongs to a path with a backslash before "
@@ -150,7 +102,7 @@ int set_bind(const struct asking *asking, const char *value)
 	TRY(read_destination(asking, value, destination, &request.destination));
 	TRY(read_source(asking, fields.items[0], &request.source, &request.source_is_in_tree));
 	if (fields.count > 2)
-		TRY(read_bind_options(asking, fields.items[2], &request));
+		TRY(read_mount_words(asking, fields.items[2], &request.recursive, &request.ids));
 	add_request(asking->config, &request);
 	return 0;
 }
@@ -181,7 +133,29 @@ int set_inaccessible(const struct asking *asking, const char *value)
 	return 0;
 }
 
-/* LOWEST[:HIGHER…]:TOP:DESTINATION, or LOWER:TOP, which appears where the top layer is. */
+/* Behind the directories, the fields from the first one on that can only be about owners. */
+static int read_overlay_words(const struct asking *asking, struct strings *fields,
+			      struct mount_request *request)
+{
+	struct arena *arena = &asking->config->arena;
+	size_t directories = 2;
+	const char *words;
+
+	while (directories < fields->count && !is_about_owners(fields->items[directories]))
+		directories++;
+	if (directories == fields->count)
+		return 0;
+	words = fields->items[directories];
+	for (size_t i = directories + 1; i < fields->count; i++)
+		words = arena_format(arena, "%s:%s", words, fields->items[i]);
+	fields->count = directories;
+	return read_mount_words(asking, words, NULL, &request->ids);
+}
+
+/*
+ * LOWEST[:HIGHER…]:TOP:DESTINATION[:OWNERS], or LOWER:TOP[:OWNERS], which appears where the top
+ * layer is.
+ */
 int set_overlay(const struct asking *asking, const char *value)
 {
 	struct mount_request request = {.kind = MOUNT_OVERLAY};
@@ -192,6 +166,7 @@ int set_overlay(const struct asking *asking, const char *value)
 	request.read_only = asking->setting == SETTING_OVERLAY_RO;
 	if (text_split(arena, value, ':', 0, &fields) < 0 || fields.count < 2)
 		return refuse_value(asking, value, "LOWER[:LOWER…]:TOP:DESTINATION");
+	TRY(read_overlay_words(asking, &fields, &request));
 	request.layer_count = fields.count == 2 ? 2 : fields.count - 1;
 	request.layers = layers = arena_allocate(arena, request.layer_count * sizeof(*layers));
 	for (size_t i = 0; i < request.layer_count; i++) {

@@ -21,6 +21,7 @@
 #include "config/label-values.h"
 #include "config/limit-values.h"
 #include "config/mount-values.h"
+#include "config/owner-values.h"
 #include "config/program-values.h"
 #include "config/user-values.h"
 #include "config/values.h"
@@ -280,11 +281,11 @@ const struct setting_row setting_rows[_SETTING_COUNT] = {
 	[SETTING_OVERLAY_RO] = {"overlay-ro", 0, ONE, "PATH[:PATH…]:PATH", "Files.OverlayReadOnly",
 		GROUP, FILES | MANY, set_overlay, 0, NULL, "The same, read-only"},
 	[SETTING_BIND_USER] = {"bind-user", 0, ONE, "NAME", "Files.BindUser",
-		GROUP, LATER | MANY, NULL, 0, NULL, "Make a user of the host known inside"},
+		GROUP, MANY, set_bind_user, AT(bind_users), NULL, "Make a user of the host known inside, with its home"},
 	[SETTING_BIND_USER_SHELL] = {"bind-user-shell", 0, ONE, "BOOL|PATH", "Files.BindUserShell",
-		GROUP, LATER, NULL, 0, NULL, "Shell of those users"},
+		GROUP, 0, set_bind_user_shell, 0, NULL, "Shell of those users: no, yes for the host's, or a path"},
 	[SETTING_BIND_USER_GROUP] = {"bind-user-group", 0, ONE, "NAME", NULL,
-		GROUP, LATER | MANY, NULL, 0, NULL, "Further group of those users"},
+		GROUP, MANY, set_bind_user_group, AT(bind_user_groups), NULL, "Further group of those users"},
 #undef GROUP
 #define GROUP GROUP_CONSOLE
 	[SETTING_CONSOLE] = {"console", 0, ONE, "MODE", NULL,

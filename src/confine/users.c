@@ -193,6 +193,27 @@ static int parse_groups(char *text, struct user_identity *identity)
 	return 0;
 }
 
+int users_parse_group(const char *text, const char *name, gid_t *ret)
+{
+	auto_free char *copy = strdup(text);
+	char *rest = copy, *line;
+
+	if (!copy)
+		return -ENOMEM;
+	while ((line = next_line(&rest))) {
+		char *fields[4]; /* name, password, gid, members */
+		uint32_t gid;
+
+		if (!split_fields(line, fields, ARRAY_LEN(fields)) || parse_id(fields[2], &gid) < 0)
+			continue;
+		if (strcmp(fields[0], name) == 0) {
+			*ret = gid;
+			return 0;
+		}
+	}
+	return -ESRCH;
+}
+
 static int read_accounts(int root_fd, const char *path, char **ret_text)
 {
 	int r = path_read(root_fd, path, ACCOUNTS_MAX_BYTES, ret_text, NULL);
@@ -203,6 +224,14 @@ static int read_accounts(int root_fd, const char *path, char **ret_text)
 		r = *ret_text ? 0 : -ENOMEM;
 	}
 	return r;
+}
+
+int users_find_group(int root_fd, const char *name, gid_t *ret)
+{
+	auto_free char *group = NULL;
+
+	TRY(read_accounts(root_fd, "/etc/group", &group));
+	return users_parse_group(group, name, ret);
 }
 
 static int fill_plain(uid_t uid, gid_t gid, const char *name, const char *home,

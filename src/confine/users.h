@@ -33,6 +33,9 @@ void user_identity_done(struct user_identity *identity);
  */
 int users_find(int root_fd, const char *name_or_number, struct user_identity *ret);
 
+/* The id of a group in the tree by name. -ESRCH: there is none; else as users_find(). */
+int users_find_group(int root_fd, const char *name, gid_t *ret);
+
 /*
  * For a name users_find() does not know: asks the getent of the root directory of this process,
  * which must be the guest's. It runs as nobody, without capabilities, new privileges, descriptors,
@@ -51,3 +54,6 @@ int users_make_home(int root_fd, const struct user_identity *identity);
  * NULL.
  */
 int users_parse_passwd(const char *text, const char *name, uid_t uid, struct user_identity *ret);
+
+/* The same for group(5), by name. */
+int users_parse_group(const char *text, const char *name, gid_t *ret);

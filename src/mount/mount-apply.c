@@ -23,12 +23,18 @@
 #include "mount/overlay.h"
 #include "mount/run-host.h"
 
-static int make_instance(const struct mount_operation *operation)
+static int make_instance(const struct mount_site *site, const struct mount_operation *operation)
 {
-	char complaint[256];
-	int fd = detached_new_labelled(operation->source, operation->options, operation->context,
-				       operation->flags, complaint, sizeof(complaint));
+	const char *options = operation->options;
+	char complaint[256] = "";
+	int fd = 0;
 
+	/* What the user says of owners is meant as inside. */
+	if (operation->is_custom && options && site->maps)
+		fd = id_mount_options(site->sources->arena, options, site->maps, &options);
+	if (fd == 0)
+		fd = detached_new_labelled(operation->source, options, operation->context,
+					   operation->flags, complaint, sizeof(complaint));
 	if (fd < 0 && operation->context && !operation->is_custom) {
 		(void)fail(fd, "Cannot make the %s for '%s' with the SELinux context '%s'",
 			   operation->source, operation->target, operation->context);
@@ -97,7 +103,7 @@ static int perform_new(struct mount_site *site, const struct mount_operation *op
 		return target_fd;
 	if (operation->skips_mount_point && is_mount_point(target_fd))
 		return 0;
-	mount_fd = make_instance(operation);
+	mount_fd = make_instance(site, operation);
 	if (mount_fd < 0)
 		return mount_fd;
 	TRY(detached_attach(mount_fd, target_fd));
@@ -535,6 +541,7 @@ int mount_move_in(struct mount_site *site)
 		return fail(fd, "Cannot find the tree's /run in the payload's namespace");
 	site->run_fd = fd;
 	site->root_id = 0;
+	site->maps = NULL;
 	return 0;
 }
 

@@ -11,6 +11,8 @@
 #include <stdint.h>
 
 #include "base/undo.h"
+#include "ids/ids.h"
+#include "mount/id-mount-apply.h"
 #include "mount/mount-plan.h"
 
 /*
@@ -31,6 +33,8 @@ struct mount_sources {
 	bool are_named;
 	int map_fd; /* user namespace by which owners on disk are mapped, -EBADF without */
 	struct writable *writables; /* top layers of overlays, see overlay.c */
+	const struct ids *ids;      /* of the payload, NULL: the host's */
+	struct id_namespaces namespaces;
 	struct arena *arena;
 };
 
@@ -58,6 +62,13 @@ void mount_sources_hand(struct mount_sources *sources, const struct mount_plan *
 			const char *target, int mount_fd);
 
 /*
+ * Maps the owners of the clone '*mount_fd' of what 'operation' mounts, called 'name' in messages,
+ * if it says whose they are; 'owner_fd' as in struct id_mount. The tree is at 'directory_fd'.
+ */
+int mount_sources_map(struct mount_sources *sources, const struct mount_operation *operation,
+		      int directory_fd, const char *name, int owner_fd, int *mount_fd);
+
+/*
  * A new empty directory '*ret_path' inside another that only root can enter, both removed with the
  * sources. The path lives in their arena.
  */
@@ -73,8 +84,9 @@ struct mount_site {
 	const struct mount_sources *sources;
 	const struct run_host_request *run_host;
 	const struct host_file_plan *host_files;
-	uint32_t root_id; /* of the payload's root, as we see it */
-	int root_fd;      /* becomes the payload's root */
+	uint32_t root_id;           /* of the payload's root, as we see it */
+	const struct id_maps *maps; /* of all its ids, as we see them; NULL: they are the same */
+	int root_fd;                /* becomes the payload's root */
 	int dev_fd, pts_fd, run_fd;
 	int proc_fd; /* procfs of our own making, whatever is mounted over it */
 	int sysfs_fd;

@@ -12,6 +12,7 @@
 #include "base/scope.h"
 #include "image/os-check.h"
 #include "mount/api-mounts.h"
+#include "mount/bind-user.h"
 #include "mount/credentials.h"
 
 static unsigned int conditions_that_hold(const struct config *config,
@@ -114,15 +115,18 @@ static void add_request(struct arena *arena, const struct mount_request *request
 		.target = request->destination,
 		.flags = request->read_only ? MOUNT_FLAG_READ_ONLY : 0,
 		.recursive = request->recursive,
+		.ids = request->ids,
 		.makes_target = true,
 		.is_custom = true,
 	};
 	switch (request->kind) {
 	case MOUNT_BIND:
 		operation->source = request->source;
-		operation->place = !request->source             ? SOURCE_EMPTY
-				   : request->source_is_in_tree ? SOURCE_TREE
-								: SOURCE_HOST;
+		/* Owners are mapped before the clone, when nothing is mounted in the tree yet. */
+		operation->place = !request->source              ? SOURCE_EMPTY
+				   : !request->source_is_in_tree ? SOURCE_HOST
+				   : request->ids                ? SOURCE_IMAGE
+								 : SOURCE_TREE;
 		break;
 	case MOUNT_TMPFS:
 		operation->kind = OPERATION_NEW;
@@ -405,6 +409,8 @@ void mount_plan_make(struct arena *arena, const struct config *config,
 			add_base(arena, config, facts, root_is_replaced, ret);
 	}
 	add_shared(arena, facts, ret);
+	if (facts->bound_users)
+		bind_user_plan(arena, facts->bound_users, ret);
 	add_handed(arena, config, facts, ret);
 	/* Before the user's own mounts, which may cover the files that these write. */
 	*ARRAY_ADD(arena, ret) =

@@ -81,6 +81,7 @@ struct mount_operation {
 	unsigned int flags;  /* enum mount_flags; a read-only overlay has no writable layer */
 	const struct mount_layer *layers; /* OPERATION_OVERLAY: the lowest first */
 	size_t layer_count;
+	const struct id_request *ids; /* whose its files are, NULL: nothing special */
 	bool recursive;
 	bool makes_target;      /* a missing target is made */
 	bool skips_mount_point; /* what the host mounted there already stays */
@@ -112,6 +113,7 @@ struct mount_facts {
 	const char *delta;          /* directory on the host for changes, or NULL: into the tree */
 	bool sysfs_is_bound;        /* the host's, where we may not mount one of its network */
 	const char *whole_tree;     /* path on the host of what --pivot-root= leaves, or NULL */
+	const struct bound_users *bound_users; /* of the host, or NULL */
 };
 
 void mount_plan_make(struct arena *arena, const struct config *config,

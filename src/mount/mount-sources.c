@@ -15,6 +15,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/path.h"
 #include "base/scope.h"
 #include "mount/detached.h"
 #include "mount/mount-apply.h"
@@ -138,8 +139,85 @@ int mount_sources_make_temporary(struct mount_sources *sources, struct undo *und
 	return 0;
 }
 
+/*
+ * Who owns the destination, as the payload sees it; what is missing will be made by its root, and
+ * what nobody inside owns is as good as that.
+ */
+static uint32_t owner_of_target(const struct ids *ids, int directory_fd, const char *target)
+{
+	auto_close int fd = path_open(directory_fd, target, O_PATH, 0);
+	struct stat status;
+	uint32_t inside;
+
+	if (fd < 0 || fstat(fd, &status) < 0)
+		return 0;
+	if (!ids)
+		return status.st_uid;
+	inside = ids->ownership == IDS_OWNERSHIP_MAP
+			 ? status.st_uid - ids->tree_base
+			 : id_map_to_inside(&ids->maps.users, status.st_uid);
+	return inside != UINT32_MAX && id_map_to_outside(&ids->maps.users, inside) != UINT32_MAX
+		       ? inside
+		       : 0;
+}
+
+/*
+ * Files of the tree, and of an overlay, are mapped like the tree's where nothing is said of them:
+ * there an id on disk is the same id inside.
+ */
+static enum id_rule rule_of(const struct mount_sources *sources,
+			    const struct mount_operation *operation)
+{
+	bool is_mapped_anyway = sources->map_fd >= 0 && (operation->kind == OPERATION_OVERLAY ||
+							 operation->place == SOURCE_IMAGE);
+
+	return operation->ids->rule == ID_RULE_PLAIN && is_mapped_anyway ? ID_RULE_SAME
+									 : operation->ids->rule;
+}
+
+int mount_sources_map(struct mount_sources *sources, const struct mount_operation *operation,
+		      int directory_fd, const char *name, int owner_fd, int *mount_fd)
+{
+	/* Only root may map mounts, so these ids are the host's outside. */
+	const struct ids *ids =
+		sources->ids && sources->ids->writer != IDS_WRITER_NONE ? sources->ids : NULL;
+	struct id_request request;
+	struct id_mount mount = {
+		.request = &request,
+		.name = name,
+		.is_on_host = operation->place == SOURCE_HOST,
+		.recursive = operation->kind == OPERATION_BIND && operation->recursive,
+		.facts.machine = ids ? &ids->maps : NULL,
+		.owner_fd = owner_fd,
+	};
+
+	if (!operation->ids)
+		return 0;
+	if (sources->are_named) {
+		(void)refuse(EPERM, "Only root can map the owners of '%s'", name);
+		hint("Leave the option about owners out, or start the machine as root");
+		return -EPERM;
+	}
+	request = *operation->ids;
+	request.rule = rule_of(sources, operation);
+	if (ids && request.rule != operation->ids->rule)
+		mount.facts.base = ids->tree_base;
+	if (request.rule == ID_RULE_OWNER)
+		mount.facts.destination_owner =
+			owner_of_target(ids, directory_fd, operation->target);
+	return id_mount_apply(sources->arena, &sources->namespaces, &mount, mount_fd);
+}
+
+static int clone_in_tree(const struct mount_sources *sources, int directory_fd,
+			 const struct mount_operation *operation)
+{
+	auto_close int fd = path_open(directory_fd, operation->source, O_PATH, 0);
+
+	return fd < 0 ? fd : clone_tree(sources, fd, "", operation->recursive);
+}
+
 static int open_source(struct mount_sources *sources, const struct mount_operation *operation,
-		       struct undo *undo)
+		       int directory_fd, struct undo *undo)
 {
 	const char *path;
 	int fd;
@@ -153,9 +231,12 @@ static int open_source(struct mount_sources *sources, const struct mount_operati
 				    path);
 		return clone_tree(sources, AT_FDCWD, path, false);
 	}
-	if (operation->place != SOURCE_HOST)
+	if (operation->place == SOURCE_IMAGE && operation->ids)
+		fd = clone_in_tree(sources, directory_fd, operation);
+	else if (operation->place == SOURCE_HOST)
+		fd = clone_tree(sources, AT_FDCWD, operation->source, operation->recursive);
+	else
 		return -EBADF;
-	fd = clone_tree(sources, AT_FDCWD, operation->source, operation->recursive);
 	if (fd < 0 && operation->need == NEED_FATAL)
 		return fail(fd, "Cannot open the bind source '%s'", operation->source);
 	return fd < 0 ? -EBADF : fd;
@@ -175,13 +256,18 @@ int mount_sources_open(struct arena *arena, const struct mount_plan *plan, int d
 		return fail(ret->tree_fd, "Cannot take a private view of the tree");
 	TRY(map_tree(ret));
 	for (size_t i = 0; i < plan->count; i++) {
-		ret->fds[i] = open_source(ret, &plan->items[i], undo);
+		ret->fds[i] = open_source(ret, &plan->items[i], directory_fd, undo);
 		if (ret->fds[i] < 0 && ret->fds[i] != -EBADF)
 			return ret->fds[i];
+		if (ret->fds[i] >= 0)
+			TRY(mount_sources_map(ret, &plan->items[i], directory_fd,
+					      plan->items[i].source ?: "a new directory", -EBADF,
+					      &ret->fds[i]));
 		if (plan->items[i].kind == OPERATION_OVERLAY)
 			TRY(overlay_open(ret, &plan->items[i], directory_fd, undo,
 					 &ret->overlays[i]));
 	}
+	id_namespaces_close(&ret->namespaces);
 	return 0;
 }
 
@@ -202,6 +288,7 @@ void mount_sources_close(struct mount_sources *sources)
 {
 	scope_close(&sources->tree_fd);
 	sources->tree_fd = -EBADF;
+	id_namespaces_close(&sources->namespaces);
 	for (size_t i = 0; i < sources->count; i++) {
 		scope_close(&sources->fds[i]);
 		sources->fds[i] = -EBADF;

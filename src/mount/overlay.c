@@ -178,6 +178,16 @@ static int clone_layer(const struct mount_layer *layer)
 		       : clone;
 }
 
+/* As it is before anything is mounted in the tree. */
+static int clone_layer_of_tree(const struct mount_layer *layer, int directory_fd)
+{
+	auto_close int fd = path_open(directory_fd, layer->path, O_PATH | O_DIRECTORY, 0);
+	int clone = fd < 0 ? fd : detached_clone(fd, /* recursive= */ false);
+
+	return clone < 0 ? fail(clone, "Cannot open the layer '%s' of an overlay", layer->path)
+			 : clone;
+}
+
 /*
  * Adds the descriptor of one layer. -EBADF for what is only found in the container, where mounts
  * may be on it by then, or made there.
@@ -203,16 +213,22 @@ static int open_layer(struct mount_sources *sources, const struct mount_operatio
 	} else if (layer.place == SOURCE_HOST) {
 		*fd = clone_layer(&layer);
 		TRY(*fd);
+	} else if (layer.place == SOURCE_IMAGE && operation->ids) {
+		*fd = clone_layer_of_tree(&layer, directory_fd);
+		TRY(*fd);
 	}
 	/* Before they are stacked: an overlay itself cannot be mapped. */
-	r = *fd >= 0 && sources->map_fd >= 0
+	r = *fd >= 0 && sources->map_fd >= 0 && !operation->ids
 		    ? detached_map(*fd, sources->map_fd, /* recursive= */ false)
 		    : 0;
 	if (r < 0)
 		return fail(r, "Cannot map the owners of the layer '%s' to the payload's ids",
 			    layer_name(&layer));
 	overlay->count++;
-	return 0;
+	return *fd < 0 ? 0
+		       : mount_sources_map(sources, operation, directory_fd, layer_name(&layer),
+					   overlay->writable ? overlay->writable->lock_fd : -EBADF,
+					   fd);
 }
 
 int overlay_open(struct mount_sources *sources, const struct mount_operation *operation,

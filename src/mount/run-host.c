@@ -15,6 +15,8 @@
 
 #include "base/log.h"
 #include "base/scope.h"
+#include "ids/ids.h"
+#include "mount/bind-user.h"
 
 struct inaccessible {
 	const char *name;
@@ -78,6 +80,18 @@ static int make_inaccessibles(int run_fd)
 	return fchmodat(run_fd, "host/inaccessible", 0555, 0) < 0 ? -errno : 0;
 }
 
+static int make_users(int run_fd, const struct bound_users *users, const struct ids *ids)
+{
+	/* Other writers have us among the payload's ids already. */
+	const struct id_maps *maps = ids->writer == IDS_WRITER_SELF ? &ids->maps : NULL;
+	auto_close int host_fd = -EBADF;
+
+	if (users->count == 0)
+		return 0;
+	host_fd = openat(run_fd, "host", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return host_fd < 0 ? -errno : bind_user_write(host_fd, users, maps);
+}
+
 static int fill(int run_fd, const struct run_host_request *request)
 {
 	if (mkdirat(run_fd, "host", 0755) < 0)
@@ -98,6 +112,7 @@ static int fill(int run_fd, const struct run_host_request *request)
 			return -errno;
 		TRY(make_file(run_fd, "host/journal/socket", NULL, 0600));
 	}
+	TRY(make_users(run_fd, request->bound_users, request->ids));
 	return make_inaccessibles(run_fd);
 }
 

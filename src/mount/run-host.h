@@ -7,6 +7,9 @@
 
 #include <stdbool.h>
 
+struct bound_users;
+struct ids;
+
 struct run_host_request {
 	const char *service;      /* container-manager */
 	const char *machine_uuid; /* dashed; container-uuid */
@@ -14,6 +17,8 @@ struct run_host_request {
 	bool has_exchange;        /* places for 'incoming' and 'unix-export' */
 	bool has_credentials;     /* a place for them */
 	bool has_journal_socket;  /* a place for 'journal/socket' */
+	const struct bound_users *bound_users;
+	const struct ids *ids; /* of the payload */
 };
 
 /* Objects that a mount may put over another one of the same kind, by name below the run tmpfs. */

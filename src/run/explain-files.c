@@ -125,10 +125,36 @@ static void explain_run_host(struct explanation *e)
 			  "to cover others with");
 }
 
+static void explain_users(struct explanation *e)
+{
+	const struct bound_users *users = &e->facts->bound_users;
+
+	for (size_t i = 0; i < users->count; i++) {
+		const struct bound_user *user = &users->items[i];
+		struct explain_row *row = explain_rowf(
+			e, arena_format(e->arena, "/run/host/userdb/%s.user", user->name),
+			users->guest_cannot_ask ? "but nothing in the tree will read it"
+						: "by which programs inside know the user",
+			"user and group %u, which the host has as %u and %u; shell %s", user->id,
+			user->host_uid, user->host_gid, user->shell ?: "of the tree's choice");
+
+		row->origin = explain_origin_in(e, SETTING_BIND_USER, explain_has_word, user->name);
+		explain_text(e, row, "user", user->name);
+		explain_number(e, row, "id", user->id);
+		explain_number(e, row, "host_uid", user->host_uid);
+		explain_number(e, row, "host_gid", user->host_gid);
+		explain_text(e, row, "home", user->home);
+		explain_text(e, row, "host_home", user->host_home);
+		explain_text(e, row, "shell", user->shell);
+		*explain_list(e, row, "groups") = users->groups;
+	}
+}
+
 void explain_files(struct explanation *e)
 {
 	(void)explain_section(e, "files", "Files", NULL);
 	explain_run_host(e);
+	explain_users(e);
 	explain_host_file(e, "/etc/resolv.conf", SETTING_RESOLV_CONF, resolv_reason(e));
 	explain_host_file(e, "/etc/localtime", SETTING_TIMEZONE,
 			  e->config->timezone == HOW_AUTO ? "the time zone of the host" : NULL);

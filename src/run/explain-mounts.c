@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "base/path.h"
 #include "base/scope.h"
 #include "base/text.h"
 #include "run/explain-rows.h"
@@ -103,6 +104,11 @@ static const struct {
 static_assert(ARRAY_LEN(places) == SOURCE_MEMORY + 1, "a word for each place");
 static_assert(ARRAY_LEN(needs) == NEED_NICE + 1, "a word for each need");
 
+static bool is_home(const struct mount_operation *operation)
+{
+	return operation->ids && operation->ids->rule == ID_RULE_ONLY;
+}
+
 static const char *reason_of(const struct mount_operation *operation)
 {
 	switch (operation->kind) {
@@ -131,6 +137,8 @@ static const char *reason_of(const struct mount_operation *operation)
 	for (size_t i = 0; i < ARRAY_LEN(reasons); i++)
 		if (strcmp(operation->target, reasons[i].target) == 0)
 			return reasons[i].reason;
+	if (is_home(operation))
+		return "nobody's but this user's";
 	return operation->place == SOURCE_SYSFS ? "the parts that programs look for" : NULL;
 }
 
@@ -274,15 +282,45 @@ static struct explain_origin origin_of(const struct explanation *e,
 	     (strcmp(operation->target, "/") == 0 || strcmp(operation->target, "/usr") == 0 ||
 	      strcmp(operation->target, "/var") == 0)))
 		return explain_origin(e, SETTING_VOLATILE);
+	if (is_home(operation))
+		return explain_origin_in(e, SETTING_BIND_USER, explain_has_word,
+					 path_last(operation->target));
 	if (e->config->pivot_old && strcmp(operation->target, e->config->pivot_old) == 0)
 		return explain_origin(e, SETTING_PIVOT_ROOT);
 	return (struct explain_origin){.source = EXPLAIN_DEFAULT};
 }
 
+/* What was said of owners, and the numbers that it came to. */
+static void add_owners(struct explanation *e, const struct id_request *ids, struct strings *list)
+{
+	static const char *const rules[] = {
+		[ID_RULE_PLAIN] = NULL,       [ID_RULE_SAME] = "idmap",
+		[ID_RULE_ROOT] = "rootidmap", [ID_RULE_OWNER] = "owneridmap",
+		[ID_RULE_ONLY] = NULL,
+	};
+
+	if (!ids)
+		return;
+	if (rules[ids->rule])
+		strings_add(e->arena, list, rules[ids->rule]);
+	for (size_t i = 0; i < ids->pairs.count; i++) {
+		const struct owner_pair *pair = &ids->pairs.items[i];
+		const char *what = pair->is_group ? "group" : "user";
+
+		strings_add(e->arena, list,
+			    pair->count == 1
+				    ? arena_format(e->arena, "%s %u is %u", what, pair->host,
+						   pair->guest)
+				    : arena_format(e->arena, "%ss %u-%u are %u-%u", what,
+						   pair->host, pair->host + (pair->count - 1),
+						   pair->guest, pair->guest + (pair->count - 1)));
+	}
+}
+
 static void explain_operation(struct explanation *e, const struct mount_operation *operation)
 {
 	bool is_bind = operation->kind == OPERATION_BIND;
-	struct strings shown = {0};
+	struct strings shown = {0}, owners = {0};
 	struct explain_row *row;
 
 	add_flags(e, operation, &shown);
@@ -293,9 +331,12 @@ static void explain_operation(struct explanation *e, const struct mount_operatio
 			    arena_format(e->arena, "context=%s", operation->context));
 	if (is_bind && operation->is_custom && !operation->recursive)
 		strings_add(e->arena, &shown, "norbind");
+	add_owners(e, operation->ids, &owners);
 	row = explain_row(e, operation->target,
-			  arena_format(e->arena, "%s%s%s%s", what_of(e, operation),
+			  arena_format(e->arena, "%s%s%s%s%s%s", what_of(e, operation),
 				       shown.count > 0 ? ": " : "", explain_join(e, &shown, " "),
+				       owners.count > 0 ? ", owners: " : "",
+				       explain_join(e, &owners, ", "),
 				       operation->need == NEED_IF_EXISTS ? ", if it exists" : ""),
 			  operation->is_custom ? NULL : reason_of(operation));
 	row->origin = origin_of(e, operation);
@@ -306,6 +347,8 @@ static void explain_operation(struct explanation *e, const struct mount_operatio
 	explain_text(e, row, "source", is_bind ? operation->source : NULL);
 	add_flags(e, operation, explain_list(e, row, "flags"));
 	add_layers(e, row, operation);
+	if (operation->ids)
+		add_owners(e, operation->ids, explain_list(e, row, "owners"));
 	explain_text(e, row, "options", operation->options);
 	explain_text(e, row, "context", operation->context);
 	explain_flag(e, row, "recursive", operation->recursive);

@@ -24,6 +24,8 @@
 #include "image/find.h"
 #include "image/os-check.h"
 #include "image/template.h"
+#include "run/bind-user-find.h"
+#include "run/owners.h"
 
 /* Where a tree is to be that may not be there yet: its parent has to be. */
 static int find_new_directory(struct config *config, struct facts *facts)
@@ -176,6 +178,16 @@ static void look_around(const struct config *config, struct facts *facts, int di
 	os_release_of_host(arena, &facts->host, &facts->host_os_release);
 }
 
+/* By name, of the host and of what will be the tree's root. */
+static int find_people(struct config *config, struct facts *facts, int directory_fd)
+{
+	auto_close int other_fd = open_other_root(config, directory_fd);
+	int tree_fd = other_fd < 0 ? directory_fd : other_fd;
+
+	TRY(owners_find(config, tree_fd));
+	return bound_users_find(config, tree_fd, &facts->bound_users);
+}
+
 /* The directory that --pivot-root= makes the root, in which everything else then is. */
 static int open_pivot(const struct config *config, const struct facts *facts, int *fd)
 {
@@ -233,6 +245,7 @@ static int find_tree(struct config *config, struct facts *facts, int *ret_direct
 	TRY(open_pivot(config, facts, ret_directory_fd));
 	TRY(check_volatile(config, facts, *ret_directory_fd));
 	TRY(check_tree(config, facts, *ret_directory_fd, &config->arena));
+	TRY(find_people(config, facts, *ret_directory_fd));
 	/* All but /usr starts empty. */
 	if (config->volatile_mode == VOLATILE_YES)
 		facts->tree.machine_id_state = MACHINE_ID_MISSING;

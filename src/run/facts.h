@@ -14,6 +14,7 @@
 #include "ids/ids.h"
 #include "image/os-release.h"
 #include "image/os-tree.h"
+#include "mount/bind-user.h"
 #include "mount/host-files.h"
 #include "mount/journal.h"
 
@@ -30,6 +31,7 @@ struct facts {
 	const char *host_os_release; /* its path, or NULL */
 	struct host_file_facts host_files;
 	struct journal_facts journal;
+	struct bound_users bound_users;
 	struct limit_facts limits;
 	struct label_facts labels;
 	struct ids_facts ids; /* its range is filled by who may take one */

@@ -32,6 +32,7 @@
 #include "base/scope.h"
 #include "confine/syscalls.h"
 #include "confine/users.h"
+#include "run/bind-user-find.h"
 #include "run/environment.h"
 #include "run/init.h"
 #include "run/notify.h"
@@ -270,8 +271,11 @@ static int apply_limits(const struct plan *plan)
 static int find_user(struct payload *payload)
 {
 	const char *name = payload->plan->config->user ? payload->plan->config->user : "root";
-	int r = users_find(payload->site.root_fd, name, &payload->user);
+	int r = bound_users_identify(&payload->plan->facts->bound_users, payload->site.root_fd,
+				     name, &payload->user);
 
+	if (r == -ESRCH)
+		r = users_find(payload->site.root_fd, name, &payload->user);
 	if (r == -ESRCH && !payload->plan->config->user) {
 		/* A tree without passwd still has a root. */
 		payload->user =
@@ -503,6 +507,9 @@ void payload_run(struct payload_request *request)
 				.run_host = &request->plan->run_host,
 				.host_files = &request->plan->host_files,
 				.root_id = request->sources->root_id,
+				.maps = request->plan->ids.writer == IDS_WRITER_SELF
+						? &request->plan->ids.maps
+						: NULL,
 			},
 		.environment = request->plan->environment,
 		.console_fd = -EBADF,

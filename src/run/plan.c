@@ -62,6 +62,8 @@ static void plan_identity(const struct config *config, const struct facts *facts
 		.has_exchange = plan->has_exchange,
 		.has_credentials = config->credentials.count > 0,
 		.has_journal_socket = config->forward_journal != NULL,
+		.bound_users = &facts->bound_users,
+		.ids = &plan->ids,
 	};
 }
 
@@ -163,6 +165,7 @@ int plan_make(struct arena *arena, const struct config *config, const struct fac
 		.host_os_release = facts->host_os_release,
 		.exchange = config->start == START_BOOT ? &ret->exchange : NULL,
 		.whole_tree = facts->directory,
+		.bound_users = &facts->bound_users,
 	};
 	int ids, journal, r;
 

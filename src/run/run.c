@@ -206,6 +206,7 @@ static int open_ids(struct machine *machine)
 
 	machine->sources.map_fd = -EBADF;
 	machine->sources.are_named = ids->writer > IDS_WRITER_SELF;
+	machine->sources.ids = ids;
 	if (ids->writer != IDS_WRITER_SELF)
 		return 0;
 	machine->ids_fd = id_maps_open_namespace(&ids->maps);

@@ -113,6 +113,38 @@ static inline bool fake_flags(struct fake *fake, const char *key, const char *va
 	return true;
 }
 
+/* NAME: somebody with the ids 1000 and a home on the host. */
+static inline void fake_bound_user(struct fake *fake, const char *name)
+{
+	struct arena *arena = &fake->config.arena;
+	struct bound_users *users = &fake->facts.bound_users;
+
+	users->groups = fake->config.bind_user_groups;
+	*ARRAY_ADD(arena, users) = (struct bound_user){
+		.name = name,
+		.host_uid = 1000,
+		.host_gid = 1000,
+		.id = BIND_USER_FIRST,
+		.host_home = arena_format(arena, "/home/%s", name),
+		.home = arena_format(arena, BIND_USER_HOMES "/%s", name),
+		.shell = fake->config.bind_user_shell,
+	};
+	bind_user_describe(arena, &users->items[users->count - 1], NULL, NULL, &users->groups);
+}
+
+/* "user 1000 33 1": what was found of the owners of the first mount. */
+static inline void fake_owner(struct fake *fake, const char *value)
+{
+	struct id_request *ids = fake->config.mounts.items[0].ids;
+	struct owner_pair pair = {0};
+	char kind[8];
+
+	if (ids && sscanf(value, "%7s %u %u %u", kind, &pair.host, &pair.guest, &pair.count) == 4) {
+		pair.is_group = strcmp(kind, "group") == 0;
+		*ARRAY_ADD(&fake->config.arena, &ids->pairs) = pair;
+	}
+}
+
 /* One "key=value" of [found]. */
 static inline bool fake_found(struct fake *fake, const char *line)
 {
@@ -144,6 +176,10 @@ static inline bool fake_found(struct fake *fake, const char *line)
 	else if (strcmp(key, "unseen") == 0)
 		*ARRAY_ADD(arena, &fake->found.unseen) =
 			(struct explain_message){.sentence = value};
+	else if (strcmp(key, "bound-user") == 0)
+		fake_bound_user(fake, value);
+	else if (strcmp(key, "owner") == 0)
+		fake_owner(fake, value);
 	else if (strcmp(key, "failure") == 0)
 		*ARRAY_ADD(arena, &fake->found.failures) =
 			(struct explain_message){.sentence = value};

@@ -34,8 +34,7 @@ LATER = [["--image=/x"], ["-i", "/x"], ["--mstack=/x"], ["--image-policy=root=ve
          ["--oci-bundle=/x"], ["--root-hash=" + "a" * 64], ["--root-hash-sig=/x"],
          ["--verity-data=/x"], ["--network-veth"], ["-n"], ["--network-bridge=b"], ["--network-zone=z"],
          ["--network-interface=x"], ["--network-macvlan=x"], ["--network-ipvlan=x"], ["--network-veth-extra=a:b"],
-         ["--network-namespace-path=/x"], ["--port=80"], ["-p", "80"],
-         ["--bind-user=x"]]
+         ["--network-namespace-path=/x"], ["--port=80"], ["-p", "80"]]
 
 
 def options_of_help():

@@ -157,7 +157,7 @@ def test_drop_ins_add_up(tree, write, ask):
 def test_warnings_name_file_and_line(tree, write, do):
     root = tree()
     path = write(root, "Boot=yes\n[Exec]\nboot=yes\nBind=/x\nKillSignal=\\\n  SIGNONE\nBindUser=x\n[Files]\nBind=a:/b\n"
-                       "BindUser=somebody\n[Other]\nBoot=yes\n[Exec]\nUser=a\x1bb\nHostname=h\nHostname+=x\n")
+                       "BindUser=7\n[Other]\nBoot=yes\n[Exec]\nUser=a\x1bb\nHostname=h\nHostname+=x\n")
     ran = do(root, "exit", "0")
     assert ran.code == 0
     assert ran.complaint.replace(f"nspawn: {path}:", "").splitlines() == [
@@ -170,7 +170,7 @@ def test_warnings_name_file_and_line(tree, write, do):
         "16: Key 'Exec.Hostname' has one value, nothing can be added to it, ignoring it",
         "5: Key 'Exec.KillSignal' takes a signal such as SIGTERM, SIGRTMIN+3 or 15, not 'SIGNONE', ignoring it",
         "9: Key 'Files.Bind' needs an absolute path in a file, as 'a' could be anywhere, ignoring it",
-        "10: Key 'Files.BindUser' is not available yet, ignoring it",
+        "10: Key 'Files.BindUser' takes the name of a user of the host, not '7', ignoring it",
     ]
 
 

@@ -114,6 +114,15 @@ def _has_reference():
     return said.startswith("systemd 252 ")
 
 
+def _maps_tmpfs():
+    """Trees of tests are on tmpfs, whose mounts Linux 6.3 learned to map."""
+    return tuple(map(int, re.match(r"(\d+)\.(\d+)", os.uname().release).groups())) >= (6, 3)
+
+
+def _drops_maps():
+    return tuple(map(int, re.match(r"(\d+)\.(\d+)", os.uname().release).groups())) >= (6, 15)
+
+
 def _has_journal_remote():
     return os.access("/usr/lib/systemd/systemd-journal-remote", os.X_OK) and shutil.which("journalctl") is not None
 
@@ -122,6 +131,8 @@ WORDS = {
     "root": (_has_root, "needs root"),
     "cgroup2": (_has_cgroup2, "needs a cgroup2 hierarchy with a writable group"),
     "userns": (_has_userns, "needs user namespaces"),
+    "idmap": (_maps_tmpfs, "needs id-mapped mounts of tmpfs (Linux 6.3)"),
+    "idmap-drop": (_drops_maps, "needs a kernel that drops the map of a mount (Linux 6.15)"),
     "netns": (_has_netns, "needs network namespaces"),
     "ia32": (_has_ia32, "needs a kernel that runs 32-bit x86 programs"),
     "fuse": (_has_fuse, "needs /dev/fuse"),

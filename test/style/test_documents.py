@@ -16,6 +16,7 @@ import shutil
 import subprocess
 
 import pytest
+from lab import probe
 from lab import run as lab_run
 from lab import tree as lab_tree
 
@@ -343,6 +344,8 @@ def little_tree(tmp_path_factory):
 @pytest.mark.parametrize("where,line", [example for example in examples() if can_run(example[1])])
 def test_example_works(where, line, little_tree, tmp_path):
     del where
+    if "owner=" in line or "--bind-user" in line:
+        probe.require("idmap")
     expected = int((re.search(r"# exits (\d+)", line) or [0, "0"])[1])
     (tmp_path / "file").write_text("content\n", encoding="utf-8")
     ran = shell(line, little_tree, tmp_path, tmp_path)

@@ -159,6 +159,9 @@ static const char *tell(struct arena *arena, const struct config *config)
 	put_families(&writer, config);
 	put_limits(&writer, config);
 	put_mounts(&writer, config);
+	put_list(&writer, "bind-user", &config->bind_users);
+	put_list(&writer, "bind-user-group", &config->bind_user_groups);
+	put_text(&writer, "bind-user-shell", config->bind_user_shell);
 	if (config->read_only)
 		put(&writer, "read-only");
 	if (config->volatile_mode != VOLATILE_NO)
@@ -192,6 +195,9 @@ static void strip(struct config *config)
 	memset(&bare.syscalls_allowed, 0, sizeof(bare.syscalls_allowed));
 	memset(&bare.syscalls_denied, 0, sizeof(bare.syscalls_denied));
 	memset(&bare.mounts, 0, sizeof(bare.mounts));
+	memset(&bare.bind_users, 0, sizeof(bare.bind_users));
+	memset(&bare.bind_user_groups, 0, sizeof(bare.bind_user_groups));
+	bare.bind_user_shell = NULL;
 	bare.families.items = NULL;
 	bare.families.room = 0;
 	bare.has_resets = false;
