@@ -8,12 +8,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/path.h"
 #include "base/scope.h"
@@ -337,6 +340,20 @@ static bool has_os_release(const struct mount_site *site)
 	       path_status(site->root_fd, "/usr/lib/os-release", NULL) == 0;
 }
 
+static int machine_id_replace(int root_fd, const char *path, const char *id)
+{
+	char name[NAME_MAX + 1], text[40];
+	auto_close int parent_fd = path_open_parent(root_fd, path, name);
+	auto_close int fd = -EBADF;
+
+	TRY(parent_fd);
+	(void)snprintf(text, sizeof(text), "%s\n", id);
+	if (unlinkat(parent_fd, name, 0) < 0 && errno != ENOENT)
+		return -errno;
+	fd = openat(parent_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0444);
+	return fd < 0 ? -errno : fd_write_all(fd, text, strlen(text));
+}
+
 static int perform_os_check(struct mount_site *site, const struct mount_operation *operation,
 			    int source_fd)
 {
@@ -354,6 +371,30 @@ static int perform_os_check(struct mount_site *site, const struct mount_operatio
 	return -ECANCELED;
 }
 
+/* In the changes where they are kept, else on top: a tree that stays as it is takes no file. */
+static int perform_machine_id(struct mount_site *site, const struct mount_operation *operation,
+			      int source_fd)
+{
+	auto_close int target_fd = -EBADF, memory_fd = -EBADF, file_fd = -EBADF;
+	int r;
+
+	(void)source_fd;
+	r = machine_id_replace(site->root_fd, operation->target, operation->source);
+	if (r != -EROFS)
+		return r;
+	memory_fd = detached_new("tmpfs", "mode=0755,size=64k", 0, NULL, 0);
+	TRY(memory_fd);
+	TRY(machine_id_replace(memory_fd, "/machine-id", operation->source));
+	target_fd = path_open(site->root_fd, operation->target, O_PATH, 0);
+	TRY(target_fd);
+	file_fd = open_tree(memory_fd, "machine-id",
+			    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
+	if (file_fd < 0)
+		return -errno;
+	TRY(detached_set_flags(file_fd, MOUNT_FLAG_READ_ONLY, /* recursive= */ false));
+	return detached_attach(file_fd, target_fd);
+}
+
 typedef int (*perform_function)(struct mount_site *site, const struct mount_operation *operation,
 				int source_fd);
 
@@ -363,6 +404,7 @@ static const perform_function perform[] = {
 	[OPERATION_NEW] = perform_new,
 	[OPERATION_BIND] = perform_bind,
 	[OPERATION_OVERLAY] = perform_overlay,
+	[OPERATION_MACHINE_ID] = perform_machine_id,
 	[OPERATION_COVER] = perform_cover,
 	[OPERATION_DEVICES] = perform_devices,
 	[OPERATION_RUN_HOST] = perform_run_host,
@@ -392,6 +434,7 @@ static const char *describe(const struct mount_operation *operation)
 	case OPERATION_RUN_HOST:
 	case OPERATION_DIRECTORY:
 	case OPERATION_HOST_FILES:
+	case OPERATION_MACHINE_ID:
 	case OPERATION_OS_CHECK:
 	case _OPERATION_COUNT:
 	default:

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/path.h"
 #include "base/scope.h"
 #include "image/os-check.h"
 #include "mount/api-mounts.h"
@@ -298,7 +299,7 @@ static void add_volatile_root(struct arena *arena, const struct config *config,
 
 /* After what makes the root, before what is mounted in it. */
 static void add_base(struct arena *arena, const struct config *config,
-		     const struct mount_facts *facts, bool root_is_replaced,
+		     const struct mount_facts *facts, bool root_is_replaced, bool root_is_other,
 		     struct mount_plan *plan)
 {
 	/* What the user put over the root brings its own flags. */
@@ -308,6 +309,13 @@ static void add_base(struct arena *arena, const struct config *config,
 			.target = "/",
 			.flags = MOUNT_FLAG_READ_ONLY,
 			.recursive = true,
+		};
+	/* What somebody else mounted on the root has an id of its own. */
+	if (facts->machine_id && config->volatile_mode != VOLATILE_YES && !root_is_other)
+		*ARRAY_ADD(arena, plan) = (struct mount_operation){
+			.kind = OPERATION_MACHINE_ID,
+			.target = "/etc/machine-id",
+			.source = facts->machine_id,
 		};
 	if (config->volatile_mode == VOLATILE_STATE)
 		*ARRAY_ADD(arena, plan) = (struct mount_operation){
@@ -390,11 +398,16 @@ void mount_plan_make(struct arena *arena, const struct config *config,
 		     const struct mount_facts *facts, struct mount_plan *ret)
 {
 	unsigned int holds = conditions_that_hold(config, facts);
-	bool root_is_replaced;
+	bool root_is_replaced, root_is_other;
+	size_t count;
 
+	/* Only /usr is taken out of the tree then, which may well be mounted. */
+	ret->tree_is_alone = facts->machine_id && config->volatile_mode != VOLATILE_YES;
 	add_volatile_root(arena, config, facts, ret);
+	count = ret->count;
 	add_requests(arena, &config->mounts, /* on_root= */ true, ret);
 	root_is_replaced = ret->count > 0;
+	root_is_other = ret->count > count;
 	/* Before base directories are made in what may be no root at all. */
 	if (os_check_place(config) == OS_CHECK_ROOT)
 		add_os_check(arena, OS_CHECK_WANTS_USR, ret);
@@ -406,12 +419,21 @@ void mount_plan_make(struct arena *arena, const struct config *config,
 			bind_sysfs(&ret->items[ret->count - 1]);
 		/* The base directories must be made while the tree can still be written. */
 		if (api_mounts[i].operation.kind == OPERATION_BASE)
-			add_base(arena, config, facts, root_is_replaced, ret);
+			add_base(arena, config, facts, root_is_replaced, root_is_other, ret);
 	}
 	add_shared(arena, facts, ret);
 	if (facts->bound_users)
 		bind_user_plan(arena, facts->bound_users, ret);
 	add_handed(arena, config, facts, ret);
+	/* The changes of the running host lie in the host, and would be seen there again. */
+	if (facts->machine_id && facts->delta)
+		*ARRAY_ADD(arena, ret) = (struct mount_operation){
+			.kind = OPERATION_COVER,
+			.need = NEED_IF_EXISTS,
+			.target =
+				arena_copy_n(arena, facts->delta,
+					     (size_t)(path_last(facts->delta) - facts->delta) - 1),
+		};
 	/* Before the user's own mounts, which may cover the files that these write. */
 	*ARRAY_ADD(arena, ret) =
 		(struct mount_operation){.kind = OPERATION_HOST_FILES, .target = "/etc"};

@@ -24,6 +24,7 @@ enum mount_operation_kind {
 	OPERATION_DIRECTORY,  /* a directory to mount on later */
 	OPERATION_REMOUNT,    /* other flags; 'recursive': also for what is below */
 	OPERATION_HOST_FILES, /* resolv.conf and localtime */
+	OPERATION_MACHINE_ID, /* 'source' instead of what the tree has */
 	OPERATION_OS_CHECK,   /* nothing but a look for 'source', OS_CHECK_WANTS_* */
 	_OPERATION_COUNT,
 };
@@ -97,6 +98,7 @@ struct mount_plan {
 	 * user put over that: with ids of its own the payload must do those itself.
 	 */
 	size_t early_count;
+	bool tree_is_alone; /* without what the host mounted in it */
 	/* Mounted last, when the payload is in its cgroup; no target: not mounted. */
 	struct mount_operation cgroup;
 };
@@ -112,7 +114,9 @@ struct mount_facts {
 	const char *journal_socket; /* of the receiver on the host, or NULL */
 	const char *delta;          /* directory on the host for changes, or NULL: into the tree */
 	bool sysfs_is_bound;        /* the host's, where we may not mount one of its network */
-	const char *whole_tree;     /* path on the host of what --pivot-root= leaves, or NULL */
+	/* For a tree that runs already: not its id, and nothing of what is mounted in it. */
+	const char *machine_id; /* NULL: the tree's own */
+	const char *whole_tree; /* path on the host of what --pivot-root= leaves, or NULL */
 	const struct bound_users *bound_users; /* of the host, or NULL */
 };
 

@@ -251,7 +251,7 @@ int mount_sources_open(struct arena *arena, const struct mount_plan *plan, int d
 	ret->count = plan->count;
 	for (size_t i = 0; i < plan->count; i++)
 		ret->fds[i] = -EBADF;
-	ret->tree_fd = clone_tree(ret, directory_fd, "", true);
+	ret->tree_fd = clone_tree(ret, directory_fd, "", /* recursive= */ !plan->tree_is_alone);
 	if (ret->tree_fd < 0)
 		return fail(ret->tree_fd, "Cannot take a private view of the tree");
 	TRY(map_tree(ret));

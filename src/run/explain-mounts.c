@@ -23,6 +23,7 @@ static const char *const kinds[_OPERATION_COUNT] = {
 	[OPERATION_REMOUNT] = "remount",
 	[OPERATION_HOST_FILES] = "host-files",
 	[OPERATION_OS_CHECK] = "os-check",
+	[OPERATION_MACHINE_ID] = "machine-id",
 };
 
 static const char *const places[] = {
@@ -119,6 +120,8 @@ static const char *reason_of(const struct mount_operation *operation)
 	case OPERATION_RUN_HOST:
 	case OPERATION_HOST_FILES:
 		return "see Files";
+	case OPERATION_MACHINE_ID:
+		return "the host's own id stays its own";
 	case OPERATION_OS_CHECK:
 		return "mounts take part in making it an operating system";
 	case OPERATION_REMOUNT:
@@ -205,6 +208,8 @@ static const char *what_of(const struct explanation *e, const struct mount_opera
 		return "remounted";
 	case OPERATION_HOST_FILES:
 		return "files of the host are followed";
+	case OPERATION_MACHINE_ID:
+		return "a new machine id is written";
 	case OPERATION_OS_CHECK:
 		return strcmp(operation->source, OS_CHECK_WANTS_USR) == 0
 			       ? "must have /usr or an os-release file"

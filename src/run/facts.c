@@ -21,6 +21,7 @@
 #include "config/values.h"
 #include "confine/capabilities.h"
 #include "host/host.h"
+#include "image/btrfs.h"
 #include "image/find.h"
 #include "image/os-check.h"
 #include "image/template.h"
@@ -90,7 +91,7 @@ static int name_machine(const struct config *config, struct facts *facts, struct
 	return -EINVAL;
 }
 
-static int open_directory(const struct facts *facts, int *ret_fd)
+static int open_directory(const struct config *config, struct facts *facts, int *ret_fd)
 {
 	struct stat root, status;
 	auto_close int fd =
@@ -102,9 +103,10 @@ static int open_directory(const struct facts *facts, int *ret_fd)
 		return fail(-errno, "Cannot open the tree '%s'", facts->directory);
 	if (stat("/", &root) < 0 || fstat(fd, &status) < 0)
 		return fail(-errno, "Cannot look at the tree '%s'", facts->directory);
-	if (root.st_dev == status.st_dev && root.st_ino == status.st_ino) {
+	facts->is_host_root = root.st_dev == status.st_dev && root.st_ino == status.st_ino;
+	if (facts->is_host_root && !config->ephemeral && config->volatile_mode == VOLATILE_NO) {
 		(void)refuse(EINVAL, "Cannot run a machine on the host's own root directory");
-		hint("Give the directory of another tree with --directory=");
+		hint("Give the directory of another tree with --directory=, or let '--ephemeral' throw all changes away");
 		return -EINVAL;
 	}
 	*ret_fd = steal_fd(fd);
@@ -241,13 +243,17 @@ int facts_locate(struct config *config, struct facts *facts)
 static int find_tree(struct config *config, struct facts *facts, int *ret_directory_fd)
 {
 	config->read_only = config->read_only || facts->image_is_read_only;
-	TRY(open_directory(facts, ret_directory_fd));
+	TRY(open_directory(config, facts, ret_directory_fd));
 	TRY(open_pivot(config, facts, ret_directory_fd));
+	facts->is_subvolume = config->ephemeral && btrfs_is_subvolume(*ret_directory_fd);
 	TRY(check_volatile(config, facts, *ret_directory_fd));
 	TRY(check_tree(config, facts, *ret_directory_fd, &config->arena));
 	TRY(find_people(config, facts, *ret_directory_fd));
-	/* All but /usr starts empty. */
-	if (config->volatile_mode == VOLATILE_YES)
+	/*
+	 * All but /usr starts empty. Two machines of one id would share a journal and an address,
+	 * so what runs beside the host gets another one.
+	 */
+	if (config->volatile_mode == VOLATILE_YES || facts->is_host_root)
 		facts->tree.machine_id_state = MACHINE_ID_MISSING;
 	return 0;
 }

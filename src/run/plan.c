@@ -39,6 +39,18 @@ static void format_random_uuid(const uint8_t random[16], char ret[37])
 	format_uuid(bytes, ret);
 }
 
+/* As machine-id(5) wants it: without dashes. */
+static const char *format_machine_id(struct arena *arena, const char *uuid)
+{
+	char *text = arena_copy(arena, uuid), *end = text;
+
+	for (; *uuid; uuid++)
+		if (*uuid != '-')
+			*end++ = *uuid;
+	*end = '\0';
+	return text;
+}
+
 /*
  * The tree's own machine id wins, then the user's, then a random one, which is never written to the
  * tree.
@@ -192,6 +204,8 @@ int plan_make(struct arena *arena, const struct config *config, const struct fac
 			ephemeral_path(arena, config->ephemeral_directory ?: EPHEMERAL_DIRECTORY,
 				       facts->random + 24);
 	mount_facts.delta = ret->delta;
+	if (facts->is_host_root)
+		mount_facts.machine_id = format_machine_id(arena, ret->machine_uuid);
 	mount_plan_make(arena, config, &mount_facts, &ret->mounts);
 	host_files_plan(config, &facts->host_files, &ret->host_files);
 	limits_plan(config, &facts->limits, &ret->limits);
