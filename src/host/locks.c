@@ -276,7 +276,16 @@ static int take_name_lock(struct locks *locks, const struct lock_request *reques
 	}
 	if (r == -EBUSY)
 		return request->is_quiet_if_busy ? r : explain_name(request->machine);
-	return r < 0 ? fail(r, "Cannot lock the machine name '%s'", locks->machine) : 0;
+	if (r < 0)
+		return fail(r, "Cannot lock the machine name '%s'", locks->machine);
+	locks->name_fd = locks->items[locks->count - 1].fd;
+	locks->has_name = true;
+	return 0;
+}
+
+int locks_name_fd(const struct locks *locks)
+{
+	return locks->has_name ? locks->name_fd : -EBADF;
 }
 
 int locks_take(struct locks *locks, const struct lock_request *request, struct undo *undo)

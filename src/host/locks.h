@@ -49,7 +49,12 @@ struct locks {
 	char machine[LOCKS_NAME_MAX + 1]; /* the name that was locked */
 	struct lock items[LOCKS_MAX];
 	size_t count;
+	int name_fd; /* of the name's lock file, if has_name; owned by its lock */
+	bool has_name;
 };
+
+/* Where registry.h writes, or -EBADF. */
+int locks_name_fd(const struct locks *locks);
 
 /*
  * Takes, without waiting: a lock beside the tree (DIRECTORY/.#NAME.lck), one on the tree's inode

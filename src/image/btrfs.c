@@ -37,6 +37,24 @@ bool btrfs_is_subvolume(int fd)
 	       fstat(fd, &status) == 0 && S_ISDIR(status.st_mode) && status.st_ino == TOP_INODE;
 }
 
+static bool read_id(int fd, struct btrfs_ioctl_fs_info_args *ret)
+{
+	auto_close int again_fd = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return again_fd >= 0 && ioctl(again_fd, BTRFS_IOC_FS_INFO, ret) == 0;
+}
+
+bool btrfs_is_shared(int fd, int other_fd)
+{
+	struct btrfs_ioctl_fs_info_args info = {0}, other = {0};
+	struct statfs system;
+
+	return fstatfs(other_fd, &system) == 0 &&
+	       (unsigned long)system.f_type == (unsigned long)BTRFS_SUPER_MAGIC &&
+	       read_id(fd, &info) && read_id(other_fd, &other) &&
+	       memcmp(info.fsid, other.fsid, sizeof(info.fsid)) == 0;
+}
+
 /* The calls want a descriptor that is open for reading. */
 static int open_subvolume(int parent_fd, const char *name)
 {

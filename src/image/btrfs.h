@@ -12,6 +12,9 @@
 /* True for the top directory of a subvolume. 'fd' may be O_PATH. */
 bool btrfs_is_subvolume(int fd);
 
+/* True if both are on one file system of btrfs, though perhaps of different mounts. */
+bool btrfs_is_shared(int fd, int other_fd);
+
 /*
  * Makes 'name' in 'parent_fd' a writable snapshot of the subvolume 'source_fd' (O_PATH will do) and
  * of those in it. On failure nothing stays: -EINVAL if it is no subvolume, -EXDEV if 'parent_fd' is

@@ -21,6 +21,7 @@
 #include "base/path.h"
 #include "base/scope.h"
 #include "base/text.h"
+#include "image/btrfs.h"
 #include "mount/overlay.h"
 #include "base/tree-remove.h"
 
@@ -52,6 +53,35 @@ static int lock_directory(int parent_fd, const char *name)
 	return steal_fd(fd);
 }
 
+/* A snapshot goes at once, with the subvolumes in it; whatever stays of it is walked through. */
+static int remove_all(int parent_fd, const char *name, int own_fd)
+{
+	int r = btrfs_remove(own_fd, CHANGES);
+
+	if (r < 0 && r != -EINVAL && r != -ENOENT)
+		debug("Cannot remove the snapshot in '%s' (%s), emptying it", name,
+		      strerrordesc_np(-r));
+	return tree_remove(parent_fd, name);
+}
+
+static void remove_if_stale(int parent_fd, const char *name)
+{
+	bool is_early = *name == '.';
+	auto_close int lock_fd = -EBADF;
+
+	if (!text_has_prefix(name + is_early, PREFIX))
+		return;
+	lock_fd = lock_directory(parent_fd, name);
+	if (lock_fd < 0)
+		return;
+	debug("Removing the changes '%s' of a machine that was killed", name);
+	/* Somebody may be about to lock it, and to give it its name: only an empty one goes. */
+	if (is_early)
+		(void)unlinkat(parent_fd, name, AT_REMOVEDIR);
+	else
+		(void)remove_all(parent_fd, name, lock_fd);
+}
+
 /* Best effort: what cannot be removed blocks nobody. */
 static void remove_stale(int parent_fd)
 {
@@ -63,46 +93,50 @@ static void remove_stale(int parent_fd)
 		scope_close(&fd);
 		return;
 	}
-	for (struct dirent *entry; (entry = readdir(directory));) {
-		auto_close int lock_fd = -EBADF;
-
-		if (!text_has_prefix(entry->d_name, PREFIX))
-			continue;
-		lock_fd = lock_directory(parent_fd, entry->d_name);
-		if (lock_fd < 0)
-			continue;
-		debug("Removing the changes '%s' of a machine that was killed", entry->d_name);
-		(void)tree_remove(parent_fd, entry->d_name);
-	}
+	for (struct dirent *entry; (entry = readdir(directory));)
+		remove_if_stale(parent_fd, entry->d_name);
 }
 
-/* Locked before it has the name by which remove_stale() of another machine would find it. */
-static int make_locked(int parent_fd, const char *name)
+/* Locked before it has the name by which remove_stale() of another machine would find it whole. */
+static int try_make_locked(int parent_fd, const char *early, const char *name)
 {
 	auto_close int fd = -EBADF;
-	char early[NAME_MAX + 1];
 
-	(void)snprintf(early, sizeof(early), ".%s", name);
-	if (mkdirat(parent_fd, early, 0700) < 0)
+	if (mkdirat(parent_fd, early, 0700) < 0 && errno != EEXIST)
 		return -errno;
 	fd = lock_directory(parent_fd, early);
+	if (fd == -ENOENT || fd == -EWOULDBLOCK)
+		return -EAGAIN;
 	if (fd < 0 || renameat2(parent_fd, early, parent_fd, name, RENAME_NOREPLACE) < 0) {
 		int r = fd < 0 ? fd : -errno;
 
 		(void)unlinkat(parent_fd, early, AT_REMOVEDIR);
-		return r;
+		return r == -ENOENT ? -EAGAIN : r;
 	}
 	return steal_fd(fd);
+}
+
+/* Others that start may take the early one for a dead machine's; then it is made again. */
+static int make_locked(int parent_fd, const char *name)
+{
+	char early[NAME_MAX + 1];
+	int r = -EAGAIN;
+
+	(void)snprintf(early, sizeof(early), ".%s", name);
+	for (int tries = 0; tries < 100 && r == -EAGAIN; tries++)
+		r = try_make_locked(parent_fd, early, name);
+	return r;
 }
 
 static void remove_changes(void *argument)
 {
 	struct ephemeral *ephemeral = argument;
-	int r = tree_remove(AT_FDCWD, ephemeral->path);
+	int r = remove_all(AT_FDCWD, ephemeral->path, ephemeral->lock_fd);
 
 	if (r < 0)
 		warn(r, "Cannot remove the changes in '%s', leaving them", ephemeral->path);
 	(void)close(ephemeral->lock_fd);
+	scope_close(&ephemeral->changes_fd);
 	free(ephemeral->path);
 }
 
@@ -116,7 +150,24 @@ static bool can_be_replaced(int parent_fd)
 	return status.st_mode & (S_IWGRP | S_IWOTH) && !(status.st_mode & S_ISVTX);
 }
 
-int ephemeral_make(const char *path, int tree_fd, struct ephemeral *ret, struct undo *undo)
+/* -EOPNOTSUPP: the file system declines, for reasons that only it knows. */
+static int make_snapshot(int tree_fd, const char *path, struct ephemeral *ret)
+{
+	int r = btrfs_snapshot(tree_fd, ret->lock_fd, CHANGES);
+
+	if (r < 0) {
+		note("No snapshot of the tree can be made (%s): keeping the changes in an overlay",
+		     strerrordesc_np(-r));
+		(void)tree_remove(AT_FDCWD, ret->path); /* an overlay may want the same name */
+		return -EOPNOTSUPP;
+	}
+	ret->changes_fd =
+		openat(ret->lock_fd, CHANGES, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return ret->changes_fd < 0 ? fail(-errno, "Cannot open the snapshot '%s'", path) : 0;
+}
+
+int ephemeral_make(const char *path, int tree_fd, bool is_snapshot, struct ephemeral *ret,
+		   struct undo *undo)
 {
 	auto_close int parent_fd = -EBADF, changes_fd = -EBADF;
 	auto_free char *own = strndup(path, (size_t)(path_last(path) - path) - 1);
@@ -146,6 +197,9 @@ int ephemeral_make(const char *path, int tree_fd, struct ephemeral *ret, struct 
 	ret->path = own;
 	own = NULL;
 	undo_push(undo, remove_changes, ret, "throw-away changes");
+	ret->changes_fd = -EBADF;
+	if (is_snapshot)
+		return make_snapshot(tree_fd, path, ret);
 	if (mkdirat(ret->lock_fd, CHANGES, 0755) < 0)
 		return fail(-errno, "Cannot make the directory '%s' for the machine's changes",
 			    path);

@@ -25,6 +25,7 @@
 #include "image/find.h"
 #include "image/os-check.h"
 #include "image/template.h"
+#include "mount/ephemeral.h"
 #include "run/bind-user-find.h"
 #include "run/owners.h"
 
@@ -239,13 +240,34 @@ int facts_locate(struct config *config, struct facts *facts)
 	return name_machine(config, facts, &config->arena);
 }
 
+/* A snapshot must be on the tree's own file system, and is there nobody's business but root's. */
+static void find_snapshot_directory(struct config *config, struct facts *facts, int directory_fd)
+{
+	const char *above = arena_format(&config->arena, "%s/..", facts->directory);
+	auto_free char *beside = NULL;
+	auto_close int usual_fd = -EBADF, beside_fd = -EBADF;
+
+	if (!config->ephemeral || config->ephemeral_directory || config->read_only ||
+	    !btrfs_is_subvolume(directory_fd))
+		return;
+	usual_fd = open(EPHEMERAL_DIRECTORY, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (usual_fd >= 0 && btrfs_is_shared(directory_fd, usual_fd)) {
+		facts->snapshot_directory = EPHEMERAL_DIRECTORY;
+		return;
+	}
+	beside = realpath(above, NULL);
+	beside_fd = beside ? open(beside, O_PATH | O_DIRECTORY | O_CLOEXEC) : -EBADF;
+	if (beside_fd >= 0 && btrfs_is_shared(directory_fd, beside_fd))
+		facts->snapshot_directory = arena_copy(&config->arena, beside);
+}
+
 /* What there is to be opened stays open also on failure. */
 static int find_tree(struct config *config, struct facts *facts, int *ret_directory_fd)
 {
 	config->read_only = config->read_only || facts->image_is_read_only;
 	TRY(open_directory(config, facts, ret_directory_fd));
 	TRY(open_pivot(config, facts, ret_directory_fd));
-	facts->is_subvolume = config->ephemeral && btrfs_is_subvolume(*ret_directory_fd);
+	find_snapshot_directory(config, facts, *ret_directory_fd);
 	TRY(check_volatile(config, facts, *ret_directory_fd));
 	TRY(check_tree(config, facts, *ret_directory_fd, &config->arena));
 	TRY(find_people(config, facts, *ret_directory_fd));

@@ -26,8 +26,9 @@ struct facts {
 	bool template_is_snapshot; /* and not copied */
 	/* An image found by name can be: whatever was asked, it stays so. */
 	bool image_is_read_only;
-	bool is_host_root;     /* the tree is the root of the running host, see machine_id below */
-	bool is_subvolume;     /* a snapshot of it takes no time */
+	bool is_host_root; /* the tree is the root of the running host, see machine_id below */
+	/* Where a snapshot of the tree can be, if it is a subvolume; else NULL. */
+	const char *snapshot_directory;
 	struct os_tree tree;
 	struct os_identity host;     /* the host's os-release */
 	const char *host_os_release; /* its path, or NULL */

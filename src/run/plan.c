@@ -201,9 +201,13 @@ int plan_make(struct arena *arena, const struct config *config, const struct fac
 	/* What cannot be changed needs no place for changes. */
 	if (config->ephemeral && !config->read_only)
 		ret->delta =
-			ephemeral_path(arena, config->ephemeral_directory ?: EPHEMERAL_DIRECTORY,
+			ephemeral_path(arena,
+				       facts->snapshot_directory     ? facts->snapshot_directory
+				       : config->ephemeral_directory ? config->ephemeral_directory
+								     : EPHEMERAL_DIRECTORY,
 				       facts->random + 24);
-	mount_facts.delta = ret->delta;
+	ret->delta_is_snapshot = ret->delta && facts->snapshot_directory;
+	mount_facts.delta = ret->delta_is_snapshot ? NULL : ret->delta;
 	if (facts->is_host_root)
 		mount_facts.machine_id = format_machine_id(arena, ret->machine_uuid);
 	mount_plan_make(arena, config, &mount_facts, &ret->mounts);

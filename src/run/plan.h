@@ -31,7 +31,8 @@ struct plan {
 
 	bool has_exchange; /* a machine that boots has services; a command has none */
 	struct exchange exchange;
-	const char *delta; /* directory on the host for the changes of --ephemeral, or NULL */
+	const char *delta;      /* directory on the host for the changes of --ephemeral, or NULL */
+	bool delta_is_snapshot; /* the tree's, which then is what is mounted */
 	struct mount_plan mounts;
 	struct host_file_plan host_files;
 	struct journal_plan journal;

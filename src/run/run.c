@@ -7,14 +7,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/numbers.h"
 #include "base/scope.h"
@@ -24,6 +27,7 @@
 #include "config/settings-file.h"
 #include "host/host.h"
 #include "host/locks.h"
+#include "host/registry.h"
 #include "ids/shift.h"
 #include "image/template.h"
 #include "mount/credentials.h"
@@ -46,8 +50,9 @@ struct run {
 	struct locks locks;
 	struct plan plan;
 	struct credentials credentials;
-	struct ephemeral ephemeral;
-	int directory_fd; /* the tree */
+	struct ephemeral ephemeral[2]; /* the second if there could be no snapshot */
+	int directory_fd;              /* the tree, or the snapshot of it */
+	int tree_fd;                   /* the tree in any case */
 };
 
 /* --- Asked --- */
@@ -217,6 +222,60 @@ static int open_ids(struct machine *machine)
 	return ids->ownership == IDS_OWNERSHIP_MAP ? open_tree_map(machine) : 0;
 }
 
+/* Where the changes of a throw-away machine go: into a snapshot, or an overlay's top layer. */
+static int make_changes(struct run *run, struct undo *undo)
+{
+	struct plan *plan = &run->plan;
+	int r;
+
+	if (!plan->delta)
+		return 0;
+	r = ephemeral_make(plan->delta, run->directory_fd, plan->delta_is_snapshot,
+			   &run->ephemeral[0], undo);
+	if (r == 0 && plan->delta_is_snapshot)
+		run->directory_fd = run->ephemeral[0].changes_fd;
+	if (r != -EOPNOTSUPP || !plan->delta_is_snapshot)
+		return r;
+	/* Decided once more, without. */
+	run->facts.snapshot_directory = NULL;
+	*plan = (struct plan){0};
+	TRY(plan_make(&run->config.arena, &run->config, &run->facts, plan));
+	return ephemeral_make(plan->delta, run->directory_fd, /* is_snapshot= */ false,
+			      &run->ephemeral[1], undo);
+}
+
+/* What the verbs for running machines need to know. */
+static void register_machine(const struct run *run, const struct machine *machine)
+{
+	const struct plan *plan = &run->plan;
+	struct registry_entry entry = {
+		.machine = plan->machine,
+		.leader = machine->pid,
+		.supervisor = getpid(),
+		.kind = plan->delta_is_snapshot                          ? REGISTRY_CHANGES_SNAPSHOT
+			: plan->delta                                    ? REGISTRY_CHANGES_OVERLAY
+			: run->config.ephemeral || run->config.read_only ? REGISTRY_CHANGES_LOST
+									 : REGISTRY_CHANGES_IN_TREE,
+		.changes = plan->delta,
+	};
+	char path[PATH_MAX];
+	struct timespec now;
+	struct stat status;
+	int r = fd_path(run->tree_fd, path);
+
+	if (r == 0 && fstat(run->tree_fd, &status) == 0) {
+		entry.tree = path;
+		entry.tree_device = status.st_dev;
+		entry.tree_inode = status.st_ino;
+		(void)clock_gettime(CLOCK_REALTIME, &now);
+		entry.started_usec = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+		r = registry_write(&run->locks, &entry);
+	}
+	if (r < 0)
+		warn(r, "Cannot note that machine '%s' runs, hiding it from other commands",
+		     plan->machine);
+}
+
 /* One boot: everything made here is taken back before it returns. */
 static int boot(struct run *run, int signal_fd, struct ending *ret)
 {
@@ -252,6 +311,7 @@ static int boot(struct run *run, int signal_fd, struct ending *ret)
 	TRY(mount_sources_open(arena, &plan->mounts, run->directory_fd, &machine.sources, &undo));
 	TRY(hand_over(run, &machine));
 	TRY(launch(&machine));
+	register_machine(run, &machine);
 	return supervise(&machine, signal_fd, ret);
 }
 
@@ -370,8 +430,8 @@ int run_machine(int argc, char **argv)
 	    take_locks(&run, &undo) < 0 || pick_ids(&run, &undo) < 0 ||
 	    plan_make(&run.config.arena, &run.config, &run.facts, &run.plan) < 0)
 		return EXIT_FAILURE;
-	if (run.plan.delta &&
-	    ephemeral_make(run.plan.delta, run.directory_fd, &run.ephemeral, &undo) < 0)
+	run.tree_fd = run.directory_fd;
+	if (make_changes(&run, &undo) < 0)
 		return EXIT_FAILURE;
 	if (run.plan.console.mode != CONSOLE_PIPE)
 		announce(&run.plan);

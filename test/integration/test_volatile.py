@@ -232,3 +232,10 @@ def test_another_root_is_looked_for_in_the_tree(full, run, tmp_path):
 def test_bad_roots(full, run, value):
     result = run("-D", full(), "-P", f"--pivot-root={value}", "/usr/payload", "exit", "0")
     assert result.code == 1 and "'--pivot-root'" in result.complaint
+
+
+def test_what_a_kill_left_before_it_had_a_name_goes_as_well(full, run):
+    early = pathlib.Path("/var/tmp/.nspawn-ephemeral-0123456789abcdef")
+    early.mkdir(0o700)
+    assert run("-D", full(), "-P", "-x", "/usr/payload", "exit", "0").code == 0
+    assert not early.exists() and places("/var/tmp") == []

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What is known of running machines. It stands in the lock file of the machine's name, so that
+ * there is one file, made and removed with the lock: who holds the lock is running, and what a
+ * killed supervisor left behind counts for nothing. One JSON object in one line; paths have '%' and
+ * two hexadecimal digits for each byte that is not printable ASCII, or that JSON would escape.
+ * Zone: owing for registry_write(), free for the rest.
+ */
+#pragma once
+
+#include <stdint.h>
+#include <sys/types.h>
+
+struct arena;
+struct locks;
+
+enum registry_changes {
+	REGISTRY_CHANGES_IN_TREE,
+	REGISTRY_CHANGES_OVERLAY,  /* 'changes' is the top layer of an overlay on the tree */
+	REGISTRY_CHANGES_SNAPSHOT, /* 'changes' is a copy of the tree */
+	REGISTRY_CHANGES_LOST,     /* in memory, or not possible */
+};
+
+struct registry_entry {
+	const char *machine;
+	pid_t leader, supervisor; /* process 1 of the machine, which is the other's child */
+	const char *tree;         /* its root, by the kernel's own path */
+	uint64_t tree_device, tree_inode;
+	enum registry_changes kind;
+	const char *changes;   /* directory on the host, or NULL */
+	uint64_t started_usec; /* since 1970 */
+};
+
+/* Writes 'entry' into the lock file of the name. Silent. */
+int registry_write(const struct locks *locks, const struct registry_entry *entry);
+
+/*
+ * Finds a running machine; texts are in the arena. Complains itself: -ESRCH if there is none of
+ * that name, -EAGAIN if it is only about to start.
+ */
+int registry_find(struct arena *arena, const char *machine, struct registry_entry *ret);
