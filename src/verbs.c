@@ -12,6 +12,7 @@
 #include "base/path.h"
 #include "base/scope.h"
 #include "config/help.h"
+#include "control/changes.h"
 #include "control/config.h"
 #include "control/syscalls.h"
 
@@ -19,6 +20,11 @@
 const struct verb verbs[] = {
 	{"config", "[NAME] [--json] [OPTION…]",
 	 "Show what a machine is started with, and where each value is from", control_config},
+	{"diff", "NAME [--json]", "Show what a running throw-away machine changed", control_diff},
+	{"commit", "NAME [PATH…]",
+	 "Write what a running throw-away machine changed into its tree", control_commit},
+	{"export", "NAME FILE|-", "Write the tree of a running machine as a tar archive",
+	 control_export},
 	{"syscalls", "[--json] [OPTION…] [NAME|@GROUP|NUMBER…]",
 	 "Show which way system calls of a machine go, and why", control_syscalls},
 };

@@ -375,8 +375,11 @@ static int set_path(int context_fd, const char *key, int fd)
 	return fsconfig(context_fd, FSCONFIG_SET_STRING, key, path, 0) < 0 ? -errno : 0;
 }
 
-static int configure(const struct scaffold *scaffold, int context_fd, bool is_writable)
+static int configure(const struct scaffold *scaffold, int context_fd, bool is_writable,
+		     bool is_changes)
 {
+	static const char *const plain[] = {"redirect_dir", "metacopy", "index"};
+
 	(void)fsconfig(context_fd, FSCONFIG_SET_STRING, "source", "overlay", 0);
 	if (fsconfig(context_fd, FSCONFIG_SET_STRING, "lowerdir", scaffold->lowers, 0) < 0)
 		return -errno;
@@ -384,6 +387,10 @@ static int configure(const struct scaffold *scaffold, int context_fd, bool is_wr
 		TRY(set_path(context_fd, "upperdir", scaffold->top_fd));
 		TRY(set_path(context_fd, "workdir", scaffold->work_fd));
 	}
+	/* What is looked at afterwards must stand in the top layer as it is; best effort. */
+	if (is_changes)
+		for (size_t i = 0; i < ARRAY_LEN(plain); i++)
+			(void)fsconfig(context_fd, FSCONFIG_SET_STRING, plain[i], "off", 0);
 	return fsconfig(context_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0 ? -errno : 0;
 }
 
@@ -391,7 +398,9 @@ static int create(const struct scaffold *scaffold, const struct mount_operation 
 {
 	bool is_writable = has_writable_top(operation);
 	auto_close int context_fd = fsopen("overlay", FSOPEN_CLOEXEC);
-	int fd, r = context_fd < 0 ? -errno : configure(scaffold, context_fd, is_writable);
+	int fd, r = context_fd < 0
+			    ? -errno
+			    : configure(scaffold, context_fd, is_writable, !operation->is_custom);
 
 	if (r < 0) {
 		char complaint[256] = "";
