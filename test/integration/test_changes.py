@@ -51,27 +51,27 @@ A /srv/wasfile/in
 """
 
 
-def manifest(root, times=True):
+def look(top, path, found):
+    """Status first: looking changes the time of access, which then gets its old value back."""
+    status = path.lstat()
+    content = ""
+    if stat.S_ISREG(status.st_mode):
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+    elif stat.S_ISLNK(status.st_mode):
+        content = os.readlink(path)
+    elif stat.S_ISDIR(status.st_mode):
+        for name in os.listdir(path):
+            look(top, path / name, found)
+    xattrs = {key: os.getxattr(path, key, follow_symlinks=False) for key in os.listxattr(path, follow_symlinks=False)}
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns), follow_symlinks=False)
+    found[str(path.relative_to(top))] = (status.st_mode, status.st_uid, status.st_gid, status.st_rdev, status.st_mtime_ns,
+                                         status.st_atime_ns, status.st_ino, content, xattrs)
+
+
+def manifest(root):
     """Everything of a tree, access times included."""
     found = {}
-    for folder, directories, files in os.walk(root):
-        for name in [".", *directories, *files]:
-            path = pathlib.Path(folder) / name
-            status = path.lstat()
-            found[os.path.normpath(os.path.relpath(path, root))] = [
-                status.st_mode, status.st_uid, status.st_gid, status.st_rdev,
-                *([status.st_mtime_ns, status.st_atime_ns, status.st_ino] if times else []),
-                {key: os.getxattr(path, key, follow_symlinks=False) for key in os.listxattr(path, follow_symlinks=False)
-                 if "overlay" not in key}]
-    for name, values in found.items():
-        path = pathlib.Path(root) / name
-        before = path.lstat()
-        if stat.S_ISREG(values[0]):
-            values.append(hashlib.sha256(path.read_bytes()).hexdigest())
-        elif stat.S_ISLNK(values[0]):
-            values.append(os.readlink(path))
-        if times:  # what looking did to them; a directory's was read before
-            os.utime(path, ns=(values[5], before.st_mtime_ns), follow_symlinks=False)
+    look(root, pathlib.Path(root), found)
     return found
 
 
