@@ -20,7 +20,7 @@
 #include "control/changes-walk.h"
 #include "control/changes.h"
 #include "control/file-copy.h"
-#include "mount/tree-remove.h"
+#include "base/tree-remove.h"
 
 /* A file with several names, and the first of them that was committed. */
 struct linked {
