@@ -42,6 +42,7 @@ static const struct {
 	{"value-invalid", "%s cannot be '%s': it is in '%s', which the kernel fills"},
 	{"value-invalid", "%s cannot call a credential '%.300s'"},
 	{"value-invalid", "%s cannot cover '/': nothing could run"},
+	{"value-invalid", "%s cannot take '%s' in the container, which is made there anyway"},
 	{"value-invalid", "%s cannot use '%s': the path in the container has '..' in it"},
 	{"value-invalid", "%s can have no directory but the top one empty, not '%s'"},
 	{"value-invalid", "%s does not know the address family '%s'"},
@@ -51,6 +52,7 @@ static const struct {
 	{"value-invalid", "%s does not take 'all': name the capabilities"},
 	{"value-invalid", "%s has a quote that does not end, or an escape that is none, in '%s'"},
 	{"value-invalid", "%s has an unknown escape in the value of '%s'"},
+	{"value-invalid", "%s needs a path below /dev in the container, not '%s'"},
 	{"value-invalid", "%s needs an absolute path after '+', not '%s'"},
 	{"value-invalid", "%s needs an absolute path in a file, as '%s' could be anywhere"},
 	{"value-invalid", "%s needs an absolute path in the container, not '%s'"},
@@ -197,10 +199,14 @@ static const struct {
 	/* --- Namespaces --- */
 	{"hostname-set", "Cannot set the host name '%s'"},
 	{"loopback-start", "Cannot bring up the loopback interface of the private network"},
+	{"namespaces-make", "Cannot make a pipe for trying a container inside"},
 	{"namespaces-make", "Cannot create the namespaces of the machine"},
 	{"namespaces-make", "Cannot find the payload's process"},
 	{"namespaces-make", "Cannot make a cgroup namespace"},
 	{"namespaces-make", "Cannot make the mount namespace private"},
+	{"nesting-refused", "Cannot nest containers: the kernel refuses one inside %s"},
+	{"nesting-refused", "Cannot nest containers: the kernel refuses one inside its namespaces"},
+	{"nesting-refused", "Cannot nest containers: the one that was tried was killed"},
 
 	/* --- Mounts --- */
 	{"bind-source-make", "Cannot make a temporary directory in '/var/tmp' for an empty source"},
@@ -251,6 +257,16 @@ static const struct {
 	{"root-enter", "Cannot leave the host's root directory"},
 	{"root-enter", "Cannot make the tree the root directory"},
 	{"root-enter", "Cannot make the view of the tree private"},
+
+	/* --- Devices --- */
+	{"device-find", "'%s' is no device, and no directory of devices"},
+	{"device-find", "Cannot find the device '%s' on the host"},
+	{"device-find", "The directory '%s' has more than %d devices in it"},
+	{"device-find", "The directory '%s' has no device in it"},
+	{"device-make", "Cannot make the device node '/dev/%s' for '%s' of the host"},
+	{"device-make", "Cannot give the device nodes to the payload's root"},
+	{"device-open", "Cannot open the device '%s' of the host"},
+	{"device-restrict", "Cannot restrict what the payload may do with a device"},
 
 	/* --- Credentials --- */
 	{"credential-pass", "Cannot make the file system of the credentials"},

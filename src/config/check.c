@@ -41,6 +41,14 @@ bool config_throws_template_away(const struct config *config)
 	       config->origin[SETTING_EPHEMERAL] == ORIGIN_OPTION;
 }
 
+bool config_has_idle_properties(const struct config *config)
+{
+	for (size_t i = 0; i < config->properties.count; i++)
+		if (!text_has_prefix(config->properties.items[i], "DeviceAllow="))
+			return true;
+	return false;
+}
+
 static bool boots_and_has_pid2(const struct config *config)
 {
 	return config->has_two_starts;
@@ -113,6 +121,11 @@ static bool init_shares_host_name(const struct config *config)
 static bool has_user_namespace(const struct config *config)
 {
 	return config->private_users > PRIVATE_USERS_NO;
+}
+
+static bool nests_without_users(const struct config *config)
+{
+	return config->nesting && config->private_users == PRIVATE_USERS_NO;
 }
 
 static bool is_managed_on_host_network(const struct config *config)
@@ -204,6 +217,8 @@ static const struct {
 	const char *complaint;
 	const char *advice;
 } rules[] = {
+	{nests_without_users, "'--nesting' needs a user namespace",
+	 "Root in a container inside would be root of the host: leave out '--private-users=no'"},
 	{boots_and_has_pid2, "'--boot' and '--as-pid2' cannot be combined",
 	 "An init must be PID 1: leave out '--as-pid2'"},
 	{boots_with_ambient, "'--ambient-capability' cannot be combined with '--boot'",
@@ -304,7 +319,7 @@ static void imply_users(struct config *config)
 	bool is_automatic;
 
 	if (config->private_users == PRIVATE_USERS_DEFAULT &&
-	    config->private_users_ownership > OWNERSHIP_OFF)
+	    (config->private_users_ownership > OWNERSHIP_OFF || config->nesting))
 		config->private_users = PRIVATE_USERS_PICK;
 	is_automatic = config->private_users == PRIVATE_USERS_DEFAULT ||
 		       config->private_users == PRIVATE_USERS_PICK ||

@@ -28,3 +28,6 @@ bool config_throws_template_away(const struct config *config);
 /* True if nothing that happens inside changes the tree: any number of such machines may share it.
  */
 bool config_keeps_tree(const struct config *config);
+
+/* True if a property of the unit was given that only a service manager could apply. */
+bool config_has_idle_properties(const struct config *config);

@@ -193,6 +193,30 @@ struct credential_requests {
 	size_t count, room;
 };
 
+/* What may be done with a device, as the kernel counts it (BPF_DEVCG_ACC_*). */
+enum device_access {
+	DEVICE_MAKE = 1 << 0, /* its node, by mknod(2) */
+	DEVICE_READ = 1 << 1,
+	DEVICE_WRITE = 1 << 2,
+};
+
+struct device_kind;
+
+/* One --device. */
+struct device_request {
+	const struct device_kind *kind; /* of a short name; NULL: a path */
+	const char *name;               /* that short name, or NULL */
+	const char *path;               /* absolute on the host, or NULL */
+	const char *inside;             /* below /dev, NULL: where a short name has it */
+	unsigned int access;            /* enum device_access */
+	bool access_is_said;
+};
+
+struct device_requests {
+	struct device_request *items;
+	size_t count, room;
+};
+
 struct limit_request {
 	bool is_set;
 	struct rlimit value;
@@ -276,6 +300,7 @@ struct config {
 	bool private_users_if_possible;                   /* -U: not on a kernel without them */
 	uint32_t private_users_base, private_users_count; /* of a range, and of identity */
 	enum users_ownership private_users_ownership;
+	bool nesting;                    /* containers inside are to work */
 	uint32_t private_users_delegate; /* further ranges of USERS_RANGE ids */
 
 	/* Network */
@@ -314,7 +339,8 @@ struct config {
 	struct credential_requests credentials;
 
 	/* Mounts */
-	struct mount_requests mounts; /* in order of mention */
+	struct mount_requests mounts;   /* in order of mention */
+	struct device_requests devices; /* likewise */
 
 	/* Users of the host */
 	struct strings bind_users;

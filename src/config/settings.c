@@ -16,6 +16,7 @@
 #include "config/config.h"
 #include "config/confine-values.h"
 #include "config/credential-values.h"
+#include "config/device-values.h"
 #include "config/help.h"
 #include "config/journal-values.h"
 #include "config/label-values.h"
@@ -164,6 +165,8 @@ const struct setting_row setting_rows[_SETTING_COUNT] = {
 	[SETTING_PRIVATE_USERS_DELEGATE] = {"private-users-delegate", 0, ONE, "NUMBER", "Exec.PrivateUsersDelegate",
 		GROUP, 0, set_private_users_delegate, AT(private_users_delegate), NULL,
 		"Further ranges of 65536 ids for containers inside"},
+	[SETTING_NESTING] = {"nesting", 0, SWITCH, NULL, "Exec.Nesting",
+		GROUP, 0, set_flag, AT(nesting), NULL, "Make containers inside work, after trying one"},
 #undef GROUP
 #define GROUP GROUP_NETWORK
 	[SETTING_PRIVATE_NETWORK] = {"private-network", 0, SWITCH, NULL, "Network.Private",
@@ -280,6 +283,9 @@ const struct setting_row setting_rows[_SETTING_COUNT] = {
 		GROUP, FILES | MANY, set_overlay, 0, NULL, "Mount directories on top of each other"},
 	[SETTING_OVERLAY_RO] = {"overlay-ro", 0, ONE, "PATH[:PATH…]:PATH", "Files.OverlayReadOnly",
 		GROUP, FILES | MANY, set_overlay, 0, NULL, "The same, read-only"},
+	[SETTING_DEVICE] = {"device", 0, ONE, "NAME|PATH[:PATH][:rwm]", "Files.Device",
+		GROUP, FILES | MANY, set_device, 0, &device_names,
+		"Give it a device of the host: fuse, tun, kvm, loop, dri, snd, input, or a path"},
 	[SETTING_BIND_USER] = {"bind-user", 0, ONE, "NAME", "Files.BindUser",
 		GROUP, MANY, set_bind_user, AT(bind_users), NULL, "Make a user of the host known inside, with its home"},
 	[SETTING_BIND_USER_SHELL] = {"bind-user-shell", 0, ONE, "BOOL|PATH", "Files.BindUserShell",

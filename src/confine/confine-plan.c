@@ -11,7 +11,8 @@
 uint64_t confine_capabilities(const struct config *config)
 {
 	uint64_t wanted = CAPABILITIES_DEFAULT | config->capabilities_added |
-			  (config->private_network ? CAPABILITY(NET_ADMIN) : 0);
+			  /* The network of a container inside is administered from inside. */
+			  (config->private_network || config->nesting ? CAPABILITY(NET_ADMIN) : 0);
 
 	/*
 	 * Among the host's processes reboot(2) is the host's, and whoever may trace any of them is

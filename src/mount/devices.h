@@ -34,8 +34,22 @@ extern const size_t device_link_count;
 /* True if the host has this very device, then *ret_mode is its mode. */
 bool device_is_on_host(const struct device *device, mode_t *ret_mode);
 
+/* True if nodes can be made in the empty 'dev_fd', and not only be bound. */
+bool devices_can_be_made(int dev_fd);
+
+struct device_facts;
+struct id_map;
+
+/* Whose the nodes are. */
+struct device_owner {
+	uid_t root;                  /* the payload's, on the host */
+	const struct id_map *groups; /* the payload's, NULL: the host's */
+};
+
 /*
- * Fills the empty tmpfs 'dev_fd' with nodes, links and directories owned by root. Messages go
- * through base/log.
+ * Fills the empty tmpfs 'dev_fd' with nodes, links and directories owned by root, and with the
+ * nodes of devices that it was given, which keep the number of their group. Owners need not be told
+ * (NULL) by who makes files as the payload's root, and was given no devices. Messages go through
+ * base/log.
  */
-int devices_make(int dev_fd);
+int devices_make(int dev_fd, const struct device_facts *given, const struct device_owner *owner);

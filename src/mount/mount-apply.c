@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -101,14 +102,14 @@ static int perform_new(struct mount_site *site, const struct mount_operation *op
 	auto_close int target_fd = open_target(site, operation, PATH_DIRECTORY), mount_fd = -EBADF;
 	int *keeper = operation->is_custom ? NULL : keeper_of(site, operation->target);
 
-	(void)source_fd;
 	if (target_fd < 0)
 		return target_fd;
 	if (operation->skips_mount_point && is_mount_point(target_fd))
 		return 0;
-	mount_fd = make_instance(site, operation);
+	mount_fd = source_fd >= 0 ? fcntl(source_fd, F_DUPFD_CLOEXEC, 3)
+				  : make_instance(site, operation);
 	if (mount_fd < 0)
-		return mount_fd;
+		return source_fd >= 0 ? -errno : mount_fd;
 	TRY(detached_attach(mount_fd, target_fd));
 	TRY(adopt_root(site, operation, mount_fd));
 	if (keeper)
@@ -306,9 +307,13 @@ static int perform_base(struct mount_site *site, const struct mount_operation *o
 static int perform_devices(struct mount_site *site, const struct mount_operation *operation,
 			   int source_fd)
 {
-	(void)operation;
+	const int *fd = &site->sources->fds[operation - site->plan->items];
+
 	(void)source_fd;
-	return devices_make(site->dev_fd) < 0 ? -ECANCELED : 0;
+	/* The operation before this one has mounted a /dev that was filled in advance. */
+	if ((operation - 1)->is_prepared && fd[-1] >= 0)
+		return 0;
+	return devices_make(site->dev_fd, site->plan->devices, NULL) < 0 ? -ECANCELED : 0;
 }
 
 static int perform_run_host(struct mount_site *site, const struct mount_operation *operation,
@@ -464,6 +469,9 @@ static int settle(const struct mount_operation *operation, int r)
 	else if (r == -ENOENT && operation->makes_target)
 		hint("A symbolic link on the way to '%s' leads nowhere inside the tree; replace it with a directory",
 		     operation->target);
+	else if (r == -EPERM && operation->kind == OPERATION_NEW &&
+		 (operation->magic == PROC_SUPER_MAGIC || operation->magic == SYSFS_MAGIC))
+		hint("In a container this takes '--nesting' of the one outside");
 	else if (r == -ELOOP)
 		hint("Symbolic links on the way to '%s' run in a circle or leave the tree",
 		     operation->target);

@@ -24,8 +24,9 @@ struct mount_sources {
 	int *fds;    /* one for each operation of the plan, -EBADF where it has none */
 	struct overlay_sources **overlays; /* likewise, NULL where it is no overlay */
 	size_t count;
-	struct strings temporaries; /* directories made for empty sources */
-	uint32_t root_id;           /* of the payload's root on the host */
+	struct strings temporaries;  /* directories made for empty sources */
+	uint32_t root_id;            /* of the payload's root on the host */
+	const struct id_map *groups; /* inside, NULL: the host's */
 	/*
 	 * Without the right to clone mounts (an ordinary user) the descriptors only name what is to
 	 * be cloned, until mount_sources_adopt().

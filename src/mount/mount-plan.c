@@ -25,7 +25,8 @@ static unsigned int conditions_that_hold(const struct config *config,
 	return (config->tmpfs_on_tmp ? API_TMP : 0) |
 	       (is_writable ? API_SYSFS_WRITABLE : API_PROTECTED) |
 	       (is_network_view && !is_writable ? API_SYSFS_SKELETON : API_SYSFS_WHOLE) |
-	       (is_network_view ? API_NET_SYSCTL : 0);
+	       /* Runtimes set those of the network of a container by way of our /proc. */
+	       (is_network_view || config->nesting ? API_NET_SYSCTL : 0);
 }
 
 static int compare_requests(const void *left, const void *right)
@@ -193,6 +194,41 @@ static void add_shared(struct arena *arena, const struct mount_facts *facts,
 					 MOUNT_FLAG_NOEXEC,
 				.need = NEED_NICE,
 			};
+}
+
+/*
+ * The kernel lets a container inside mount proc and sysfs only if its maker sees an instance of
+ * each that nothing is mounted over and that is not read-only: those of the payload itself are both
+ * (mount_namespaces(7)). These lie where no path of a program leads.
+ */
+#define NESTING_PROC "/run/host/nesting/proc"
+#define NESTING_SYS "/run/host/nesting/sys"
+
+static void add_nesting(struct arena *arena, struct mount_plan *plan)
+{
+	static const struct {
+		const char *type, *target;
+		unsigned int flags;
+		enum mount_need need;
+		unsigned long magic;
+	} rows[] = {
+		{"proc", NESTING_PROC, 0, NEED_FATAL, PROC_SUPER_MAGIC},
+		{"sysfs", NESTING_SYS, 0, NEED_NICE, 0},
+		/* Where the host's is read-only to its core, all others have to be. */
+		{"sysfs", NESTING_SYS, MOUNT_FLAG_READ_ONLY, NEED_FATAL, SYSFS_MAGIC},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		*ARRAY_ADD(arena, plan) = (struct mount_operation){
+			.kind = OPERATION_NEW,
+			.target = rows[i].target,
+			.source = rows[i].type,
+			.flags = rows[i].flags | MOUNT_FLAG_NOSUID | MOUNT_FLAG_NODEV |
+				 MOUNT_FLAG_NOEXEC,
+			.need = rows[i].need,
+			.skips_mount_point = true,
+			.magic = rows[i].magic,
+		};
 }
 
 /* What the parent makes when the machine is about to start, and hands over. */
@@ -365,12 +401,12 @@ static bool is_below(const char *path, const char *directory)
 static bool is_late(const struct mount_operation *operation, bool sysfs_is_late,
 		    bool dev_is_replaced)
 {
-	static const char *const late[] = {"/proc", "/dev/pts", "/dev/mqueue"};
+	static const char *const late[] = {"/proc", "/dev/pts", "/dev/mqueue", NESTING_PROC};
 
 	for (size_t i = 0; i < ARRAY_LEN(late); i++)
 		if (is_below(operation->target, late[i]))
 			return true;
-	if (is_below(operation->target, "/sys"))
+	if (is_below(operation->target, "/sys") || is_below(operation->target, NESTING_SYS))
 		return sysfs_is_late;
 	return operation->is_custom && dev_is_replaced && is_below(operation->target, "/dev");
 }
@@ -392,6 +428,11 @@ static void put_late_last(struct arena *arena, bool sysfs_is_late, struct mount_
 		else
 			plan->items[plan->early_count++] = plan->items[i];
 	memcpy(plan->items + plan->early_count, late, late_count * sizeof(*late));
+}
+
+static bool is_devices_mount(const struct mount_operation *operation)
+{
+	return operation->kind == OPERATION_NEW && strcmp(operation->target, "/dev") == 0;
 }
 
 void mount_plan_make(struct arena *arena, const struct config *config,
@@ -417,6 +458,9 @@ void mount_plan_make(struct arena *arena, const struct config *config,
 		*ARRAY_ADD(arena, ret) = api_mounts[i].operation;
 		if (api_mounts[i].condition & API_SYSFS_WHOLE && facts->sysfs_is_bound)
 			bind_sysfs(&ret->items[ret->count - 1]);
+		/* The filter of devices, which holds for the child, forbids making most nodes. */
+		ret->items[ret->count - 1].is_prepared =
+			config->devices.count > 0 && is_devices_mount(&api_mounts[i].operation);
 		/* The base directories must be made while the tree can still be written. */
 		if (api_mounts[i].operation.kind == OPERATION_BASE)
 			add_base(arena, config, facts, root_is_replaced, root_is_other, ret);
@@ -434,6 +478,8 @@ void mount_plan_make(struct arena *arena, const struct config *config,
 				arena_copy_n(arena, facts->delta,
 					     (size_t)(path_last(facts->delta) - facts->delta) - 1),
 		};
+	if (config->nesting)
+		add_nesting(arena, ret);
 	/* Before the user's own mounts, which may cover the files that these write. */
 	*ARRAY_ADD(arena, ret) =
 		(struct mount_operation){.kind = OPERATION_HOST_FILES, .target = "/etc"};
@@ -444,4 +490,5 @@ void mount_plan_make(struct arena *arena, const struct config *config,
 		add_os_check(arena, OS_CHECK_WANTS_RELEASE, ret);
 	put_late_last(arena, facts->network_is_private, ret);
 	ret->cgroup = api_cgroup_mount;
+	ret->devices = facts->devices;
 }

@@ -87,6 +87,7 @@ struct mount_operation {
 	bool makes_target;      /* a missing target is made */
 	bool skips_mount_point; /* what the host mounted there already stays */
 	bool is_custom;         /* asked for by name */
+	bool is_prepared;       /* OPERATION_NEW: made, and filled, before the clone if possible */
 	unsigned long magic;    /* statfs(2) f_type that the target must show at the end, or 0 */
 };
 
@@ -101,6 +102,7 @@ struct mount_plan {
 	bool tree_is_alone; /* without what the host mounted in it */
 	/* Mounted last, when the payload is in its cgroup; no target: not mounted. */
 	struct mount_operation cgroup;
+	const struct device_facts *devices; /* to be made in /dev */
 };
 
 /* What of the host and the tree the plan depends on. */
@@ -118,6 +120,7 @@ struct mount_facts {
 	const char *machine_id; /* NULL: the tree's own */
 	const char *whole_tree; /* path on the host of what --pivot-root= leaves, or NULL */
 	const struct bound_users *bound_users; /* of the host, or NULL */
+	const struct device_facts *devices;
 };
 
 void mount_plan_make(struct arena *arena, const struct config *config,

@@ -18,6 +18,7 @@
 #include "base/path.h"
 #include "base/scope.h"
 #include "mount/detached.h"
+#include "mount/devices.h"
 #include "mount/mount-apply.h"
 #include "mount/overlay.h"
 #include "base/tree-remove.h"
@@ -216,12 +217,32 @@ static int clone_in_tree(const struct mount_sources *sources, int directory_fd,
 	return fd < 0 ? fd : clone_tree(sources, fd, "", operation->recursive);
 }
 
-static int open_source(struct mount_sources *sources, const struct mount_operation *operation,
-		       int directory_fd, struct undo *undo)
+static int make_prepared(const struct mount_sources *sources,
+			 const struct mount_operation *operation, const struct device_facts *given)
+{
+	const struct device_owner owner = {sources->root_id, sources->groups};
+	auto_close int fd = detached_new_labelled(operation->source, operation->options,
+						  operation->context, operation->flags, NULL, 0);
+	mode_t mask;
+	int r;
+
+	/* Then the child does it, by other means. */
+	if (fd < 0 || !devices_can_be_made(fd))
+		return -EBADF;
+	mask = umask(0);
+	r = devices_make(fd, given, &owner);
+	(void)umask(mask);
+	return r < 0 ? r : steal_fd(fd);
+}
+
+static int open_source(struct mount_sources *sources, const struct mount_plan *plan,
+		       const struct mount_operation *operation, int directory_fd, struct undo *undo)
 {
 	const char *path;
 	int fd;
 
+	if (operation->is_prepared)
+		return make_prepared(sources, operation, plan->devices);
 	if (operation->kind != OPERATION_BIND)
 		return -EBADF;
 	if (operation->place == SOURCE_EMPTY) {
@@ -256,7 +277,7 @@ int mount_sources_open(struct arena *arena, const struct mount_plan *plan, int d
 		return fail(ret->tree_fd, "Cannot take a private view of the tree");
 	TRY(map_tree(ret));
 	for (size_t i = 0; i < plan->count; i++) {
-		ret->fds[i] = open_source(ret, &plan->items[i], directory_fd, undo);
+		ret->fds[i] = open_source(ret, plan, &plan->items[i], directory_fd, undo);
 		if (ret->fds[i] < 0 && ret->fds[i] != -EBADF)
 			return ret->fds[i];
 		if (ret->fds[i] >= 0)

@@ -113,6 +113,12 @@ static int fill(int run_fd, const struct run_host_request *request)
 		TRY(make_file(run_fd, "host/journal/socket", NULL, 0600));
 	}
 	TRY(make_users(run_fd, request->bound_users, request->ids));
+	/* Nobody but root has any business there, and root none that it knows of. */
+	if (request->has_nesting && (mkdirat(run_fd, "host/nesting", 0700) < 0 ||
+				     mkdirat(run_fd, "host/nesting/proc", 0) < 0 ||
+				     mkdirat(run_fd, "host/nesting/sys", 0) < 0 ||
+				     fchmodat(run_fd, "host/nesting", 0, 0) < 0))
+		return -errno;
 	return make_inaccessibles(run_fd);
 }
 

@@ -19,6 +19,7 @@ struct run_host_request {
 	bool has_journal_socket;  /* a place for 'journal/socket' */
 	const struct bound_users *bound_users;
 	const struct ids *ids; /* of the payload */
+	bool has_nesting;      /* places for 'nesting/proc' and 'nesting/sys' */
 };
 
 /* Objects that a mount may put over another one of the same kind, by name below the run tmpfs. */

@@ -272,6 +272,9 @@ void explain_capabilities(struct explanation *e)
 	if (config->private_network && !(config->capabilities_dropped & net_admin))
 		explain_set(e, "added", net_admin, "its network is its own")->origin =
 			explain_origin(e, SETTING_PRIVATE_NETWORK);
+	else if (config->nesting && !(config->capabilities_dropped & net_admin))
+		explain_set(e, "added", net_admin, "for the networks of containers inside")
+			->origin = explain_origin(e, SETTING_NESTING);
 	explain_change(e, "added", asked & ~CAPABILITIES_DEFAULT & ~missing, SETTING_CAPABILITY,
 		       "beyond the default");
 	explain_change(e, "dropped", config->capabilities_dropped, SETTING_DROP_CAPABILITY, NULL);

@@ -4,12 +4,66 @@
  * Zone: free.
  */
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/scope.h"
+#include "config/device-values.h"
 #include "mount/devices.h"
 #include "run/explain-rows.h"
 
 /* --- Devices --- */
+
+static void explain_number_pair(struct explanation *e, struct explain_row *row, unsigned int major,
+				unsigned int minor)
+{
+	explain_text(e, row, "operation", "node");
+	explain_number(e, row, "major", major);
+	explain_number(e, row, "minor", minor);
+}
+
+/* Each request of the user's is in the list of what was said, in the same order. */
+static struct explain_origin origin_of_request(const struct explanation *e, size_t request)
+{
+	const struct said_list *said = &e->config->said;
+
+	for (size_t i = 0; i < said->count; i++)
+		if (said->items[i].setting == SETTING_DEVICE && !said_is_reset(&said->items[i]) &&
+		    request-- == 0)
+			return explain_origin_of(e, &said->items[i]);
+	return (struct explain_origin){.source = EXPLAIN_DEFAULT};
+}
+
+static void explain_given(struct explanation *e)
+{
+	for (size_t i = 0; i < e->facts->devices.nodes.count; i++) {
+		const struct device_node *node = &e->facts->devices.nodes.items[i];
+		struct explain_row *row =
+			explain_row(e, arena_format(e->arena, "/dev/%s", node->inside),
+				    arena_format(e->arena, "made as the host's %s, to %s",
+						 node->host, device_access_words(node->access)),
+				    "root's inside, and the host's is left alone");
+
+		row->origin = origin_of_request(e, node->request);
+		explain_number_pair(e, row, node->major, node->minor);
+		explain_text(e, row, "type", S_ISBLK(node->mode) ? "block" : "char");
+		explain_text(e, row, "access", device_access_words(node->access));
+	}
+}
+
+/* What is not allowed. Only a start finds out whether the kernel takes the program. */
+static void explain_device_filter(struct explanation *e)
+{
+	bool has_cgroup = e->found->cgroup && e->found->cgroup_obstacle == 0;
+	struct explain_row *row = explain_row(
+		e, "others", has_cgroup ? "can neither be opened nor made" : "are not kept out",
+		has_cgroup ? "by a BPF program on the payload's cgroup, if the kernel takes it"
+			   : "without a cgroup of its own there is no place for a filter");
+
+	row->origin = has_cgroup ? row->origin : EXPLAIN_FOUND_ORIGIN;
+	explain_text(e, row, "operation", "filter");
+	explain_flag(e, row, "is_filtered", has_cgroup);
+	explain_number(e, row, "rules", (int64_t)e->plan->device_rules.count);
+}
 
 void explain_devices(struct explanation *e)
 {
@@ -29,11 +83,11 @@ void explain_devices(struct explanation *e)
 		if (device->is_probed)
 			row->origin = EXPLAIN_FOUND_ORIGIN;
 		row->is_usual = !device->is_probed;
-		explain_text(e, row, "operation", "node");
-		explain_number(e, row, "major", device->major);
-		explain_number(e, row, "minor", device->minor);
+		explain_number_pair(e, row, device->major, device->minor);
 		explain_flag(e, row, "is_conditional", device->is_probed && !is_missing);
 	}
+	explain_given(e);
+	explain_device_filter(e);
 	for (size_t i = 0; i < device_link_count; i++) {
 		struct explain_row *row =
 			explain_row(e, arena_format(e->arena, "/dev/%s", device_links[i].name),

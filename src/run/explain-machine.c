@@ -167,7 +167,7 @@ void explain_machine(struct explanation *e)
 			config->no_os_check
 				? explain_origin(e, SETTING_NO_OS_CHECK)
 				: explain_origin_variable("$SYSTEMD_NSPAWN_CHECK_OS_RELEASE");
-	if (config->slice || config->properties.count > 0) {
+	if (config->slice || config_has_idle_properties(config)) {
 		row = explain_row(e, "unit", "none",
 				  "without a service manager, slice and properties have no effect");
 		row->origin = origin_of_any(e, SETTING_SLICE, SETTING_PROPERTY);

@@ -95,6 +95,8 @@ static const struct {
 	{"/proc/fs", HARDWARE},
 	{"/proc/irq", HARDWARE},
 	{"/proc/scsi", HARDWARE},
+	{"/run/host/nesting/proc", "out of sight: without it no container inside could mount one"},
+	{"/run/host/nesting/sys", "out of sight: without it no container inside could mount one"},
 	{"/run/host/journal", "where its journal is received"},
 	{"/run/host/credentials", "what was passed to it in secret"},
 	{"/", "starts empty, gone with the machine"},
@@ -290,6 +292,8 @@ static struct explain_origin origin_of(const struct explanation *e,
 	if (is_home(operation))
 		return explain_origin_in(e, SETTING_BIND_USER, explain_has_word,
 					 path_last(operation->target));
+	if (strncmp(operation->target, "/run/host/nesting/", strlen("/run/host/nesting/")) == 0)
+		return explain_origin(e, SETTING_NESTING);
 	if (e->config->pivot_old && strcmp(operation->target, e->config->pivot_old) == 0)
 		return explain_origin(e, SETTING_PIVOT_ROOT);
 	return (struct explain_origin){.source = EXPLAIN_DEFAULT};

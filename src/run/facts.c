@@ -285,6 +285,7 @@ int facts_look(struct config *config, struct facts *facts, int *ret_directory_fd
 	int fd = -EBADF, r = find_tree(config, facts, &fd);
 
 	look_around(config, facts, fd, &config->arena);
+	(void)device_facts_gather(config, &config->arena, &facts->devices);
 	name_ephemeral(config, facts, &config->arena);
 	*ret_directory_fd = fd;
 	return r;
@@ -297,6 +298,7 @@ int facts_gather(struct config *config, struct facts *facts, int *ret_directory_
 
 	TRY(find_tree(config, facts, &fd));
 	look_around(config, facts, fd, &config->arena);
+	TRY(device_facts_gather(config, &config->arena, &facts->devices));
 	r = host_random(facts->random, sizeof(facts->random));
 	if (r < 0)
 		return fail(r, "Cannot get random bytes for the ids of this start");

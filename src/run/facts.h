@@ -15,6 +15,7 @@
 #include "image/os-release.h"
 #include "image/os-tree.h"
 #include "mount/bind-user.h"
+#include "mount/device-facts.h"
 #include "mount/host-files.h"
 #include "mount/journal.h"
 
@@ -33,6 +34,7 @@ struct facts {
 	struct os_identity host;     /* the host's os-release */
 	const char *host_os_release; /* its path, or NULL */
 	struct host_file_facts host_files;
+	struct device_facts devices;
 	struct journal_facts journal;
 	struct bound_users bound_users;
 	struct limit_facts limits;

@@ -169,6 +169,37 @@ static int adopt_payload(struct machine *machine)
 	return 0;
 }
 
+static bool restricts_devices(const struct config *config)
+{
+	for (size_t i = 0; i < config->devices.count; i++)
+		if (config->devices.items[i].access_is_said)
+			return true;
+	return false;
+}
+
+/*
+ * At once, while the child assembles the root, which takes longer: the kernel's compiler needs a
+ * tenth of the time of a start. Nothing of the tree runs before PLACED.
+ */
+static int filter_devices(const struct machine *machine)
+{
+	const struct plan *plan = machine->plan;
+	int r = -ENOENT;
+
+	if (machine->has_cgroup)
+		r = device_filter_attach(machine->arena, machine->cgroup.payload_fd,
+					 &plan->device_rules);
+	if (r < 0 && restricts_devices(plan->config)) {
+		(void)fail(r, "Cannot restrict what the payload may do with a device");
+		hint("It takes a cgroup of its own and the right to load BPF programs; "
+		     "'--device' without 'r', 'w' and 'm' does without");
+		return r;
+	}
+	if (r < 0)
+		debug("Devices are not filtered (%s)", strerrordesc_np(-r));
+	return 0;
+}
+
 static int bear(struct machine *machine, struct handshake *container)
 {
 	struct payload_request request = {
@@ -198,6 +229,7 @@ static int bear(struct machine *machine, struct handshake *container)
 	undo_push(machine->undo, kill_payload, machine, "payload");
 	scope_close(&container->fd);
 	container->fd = -EBADF;
+	TRY(filter_devices(machine));
 	if (machine->plan->ids.writer != IDS_WRITER_NONE)
 		TRY(adopt_payload(machine));
 	if (guard_is_needed(machine->plan))

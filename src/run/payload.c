@@ -35,6 +35,7 @@
 #include "run/bind-user-find.h"
 #include "run/environment.h"
 #include "run/init.h"
+#include "run/nesting-probe.h"
 #include "run/notify.h"
 #include "run/payload-ids.h"
 #include "run/program.h"
@@ -195,7 +196,10 @@ static int settle_in_place(struct payload *payload)
 			return fail(-errno, "Cannot make a cgroup namespace");
 		TRY(mount_apply_one(&payload->site, &payload->plan->mounts.cgroup));
 	}
-	return mount_share(&payload->site);
+	TRY(mount_share(&payload->site));
+	if (!payload->plan->config->nesting)
+		return 0;
+	return nesting_probe(payload->site.proc_fd);
 }
 
 /* --- Confinement --- */

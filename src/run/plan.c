@@ -72,6 +72,7 @@ static void plan_identity(const struct config *config, const struct facts *facts
 		.machine_uuid = plan->machine_uuid,
 		.boot_id = plan->boot_id,
 		.has_exchange = plan->has_exchange,
+		.has_nesting = config->nesting,
 		.has_credentials = config->credentials.count > 0,
 		.has_journal_socket = config->forward_journal != NULL,
 		.bound_users = &facts->bound_users,
@@ -178,6 +179,7 @@ int plan_make(struct arena *arena, const struct config *config, const struct fac
 		.exchange = config->start == START_BOOT ? &ret->exchange : NULL,
 		.whole_tree = facts->directory,
 		.bound_users = &facts->bound_users,
+		.devices = &facts->devices,
 	};
 	int ids, journal, r;
 
@@ -211,6 +213,7 @@ int plan_make(struct arena *arena, const struct config *config, const struct fac
 	if (facts->is_host_root)
 		mount_facts.machine_id = format_machine_id(arena, ret->machine_uuid);
 	mount_plan_make(arena, config, &mount_facts, &ret->mounts);
+	device_rules_make(arena, config, &facts->devices, &ret->device_rules);
 	host_files_plan(config, &facts->host_files, &ret->host_files);
 	limits_plan(config, &facts->limits, &ret->limits);
 	console_decide(config->console, facts->is_terminal,

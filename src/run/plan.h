@@ -14,6 +14,7 @@
 #include "confine/labels.h"
 #include "confine/limits.h"
 #include "ids/ids.h"
+#include "manager/device-filter.h"
 #include "mount/host-files.h"
 #include "mount/mount-plan.h"
 #include "mount/run-host.h"
@@ -35,6 +36,7 @@ struct plan {
 	bool delta_is_snapshot; /* the tree's, which then is what is mounted */
 	struct mount_plan mounts;
 	struct host_file_plan host_files;
+	struct device_rules device_rules; /* all that may be opened */
 	struct journal_plan journal;
 	struct run_host_request run_host;
 

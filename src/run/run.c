@@ -219,6 +219,7 @@ static int open_ids(struct machine *machine)
 		return fail(machine->ids_fd, "Cannot make a user namespace for the payload");
 	undo_push(machine->undo, close_ids, machine, "user namespace");
 	machine->sources.root_id = ids->shift;
+	machine->sources.groups = &ids->maps.groups;
 	return ids->ownership == IDS_OWNERSHIP_MAP ? open_tree_map(machine) : 0;
 }
 
@@ -366,7 +367,7 @@ static int run_until_end(struct run *run)
 /* Callers pass these everywhere; without a manager they are no reason to fail. */
 static void announce_idle(const struct config *config)
 {
-	if (config->slice || config->properties.count > 0)
+	if (config->slice || config_has_idle_properties(config))
 		note("No unit is made for the machine: '--slice' and '--property' have no effect");
 	if (config->register_machine == TRISTATE_YES)
 		note("The machine manager is not told of the machine: '--register=yes' has no effect");

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
 #include "base/numbers.h"
@@ -145,6 +146,27 @@ static inline void fake_owner(struct fake *fake, const char *value)
 	}
 }
 
+/* "b8:0 /dev/sda": the device that the next --device names. */
+static inline bool fake_node(struct fake *fake, const char *value)
+{
+	struct arena *arena = &fake->config.arena;
+	struct device_node node = {.request = fake->facts.devices.nodes.count};
+	struct strings words = {0};
+	char kind;
+
+	text_words(arena, value, BLANKS, &words);
+	if (words.count != 2 || node.request >= fake->config.devices.count ||
+	    sscanf(words.items[0], "%c%u:%u", &kind, &node.major, &node.minor) != 3)
+		return false;
+	node.mode = kind == 'b' ? S_IFBLK | 0660 : S_IFCHR | 0660;
+	node.host = words.items[1];
+	node.inside = fake->config.devices.items[node.request].inside ?: node.host;
+	node.inside += strlen("/dev/");
+	node.access = fake->config.devices.items[node.request].access;
+	*ARRAY_ADD(arena, &fake->facts.devices.nodes) = node;
+	return true;
+}
+
 /* One "key=value" of [found]. */
 static inline bool fake_found(struct fake *fake, const char *line)
 {
@@ -173,6 +195,8 @@ static inline bool fake_found(struct fake *fake, const char *line)
 		fake->facts.template_is_snapshot = strcmp(value, "snapshot") == 0;
 	} else if (strcmp(key, "name") == 0)
 		fake->facts.machine = value; /* the one that is free */
+	else if (strcmp(key, "node") == 0)
+		return fake_node(fake, value);
 	else if (strcmp(key, "unseen") == 0)
 		*ARRAY_ADD(arena, &fake->found.unseen) =
 			(struct explain_message){.sentence = value};

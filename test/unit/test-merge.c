@@ -118,6 +118,16 @@ static void put_mounts(struct writer *writer, const struct config *config)
 	}
 }
 
+static void put_devices(struct writer *writer, const struct config *config)
+{
+	for (size_t i = 0; i < config->devices.count; i++) {
+		const struct device_request *device = &config->devices.items[i];
+
+		put(writer, "device:%s:%s:%x", device->name ?: device->path, device->inside ?: "",
+		    device->access);
+	}
+}
+
 static void put_limits(struct writer *writer, const struct config *config)
 {
 	for (int i = 0; i < RLIM_NLIMITS; i++)
@@ -162,6 +172,7 @@ static const char *tell(struct arena *arena, const struct config *config)
 	put_list(&writer, "bind-user", &config->bind_users);
 	put_list(&writer, "bind-user-group", &config->bind_user_groups);
 	put_text(&writer, "bind-user-shell", config->bind_user_shell);
+	put_devices(&writer, config);
 	if (config->read_only)
 		put(&writer, "read-only");
 	if (config->volatile_mode != VOLATILE_NO)
@@ -198,6 +209,7 @@ static void strip(struct config *config)
 	memset(&bare.bind_users, 0, sizeof(bare.bind_users));
 	memset(&bare.bind_user_groups, 0, sizeof(bare.bind_user_groups));
 	bare.bind_user_shell = NULL;
+	memset(&bare.devices, 0, sizeof(bare.devices));
 	bare.families.items = NULL;
 	bare.families.room = 0;
 	bare.has_resets = false;

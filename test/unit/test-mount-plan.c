@@ -55,6 +55,25 @@ static void test_networks(struct config *config)
 	CHECK(own.items[seal].kind == OPERATION_REMOUNT);
 }
 
+static void test_nesting(struct config *config)
+{
+	struct mount_plan plan = plan_of(config, true);
+	int proc, sys;
+
+	CHECK(find(&plan, "/run/host/nesting/proc", 0) < 0);
+	config->nesting = true;
+	plan = plan_of(config, true);
+	config->nesting = false;
+	proc = find(&plan, "/run/host/nesting/proc", 0);
+	sys = find(&plan, "/run/host/nesting/sys", 0);
+	CHECK(proc >= (int)plan.early_count && sys >= (int)plan.early_count);
+	/* Nothing is mounted over them, and proc can be written to: else the kernel counts neither.
+	 */
+	CHECK(!(plan.items[proc].flags & MOUNT_FLAG_READ_ONLY));
+	for (size_t i = 0; i < plan.count; i++)
+		CHECK(strncmp(plan.items[i].target, "/run/host/nesting/proc/", 23) != 0);
+}
+
 static void test_environment(struct config *config)
 {
 	struct mount_plan plan;
@@ -294,6 +313,7 @@ int main(void)
 
 	config_defaults(&config);
 	test_networks(&config);
+	test_nesting(&config);
 	test_environment(&config);
 	test_read_only(&config);
 	test_requests(&config);

@@ -333,6 +333,39 @@ static void test_other_mounts(void)
 	CHECK(ask(SETTING_BIND, "/x:/") == 0 && config_check(&config) == 0 && config.read_only);
 }
 
+static const struct device_request *device(const char *value)
+{
+	CHECK(ask(SETTING_DEVICE, value) == 0 && config.devices.count == 1);
+	return &config.devices.items[0];
+}
+
+static void test_devices(void)
+{
+	const struct device_request *request = device("/dev//ttyS0");
+
+	CHECK_TEXT(request->path, "/dev/ttyS0");
+	CHECK_TEXT(request->inside, "/dev/ttyS0");
+	CHECK(request->access == (DEVICE_READ | DEVICE_WRITE) && !request->access_is_said);
+	request = device("/dev/sda:r");
+	CHECK(request->access == DEVICE_READ && request->access_is_said);
+	request = device("/srv/node\\:1:/dev/disks/one:mr");
+	CHECK_TEXT(request->path, "/srv/node:1");
+	CHECK_TEXT(request->inside, "/dev/disks/one");
+	CHECK(request->access == (DEVICE_READ | DEVICE_MAKE));
+	request = device("kvm:/dev/accel:w");
+	CHECK_TEXT(request->name, "kvm");
+	CHECK_TEXT(request->inside, "/dev/accel");
+	CHECK(request->kind && !request->path && request->access == DEVICE_WRITE);
+	request = device("loop");
+	CHECK(!request->inside && request->access == (DEVICE_READ | DEVICE_WRITE | DEVICE_MAKE));
+	CHECK(device("loop:r")->access == DEVICE_READ);
+	REFUSES(SETTING_DEVICE, "nosuch", "dev/null", ":",
+		"/dev/null:", "/dev/null:/dev/x:", "/dev/null:/dev/x:rr", "/dev/null:/dev/x:rx",
+		"/dev/null:/dev/x:rw:m", "/dev", "/etc/passwd", "/dev/x:/etc/x", "/dev/x:/dev",
+		"/dev/x:/dev/../x", "/dev/x:/dev/console", "/dev/x:/dev/pts/7", "/dev/x:/dev/shm",
+		"/dev/x:rw:/dev/y", "loop:/dev/x", "kvm:", "kvm:x", "\\");
+}
+
 static void test_capabilities(void)
 {
 	for (unsigned int i = 0; i < capability_names.count; i++) {
@@ -660,6 +693,7 @@ int main(void)
 	test_owners();
 	test_bind_users();
 	test_other_mounts();
+	test_devices();
 	test_capabilities();
 	test_system_calls();
 	test_families();
