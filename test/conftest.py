@@ -15,7 +15,7 @@ import subprocess
 
 import pytest
 
-from lab import bed, leaks, probe
+from lab import bed, identity, leaks, probe
 from lab import run as lab_run
 from lab import tree as lab_tree
 from lab.terminal import Terminal as lab_terminal
@@ -36,7 +36,22 @@ def pytest_unconfigure(config):
     config.stash[BED].leave()
 
 
+def pytest_collection_modifyitems(config, items):
+    """Other than as root only some of the files run."""
+    if identity.AS == "root":
+        return
+    chosen = [item for item in items if item.path.stem in identity.THREE_WAYS]
+    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    items[:] = chosen
+
+
 def pytest_runtest_setup(item):
+    if identity.AS != "root":
+        for mark in item.iter_markers("host_ids_only"):
+            pytest.skip(mark.args[0])
+    if identity.IS_USER:
+        for mark in item.iter_markers("root_only"):
+            pytest.skip(mark.args[0])
     for mark in item.iter_markers("requires"):
         probe.require(*mark.args)
 
@@ -44,7 +59,7 @@ def pytest_runtest_setup(item):
 @pytest.fixture(scope="session")
 def payload(tmp_path_factory):
     """The static program that answers questions inside a machine, compiled once."""
-    path = tmp_path_factory.mktemp("payload") / "payload"
+    path = identity.open_up(tmp_path_factory.mktemp("payload")) / "payload"
     source = lab_tree.TOP / "test/integration/payload.c"
     subprocess.run(["gcc", "-std=gnu17", "-O1", "-static", "-w", "-o", path, source], check=True)
     return path
@@ -53,7 +68,13 @@ def payload(tmp_path_factory):
 @pytest.fixture(scope="session")
 def beside(tmp_path_factory):
     """The folder in which all trees of small tests are."""
-    return tmp_path_factory.mktemp("trees")
+    return identity.open_up(tmp_path_factory.mktemp("trees"))
+
+
+@pytest.fixture
+def tmp_path(tmp_path):
+    """pytest's own, within the reach of whoever runs nspawn."""
+    return identity.open_up(tmp_path)
 
 
 @pytest.fixture
@@ -71,6 +92,7 @@ def tree(beside, payload):
             root.chmod(0o755)
             lab_tree.fill(root, {"usr/": None, "etc/os-release": "ID=probe\n"})
         lab_tree.fill(root, {"payload!": payload, **(entries or {})})
+        identity.give(root)
         return root
 
     yield make

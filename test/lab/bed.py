@@ -8,12 +8,12 @@ shows. It also gets a control group, below which all machines of the tests are.
 import os
 import subprocess
 
-from lab import probe
+from lab import identity, probe
 
 CLONE_NEWNS = 0x00020000
 # Made if the host has none: a program that makes them itself would find another file system there.
-RUNTIME = ("/run/nspawn", "/run/systemd/nspawn")
-PRIVATE = ("/tmp", "/var/tmp", "/run/nspawn", "/run/systemd/nspawn", "/var/log/journal")
+RUNTIME = ("/run/nspawn", "/run/systemd/nspawn", "/run/systemd/nspawn-uid")
+PRIVATE = ("/tmp", "/var/tmp", "/run/nspawn", "/run/systemd/nspawn", "/run/systemd/nspawn-uid", "/var/log/journal")
 
 
 class Bed:
@@ -32,6 +32,9 @@ class Bed:
                 mode = oct(os.stat(path).st_mode & 0o7777)[2:]
                 subprocess.run(["mount", "-t", "tmpfs", "-o", f"mode={mode}", "nspawn-test", path], check=True)
         subprocess.run(["mount", "--make-rshared", "/"], check=True)
+        if identity.IS_USER:
+            identity.make()
+            identity.share_program()
         self._enter_group()
 
     def _enter_group(self):
@@ -45,6 +48,9 @@ class Bed:
         except OSError:
             return
         self.home, self.group = home, group
+        # As a service manager hands a group to a user: the directory and what moves processes, not the limits.
+        for name in ("", "/cgroup.procs", "/cgroup.threads", "/cgroup.subtree_control") if identity.IS_USER else ():
+            os.chown(group + name, identity.UID, identity.UID)
 
     @staticmethod
     def _move(group):

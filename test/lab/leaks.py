@@ -10,13 +10,14 @@ import stat
 import subprocess
 import time
 
-from lab import probe
+from lab import identity, probe
 
 PR_SET_CHILD_SUBREAPER = 36
 
 # Directories that stay once they were made, empty, like /run/lock does: they belong to nobody.
 LASTING = {"/run/nspawn", "/run/nspawn/locks", "/run/systemd", "/run/systemd/nspawn", "/run/systemd/nspawn/locks",
-           "/run/systemd/nspawn/unix-export", "/run/systemd/nspawn/propagate"}
+           "/run/systemd/nspawn/unix-export", "/run/systemd/nspawn/propagate",
+           *(str(identity.RUNTIME / name) for name in ("nspawn", "nspawn/locks"))}
 
 
 def adopt_orphans():
@@ -110,7 +111,8 @@ def _cgroups():
 
 def _files(beside):
     found = []
-    for top in ("/run/nspawn", "/run/systemd/nspawn", "/run/systemd/nspawn-uid", "/run/systemd/machines"):
+    for top in ("/run/nspawn", "/run/systemd/nspawn", "/run/systemd/nspawn-uid", "/run/systemd/machines",
+                str(identity.RUNTIME)):
         for folder, folders, files in os.walk(top):
             found += [os.path.join(folder, name) for name in files]
             found += [path for path in (os.path.join(folder, name) for name in folders) if path not in LASTING]

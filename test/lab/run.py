@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 
-from lab import leaks
+from lab import identity, leaks
 from lab.tree import TOP
 
 # What nspawn itself is started with: the same everywhere, whatever the caller's own environment has.
@@ -25,7 +25,7 @@ def program():
 
 def environment(extra=None):
     """ENVIRONMENT with changes: a value of None takes the variable away."""
-    merged = {**ENVIRONMENT, **(extra or {})}
+    merged = {**ENVIRONMENT, **identity.environment(), **(extra or {})}
     return {key: value for key, value in merged.items() if value is not None}
 
 
@@ -55,10 +55,10 @@ class Result:
 
 def run(*words, stdin=b"", env=None, timeout=30, cwd=None, fds=(), command=None):
     """Runs nspawn with these words to its end. It is killed, and the test fails, after timeout seconds."""
-    words = [*(program() if command is None else command), *map(str, words)]
+    words = identity.words(program(), words) if command is None else [*command, *map(str, words)]
     process = subprocess.Popen(words, stdin=subprocess.PIPE if isinstance(stdin, bytes) else stdin,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(env), cwd=cwd,
-                               pass_fds=fds, start_new_session=True)
+                               pass_fds=fds, start_new_session=True, **identity.popen())
     try:
         out, err = process.communicate(stdin if isinstance(stdin, bytes) and stdin else None, timeout=timeout)
     except subprocess.TimeoutExpired:
@@ -75,9 +75,10 @@ class Running:
     """nspawn in the background, its output collected as it comes. Use as a context: it is ended at the end."""
 
     def __init__(self, *words, env=None, cwd=None, fds=(), stdin=subprocess.PIPE, command=None):
-        self.words = [*(program() if command is None else command), *map(str, words)]
+        self.words = identity.words(program(), words) if command is None else [*command, *map(str, words)]
         self.process = subprocess.Popen(self.words, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                        env=environment(env), cwd=cwd, pass_fds=fds, start_new_session=True)
+                                        env=environment(env), cwd=cwd, pass_fds=fds, start_new_session=True,
+                                        **identity.popen())
         self.out, self.err = bytearray(), bytearray()
 
     def __enter__(self):

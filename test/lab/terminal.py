@@ -10,7 +10,7 @@ import subprocess
 import termios
 import time
 
-from lab import leaks
+from lab import identity, leaks
 from lab.run import environment, program
 
 
@@ -19,8 +19,10 @@ class Terminal:
 
     def __init__(self, *words, stdin="tty", stdout="tty", stderr="tty", rows=24, columns=80, env=None, cwd=None,
                  command=None):
-        self.words = [*(program() if command is None else command), *map(str, words)]
+        self.words = identity.words(program(), words) if command is None else [*command, *map(str, words)]
         self.master, self.slave = os.openpty()
+        if identity.IS_USER:
+            os.chown(os.ttyname(self.slave), identity.UID, -1)
         self.resize(rows, columns)
         self.before = termios.tcgetattr(self.slave)
         self.seen = bytearray()
@@ -31,7 +33,8 @@ class Terminal:
             fcntl.ioctl(self.slave, termios.TIOCSCTTY, 0)
 
         self.process = subprocess.Popen(self.words, stdin=choose[stdin], stdout=choose[stdout], stderr=choose[stderr],
-                                        env=environment(env), cwd=cwd, preexec_fn=take_terminal)
+                                        env=environment(env), cwd=cwd, preexec_fn=take_terminal,
+                                        **identity.popen())
 
     def __enter__(self):
         return self
