@@ -37,11 +37,27 @@ static int thaw(int fd)
 	return ioctl(fd, FS_IOC_SETFLAGS, &flags) < 0 ? -errno : 0;
 }
 
+/* An ordinary user, unlike root, is kept out of directories of his own by their mode. */
+static int open_own_directory(int parent_fd, const char *name)
+{
+	auto_close int fd = openat(parent_fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat status;
+	char path[32];
+
+	if (fd < 0 || fstat(fd, &status) < 0)
+		return -errno;
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (status.st_uid == geteuid() && (status.st_mode & S_IRWXU) != S_IRWXU)
+		(void)chmod(path, S_IRWXU); /* the next call will tell */
+	return openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
 /* Never what is mounted there: that is somebody else's, and was not made by who filled the rest. */
 static int open_directory(int parent_fd, const char *name)
 {
-	auto_close int fd =
-		openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	auto_close int fd = geteuid() == 0 ? openat(parent_fd, name,
+						    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+					   : open_own_directory(parent_fd, name);
 	struct statx status;
 
 	if (fd < 0 || statx(fd, "", AT_EMPTY_PATH, 0, &status) < 0)

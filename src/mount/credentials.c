@@ -256,6 +256,14 @@ static int fill(int mount_fd, const struct credentials *credentials, uint32_t ow
 	return seal(mount_fd);
 }
 
+void credentials_lend(const struct credentials *credentials)
+{
+	for (size_t i = 0; i < credentials->count; i++)
+		if (credentials->items[i].bytes)
+			(void)madvise(credentials->items[i].bytes,
+				      credentials->items[i].mapped_bytes, MADV_KEEPONFORK);
+}
+
 int credentials_mount(const struct credentials *credentials, uint32_t owner)
 {
 	/* Not tmpfs: that one is swapped. */

@@ -39,6 +39,12 @@ struct credentials {
 int credentials_read(struct config *config, struct credentials *ret, struct undo *undo);
 
 /*
+ * Lets the next child have them: in a user namespace of its own only the child can make the file
+ * system. Until here no memory but ours holds a value.
+ */
+void credentials_lend(const struct credentials *credentials);
+
+/*
  * A detached, read-only mount with a file for each, all owned by 'owner'; the mount is the
  * caller's. One sentence on failure. With nothing to put in it, -EBADF and no sentence.
  */

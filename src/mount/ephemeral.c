@@ -145,7 +145,7 @@ static bool can_be_replaced(int parent_fd)
 {
 	struct stat status;
 
-	if (fstat(parent_fd, &status) < 0 || status.st_uid != 0)
+	if (fstat(parent_fd, &status) < 0 || (status.st_uid != 0 && status.st_uid != geteuid()))
 		return true;
 	return status.st_mode & (S_IWGRP | S_IWOTH) && !(status.st_mode & S_ISVTX);
 }

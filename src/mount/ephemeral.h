@@ -12,9 +12,6 @@
 
 struct arena;
 
-/* Where they are unless the user says otherwise: a file system on disk that programs may fill. */
-#define EPHEMERAL_DIRECTORY "/var/tmp"
-
 struct ephemeral {
 	char *path;     /* PARENT/nspawn-ephemeral-ID, which only root can enter */
 	int lock_fd;    /* says that it is in use */

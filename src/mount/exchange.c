@@ -20,6 +20,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "base/scope.h"
+#include "host/places.h"
 #include "mount/detached.h"
 #include "mount/mount-plan.h"
 
@@ -35,10 +36,15 @@
 /* Deeper than what machinectl(1) makes for a bind. */
 #define CONTENTS_DEPTH_MAX 8
 
-void exchange_name(struct arena *arena, const char *machine, struct exchange *ret)
+bool exchange_name(struct arena *arena, const struct places *places, const char *machine,
+		   struct exchange *ret)
 {
-	ret->incoming = arena_format(arena, EXCHANGE_INCOMING "/%s", machine);
-	ret->export = arena_format(arena, EXCHANGE_EXPORT "/%s", machine);
+	*ret = (struct exchange){NULL, NULL};
+	if (!places->incoming)
+		return false;
+	ret->incoming = arena_format(arena, "%s/%s", places->incoming, machine);
+	ret->export = arena_format(arena, "%s/%s", places->export, machine);
+	return true;
 }
 
 static void unmount_all(const char *path)
@@ -209,7 +215,12 @@ static int clean(const char *path)
 
 int exchange_clean(const struct exchange *exchange)
 {
-	int incoming = clean(exchange->incoming), export = clean(exchange->export);
+	int incoming, export;
+
+	if (!exchange->incoming)
+		return 0;
+	incoming = clean(exchange->incoming);
+	export = clean(exchange->export);
 
 	return incoming < 0 ? incoming : export < 0 ? export : incoming + export;
 }

@@ -7,22 +7,22 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/undo.h"
 
 struct arena;
-
-#define EXCHANGE_INCOMING "/run/systemd/nspawn/propagate"
-#define EXCHANGE_EXPORT "/run/systemd/nspawn/unix-export"
+struct places;
 
 struct exchange {
 	const char *incoming; /* absolute paths on the host */
 	const char *export;
 };
 
-/* The paths for a machine, in the arena. */
-void exchange_name(struct arena *arena, const char *machine, struct exchange *ret);
+/* The paths for a machine, in the arena. False, and NULLs, where the places have none. */
+bool exchange_name(struct arena *arena, const struct places *places, const char *machine,
+		   struct exchange *ret);
 
 /*
  * Makes both and pushes their removal; a mount that a killed supervisor left behind is taken away

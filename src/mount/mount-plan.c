@@ -450,7 +450,7 @@ void mount_plan_make(struct arena *arena, const struct config *config,
 	root_is_replaced = ret->count > 0;
 	root_is_other = ret->count > count;
 	/* Before base directories are made in what may be no root at all. */
-	if (os_check_place(config) == OS_CHECK_ROOT)
+	if (os_check_place(config, facts->tree_is_unseen) == OS_CHECK_ROOT)
 		add_os_check(arena, OS_CHECK_WANTS_USR, ret);
 	for (size_t i = 0; i < api_mount_count; i++) {
 		if ((api_mounts[i].condition & holds) != api_mounts[i].condition)
@@ -486,7 +486,7 @@ void mount_plan_make(struct arena *arena, const struct config *config,
 	add_requests(arena, &config->mounts, /* on_root= */ false, ret);
 	if (facts->context)
 		add_context(facts->context, ret);
-	if (os_check_place(config) == OS_CHECK_ASSEMBLED)
+	if (os_check_place(config, facts->tree_is_unseen) == OS_CHECK_ASSEMBLED)
 		add_os_check(arena, OS_CHECK_WANTS_RELEASE, ret);
 	put_late_last(arena, facts->network_is_private, ret);
 	ret->cgroup = api_cgroup_mount;

@@ -107,6 +107,7 @@ struct mount_plan {
 
 /* What of the host and the tree the plan depends on. */
 struct mount_facts {
+	bool tree_is_unseen; /* what the tree is must be looked at from inside */
 	bool network_is_private;
 	const char *context;             /* SELinux label for what is made in memory, or NULL */
 	const char *host_os_release;     /* path on the host, or NULL */

@@ -69,6 +69,13 @@ int mount_sources_adopt(struct mount_sources *sources, const struct mount_plan *
 	for (size_t i = 0; i < sources->count; i++) {
 		const struct mount_operation *operation = &plan->items[i];
 
+		if (operation->kind == OPERATION_OVERLAY) {
+			r = overlay_adopt(sources->overlays[i], adopt_one);
+			if (r < 0)
+				return fail(r, "Cannot take a view of the layers for '%s'",
+					    operation->target);
+			continue;
+		}
 		if (operation->kind != OPERATION_BIND || operation->place == SOURCE_HANDED ||
 		    sources->fds[i] < 0)
 			continue;

@@ -40,6 +40,7 @@ struct overlay_sources {
 	int *fds; /* detached clones of the layers; of a writable top, of the directory it is in */
 	size_t count;
 	struct writable *writable; /* NULL: none, or in memory */
+	bool is_of_user; /* made in a user namespace that the caller has no rights outside of */
 };
 
 static bool has_writable_top(const struct mount_operation *operation)
@@ -168,10 +169,12 @@ static int open_writable(struct mount_sources *sources, const struct mount_layer
 	return 0;
 }
 
-static int clone_layer(const struct mount_layer *layer)
+static int clone_layer(const struct mount_sources *sources, const struct mount_layer *layer)
 {
 	auto_close int fd = open(layer->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int clone = fd < 0 ? -errno : detached_clone(fd, /* recursive= */ false);
+	int clone = fd < 0               ? -errno
+		    : sources->are_named ? steal_fd(fd)
+					 : detached_clone(fd, /* recursive= */ false);
 
 	return clone < 0
 		       ? fail(clone, "Cannot open the layer '%s' of an overlay", layer_name(layer))
@@ -206,12 +209,15 @@ static int open_layer(struct mount_sources *sources, const struct mount_operatio
 	}
 	if (is_top && has_writable_top(operation) && layer.place != SOURCE_MEMORY) {
 		TRY(open_writable(sources, &layer, directory_fd, undo, &overlay->writable));
-		*fd = detached_clone(overlay->writable->parent_fd, /* recursive= */ false);
+		*fd = sources->are_named ? openat(overlay->writable->parent_fd, ".",
+						  O_PATH | O_DIRECTORY | O_CLOEXEC)
+					 : detached_clone(overlay->writable->parent_fd,
+							  /* recursive= */ false);
 		if (*fd < 0)
 			return fail(*fd, "Cannot take a view of the directory of '%s'",
 				    layer_name(&layer));
 	} else if (layer.place == SOURCE_HOST) {
-		*fd = clone_layer(&layer);
+		*fd = clone_layer(sources, &layer);
 		TRY(*fd);
 	} else if (layer.place == SOURCE_IMAGE && operation->ids) {
 		*fd = clone_layer_of_tree(&layer, directory_fd);
@@ -244,6 +250,16 @@ int overlay_open(struct mount_sources *sources, const struct mount_operation *op
 	*ret = overlay;
 	while (overlay->count < operation->layer_count)
 		TRY(open_layer(sources, operation, directory_fd, undo, overlay));
+	return 0;
+}
+
+int overlay_adopt(struct overlay_sources *overlay, overlay_adopt_function adopt)
+{
+	/* What we note on files of the host is an attribute that a user may write. */
+	overlay->is_of_user = true;
+	for (size_t i = 0; i < overlay->count; i++)
+		if (overlay->fds[i] >= 0)
+			TRY(adopt(&overlay->fds[i], /* recursive= */ false));
 	return 0;
 }
 
@@ -376,31 +392,37 @@ static int set_path(int context_fd, const char *key, int fd)
 }
 
 static int configure(const struct scaffold *scaffold, int context_fd, bool is_writable,
-		     bool is_changes)
+		     bool is_changes, bool is_of_user)
 {
 	static const char *const plain[] = {"redirect_dir", "metacopy", "index"};
 
 	(void)fsconfig(context_fd, FSCONFIG_SET_STRING, "source", "overlay", 0);
+	if (is_of_user && fsconfig(context_fd, FSCONFIG_SET_FLAG, "userxattr", NULL, 0) < 0)
+		return -errno;
 	if (fsconfig(context_fd, FSCONFIG_SET_STRING, "lowerdir", scaffold->lowers, 0) < 0)
 		return -errno;
 	if (is_writable) {
 		TRY(set_path(context_fd, "upperdir", scaffold->top_fd));
 		TRY(set_path(context_fd, "workdir", scaffold->work_fd));
 	}
-	/* What is looked at afterwards must stand in the top layer as it is; best effort. */
-	if (is_changes)
+	/*
+	 * What is looked at afterwards must stand in the top layer as it is; best effort. With
+	 * attributes of users it does, and "off" would be refused.
+	 */
+	if (is_changes && !is_of_user)
 		for (size_t i = 0; i < ARRAY_LEN(plain); i++)
 			(void)fsconfig(context_fd, FSCONFIG_SET_STRING, plain[i], "off", 0);
 	return fsconfig(context_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0 ? -errno : 0;
 }
 
-static int create(const struct scaffold *scaffold, const struct mount_operation *operation)
+static int create(const struct scaffold *scaffold, const struct mount_operation *operation,
+		  bool is_of_user)
 {
 	bool is_writable = has_writable_top(operation);
 	auto_close int context_fd = fsopen("overlay", FSOPEN_CLOEXEC);
-	int fd, r = context_fd < 0
-			    ? -errno
-			    : configure(scaffold, context_fd, is_writable, !operation->is_custom);
+	int fd, r = context_fd < 0 ? -errno
+				   : configure(scaffold, context_fd, is_writable,
+					       !operation->is_custom, is_of_user);
 
 	if (r < 0) {
 		char complaint[256] = "";
@@ -442,5 +464,5 @@ int overlay_make(const struct mount_operation *operation, int root_fd,
 				    overlay->fds[scaffold.lower_count]));
 	if (top->place == SOURCE_MEMORY || top->place == SOURCE_EMPTY)
 		TRY(dress_top(&scaffold, overlay));
-	return create(&scaffold, operation);
+	return create(&scaffold, operation, overlay->is_of_user);
 }

@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "base/undo.h"
 
 struct mount_operation;
@@ -22,6 +24,13 @@ struct overlay_sources;
 int overlay_open(struct mount_sources *sources, const struct mount_operation *operation,
 		 int directory_fd, struct undo *undo, struct overlay_sources **ret);
 void overlay_close(struct overlay_sources *overlay);
+
+/*
+ * Has each descriptor replaced by a mount of the namespace that we are in now, see
+ * mount_sources_adopt(). 0 or what 'adopt' said.
+ */
+typedef int (*overlay_adopt_function)(int *fd, bool recursive);
+int overlay_adopt(struct overlay_sources *overlay, overlay_adopt_function adopt);
 
 /*
  * Returns the overlay as a detached mount. To be called in the payload's mount namespace, as long

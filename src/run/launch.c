@@ -207,6 +207,7 @@ static int bear(struct machine *machine, struct handshake *container)
 		.sources = &machine->sources,
 		.arena = machine->arena,
 		.locks = machine->locks,
+		.credentials = machine->credentials,
 		.supervisor_fd = machine->handshake.fd,
 		.handshake = *container,
 		.ids_fd = machine->ids_fd,

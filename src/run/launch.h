@@ -24,6 +24,7 @@ struct machine {
 	struct exchange exchange;
 	struct mount_sources sources;
 	struct journal_remote journal_remote;
+	const struct credentials *credentials; /* for the container to mount, or NULL */
 	int ids_fd; /* the payload's user namespace, -EBADF: none, or made by the payload's side */
 	int tree_map_fd; /* the one that the tree is mapped by, if that is another, or -EBADF */
 	struct cgroup cgroup;

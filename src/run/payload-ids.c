@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/scope.h"
 #include "confine/capabilities.h"
+#include "mount/credentials.h"
 #include "run/payload.h"
 
 /* Changing ids clears both (prctl(2)). */
@@ -54,6 +55,19 @@ static int make_files_as(uint32_t id)
 	return stay_tied(/* is_dumpable= */ false);
 }
 
+static int mount_credentials(struct payload_request *request)
+{
+	int fd;
+
+	if (!request->credentials || request->credentials->count == 0)
+		return 0;
+	fd = credentials_mount(request->credentials, /* owner= */ 0);
+	TRY(fd);
+	mount_sources_hand(request->sources, &request->plan->mounts, CREDENTIALS_DIRECTORY_INSIDE,
+			   fd);
+	return 0;
+}
+
 int payload_ids_assume(struct payload_request *request)
 {
 	const struct ids *ids = &request->plan->ids;
@@ -64,6 +78,7 @@ int payload_ids_assume(struct payload_request *request)
 		_exit(EXIT_FAILURE); /* what fails is the way by which a sentence would go */
 	TRY(mount_sources_adopt(request->sources, &request->plan->mounts));
 	TRY(become_root(ids->writer));
+	TRY(mount_credentials(request));
 	/* The maps of the payload's namespace are still to be written, by way of our files in
 	 * /proc. */
 	return stay_tied(/* is_dumpable= */ true);

@@ -16,7 +16,8 @@ struct payload_request {
 	struct arena *arena; /* a copy of the supervisor's, like all memory here */
 	/* Of the supervisor, not to be held by its child. */
 	const struct locks *locks;
-	int supervisor_fd; /* its end of the handshake */
+	const struct credentials *credentials; /* to be mounted here, or NULL */
+	int supervisor_fd;                     /* its end of the handshake */
 	struct handshake handshake;
 	int ids_fd;      /* the payload's user namespace, -EBADF without */
 	bool has_cgroup; /* we were born in, or get moved to, a group of our own */
