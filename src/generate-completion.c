@@ -19,7 +19,7 @@
 #include "config/settings.h"
 #include "config/values.h"
 #include "confine/syscall-tables.h"
-#include "image/find.h"
+#include "host/places.h"
 #include "verbs.h"
 
 enum shell {
@@ -332,7 +332,7 @@ static const char *folders(const char *before, const char *separator, const char
 {
 	const char *text = "";
 
-	for (const char *const *folder = image_search_path; *folder; folder++)
+	for (const char *const *folder = places_of_system.images; *folder; folder++)
 		add_word(&text, separator, *folder);
 	return arena_format(&arena, "%s%s%s", before, text, after);
 }

@@ -24,7 +24,6 @@ static const struct {
 	/* --- Settings --- */
 	{"directory-unknown", "Cannot tell where '%s' of '%s' is: no current directory"},
 	{"not-available", "%s is not available yet"},
-	{"not-available", "%s is not available yet: a machine of an ordinary user takes a user namespace"},
 	{"not-available", "%s with the value '%s' is not available yet"},
 	{"not-available", "Image '%s' is a %s; only directory trees are available yet"},
 	{"not-available", "Without '%s' the machine would use the host's network: not starting it"},
@@ -78,12 +77,12 @@ static const struct {
 	{"kernel-old", "This kernel is Linux %s; nspawn needs %d.%d or newer"},
 	{"output-write", "Cannot write to standard output"},
 	{"privileges-missing", "Only root can map the owners of '%s'"},
-	{"privileges-missing", "Removing what machine '%s' left behind needs root privileges"},
-	{"privileges-missing", "Starting a machine needs root privileges: the user namespace that an ordinary user would run it in is not available yet"},
+	{"privileges-missing", "Option '--system' needs root privileges"},
 	{"privileges-raised", "nspawn does not run set-user-id, set-group-id or with file capabilities"},
 	{"program-needed", "Limits of a forwarded journal need systemd-journal-remote %d, and here is %d"},
 	{"program-needed", "Option '--forward-journal' needs the program systemd-journal-remote, which is not installed"},
 	{"random-read", "Cannot get random bytes for the ids of this start"},
+	{"runtime-directory", "There is no runtime directory: '%s' is not ours alone"},
 
 	/* --- Tree --- */
 	{"image-missing", "No image for machine '%s' found in: %s"},
@@ -163,6 +162,8 @@ static const struct {
 	{"cgroup-move", "Cannot move into the cgroup '%s/supervisor'"},
 	{"cgroup-move", "Cannot move the payload into its cgroup"},
 	{"cgroup-open", "Cannot open the cgroup '%s'"},
+	{"property-invalid", "The unit property '%.*s' cannot be handed on"},
+	{"property-invalid", "The unit property '%.*s' takes %s, not '%s'"},
 
 	/* --- Users --- */
 	{"users-owners", "Cannot give the directory '%s' to the payload's root"},
@@ -229,6 +230,7 @@ static const struct {
 	{"overlay-layer", "Cannot open the directory of the top layer '%s'"},
 	{"overlay-layer", "Cannot open the layer '%s' of an overlay"},
 	{"overlay-layer", "Cannot open the top layer '%s' of an overlay"},
+	{"overlay-layer", "Cannot take a view of the layers for '%s'"},
 	{"overlay-layer", "Cannot take a view of the directory of '%s'"},
 	{"overlay-make", "An overlay on '%s' of %zu directories is too high: %d are possible"},
 	{"overlay-make", "Cannot make an overlay for '%s'"},

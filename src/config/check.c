@@ -376,7 +376,7 @@ static void mention_shared(const struct config *config)
 int config_check(struct config *config)
 {
 	imply(config);
-	if (config->origin[SETTING_USER] != ORIGIN_DEFAULT && !config->quiet)
+	if (config->user_is_old_name && !config->quiet)
 		warn(0, "Option '--user' with a name is an old spelling, taking it as '--uid=%s'",
 		     config->user);
 	for (size_t i = 0; i < ARRAY_LEN(rules); i++)

@@ -96,6 +96,13 @@ enum dry_run {
 	DRY_RUN_JSON,
 };
 
+/* Whose directories, and whose manager. */
+enum scope {
+	SCOPE_AUTO, /* the system's for root, else the user's */
+	SCOPE_SYSTEM,
+	SCOPE_USER,
+};
+
 enum tristate {
 	TRISTATE_NO,
 	TRISTATE_YES,
@@ -262,7 +269,9 @@ struct config {
 	enum dry_run dry_run; /* only say what would be done */
 	bool cleanup;         /* only tidy up after the machine */
 	enum settings_mode settings;
-	const char *program; /* argv[0]'s last component, for messages that cite the call */
+	enum scope scope;
+	bool user_is_old_name; /* --user with a name: an old spelling of --uid */
+	const char *program;   /* argv[0]'s last component, for messages that cite the call */
 
 	/* The tree */
 	const char *directory; /* absolute; NULL: look up 'machine', else the current directory */

@@ -152,19 +152,22 @@ int set_user(const struct asking *asking, const char *value)
 	return 0;
 }
 
+int set_system_scope(const struct asking *asking, const char *value)
+{
+	(void)value;
+	asking->config->scope = SCOPE_SYSTEM;
+	return 0;
+}
+
 int set_user_scope(const struct asking *asking, const char *value)
 {
 	if (!value) {
-		int r = refuse(
-			EOPNOTSUPP,
-			"%s is not available yet: a machine of an ordinary user takes a user namespace",
-			asking->noun);
-
-		hint("Run nspawn as root; --uid=NAME chooses the user inside");
-		return r;
+		asking->config->scope = SCOPE_USER;
+		return 0;
 	}
 	TRY(set_user(asking, value));
 	/* That this is an old spelling is said by config_check(), which knows about quiet. */
+	asking->config->user_is_old_name = true;
 	asking->config->origin[SETTING_UID] = asking->origin;
 	return 0;
 }

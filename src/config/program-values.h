@@ -20,6 +20,7 @@ int set_variable(const struct asking *asking, const char *value);
 int set_user(const struct asking *asking, const char *value);
 
 /* --user: our scope without a value, else the old spelling of --uid. */
+int set_system_scope(const struct asking *asking, const char *value);
 int set_user_scope(const struct asking *asking, const char *value);
 
 /* Absolute in the container and outside its API file systems; empty resets. */

@@ -23,6 +23,9 @@
 #define TRUSTED_DROP_INS_MAX 256
 #define UNTRUSTED_DROP_INS_MAX 16
 
+/* Directories of the administrator's, or of the user's own. */
+#define SETTINGS_TRUSTED_MAX 2
+
 struct file {
 	struct settings_source source; /* its path */
 	int directory_fd;              /* or AT_FDCWD, */
@@ -231,23 +234,23 @@ int settings_files_read_from(struct arena *arena, const struct settings_place *p
 	return 0;
 }
 
-int settings_files_read(struct config *config, const char *directory, const char *machine,
-			struct said_list *ret)
+int settings_files_read(struct config *config, const char *const *trusted, const char *directory,
+			const char *machine, struct said_list *ret)
 {
 	const char *name = path_last(directory);
-	struct settings_place places[] = {
-		{"/etc/systemd/nspawn", true},
-		{"/run/systemd/nspawn", true},
-		{NULL, config->settings == SETTINGS_TRUSTED},
-	};
+	struct settings_place places[SETTINGS_TRUSTED_MAX + 1];
+	size_t count = 0;
 
 	if (config->settings == SETTINGS_NO)
 		return 0;
+	for (; *trusted && count < SETTINGS_TRUSTED_MAX; trusted++)
+		places[count++] = (struct settings_place){*trusted, true};
 	/* Beside the tree, without the slash before its name: "/srv/tree" has "/srv", "/x" has "".
 	 */
 	if (*name)
-		places[2].path =
-			arena_copy_n(&config->arena, directory, (size_t)(name - directory) - 1);
-	return settings_files_read_from(&config->arena, places,
-					places[2].path ? ARRAY_LEN(places) : 2, machine, ret);
+		places[count++] = (struct settings_place){
+			arena_copy_n(&config->arena, directory, (size_t)(name - directory) - 1),
+			config->settings == SETTINGS_TRUSTED,
+		};
+	return settings_files_read_from(&config->arena, places, count, machine, ret);
 }

@@ -19,8 +19,8 @@ struct said_list;
  * arena. Files that are not there are no matter; one that cannot be read is a failure. Returns 0 or
  * a negative errno after exactly one message.
  */
-int settings_files_read(struct config *config, const char *directory, const char *machine,
-			struct said_list *ret);
+int settings_files_read(struct config *config, const char *const *trusted, const char *directory,
+			const char *machine, struct said_list *ret);
 
 /* A directory where settings files may be. */
 struct settings_place {

@@ -68,7 +68,7 @@ const struct setting_row setting_rows[_SETTING_COUNT] = {
 	[SETTING_NO_ASK_PASSWORD] = {"no-ask-password", 0, NONE, NULL, NULL,
 		GROUP, 0, set_accepted, 0, NULL, "Do not ask the user for passwords"},
 	[SETTING_SYSTEM] = {"system", 0, NONE, NULL, NULL,
-		GROUP, 0, set_accepted, 0, NULL, "Run in system scope"},
+		GROUP, 0, set_system_scope, AT(scope), NULL, "Run in system scope"},
 	[SETTING_USER] = {"user", 0, OPT, "NAME", NULL,
 		GROUP, HIDE | WORD, set_user_scope, AT(user), NULL, "Run in user scope"},
 	[SETTING_SHARE_SYSTEM] = {"share-system", 0, NONE, NULL, NULL,

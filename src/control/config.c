@@ -372,7 +372,8 @@ static int gather(struct report *report)
 	struct said_list files = {0};
 
 	TRY(facts_locate(config, &report->facts));
-	TRY(settings_files_read(config, report->facts.directory, report->facts.machine, &files));
+	TRY(settings_files_read(config, report->facts.places.settings, report->facts.directory,
+				report->facts.machine, &files));
 	TRY(config_merge(config, &files));
 	collect(report);
 	return 0;

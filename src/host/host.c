@@ -107,13 +107,7 @@ int host_check(void)
 	if (major < BASELINE_MAJOR || (major == BASELINE_MAJOR && minor < BASELINE_MINOR))
 		return refuse(ENOSYS, "This kernel is Linux %s; nspawn needs %d.%d or newer",
 			      name.release, BASELINE_MAJOR, BASELINE_MINOR);
-	if (geteuid() == 0)
-		return 0;
-	(void)refuse(
-		EPERM,
-		"Starting a machine needs root privileges: the user namespace that an ordinary user would run it in is not available yet");
-	hint("Run nspawn as root, for example with sudo");
-	return -EPERM;
+	return 0;
 }
 
 int host_random(void *bytes, size_t count)

@@ -26,8 +26,7 @@ int host_check_rights(void);
 unsigned int host_count_activation_fds(void);
 
 /*
- * Refuses, with one sentence, a kernel older than the baseline and a caller who may not make
- * namespaces.
+ * Refuses, with one sentence, a kernel older than the baseline.
  */
 int host_check(void);
 

@@ -19,6 +19,7 @@
 #include "base/path.h"
 #include "base/scope.h"
 #include "base/undo.h"
+#include "host/places.h"
 
 static void free_lock(struct lock *lock)
 {
@@ -185,13 +186,13 @@ static char *make_tree_path(const char *tree)
  */
 static char *make_inode_path(const struct lock_request *request, const struct stat *status)
 {
-	return make_path("%s/inode-%ju:%ju", request->inode_directory ?: LOCKS_INODE_DIRECTORY,
+	return make_path("%s/inode-%ju:%ju", request->places->inode_locks,
 			 (uintmax_t)status->st_dev, (uintmax_t)status->st_ino);
 }
 
 static char *make_name_path(const struct lock_request *request, const char *name)
 {
-	return make_path("%s/name-%s", request->name_directory ?: LOCKS_NAME_DIRECTORY, name);
+	return make_path("%s/name-%s", request->places->name_locks, name);
 }
 
 static int explain_tree(const char *tree, int r)
@@ -214,13 +215,19 @@ static int explain_name(const char *machine)
 	return -EBUSY;
 }
 
-/*
- * Without the right to leave a file there, nobody with our rights can boot the tree for writing
- * either.
- */
-static bool is_dispensable(int r, bool shared)
+/* A file may not be left there. */
+static bool is_refusal(int r)
 {
-	return shared && (r == -EROFS || r == -EACCES || r == -EPERM);
+	return r == -EROFS || r == -EACCES || r == -EPERM;
+}
+
+/*
+ * Where we may not leave a file, nobody with our rights can boot the tree for writing either; and
+ * what a user may not leave beside the tree stands in the user's own directory as well.
+ */
+static bool is_dispensable(int r, const struct lock_request *request)
+{
+	return is_refusal(r) && (request->tree_is_shared || request->places->is_user);
 }
 
 static bool tree_is_lockable(const char *tree)
@@ -241,11 +248,11 @@ static int take_tree_locks(struct locks *locks, const struct lock_request *reque
 	if (stat(tree, &status) < 0)
 		return fail(-errno, "Cannot look at tree '%s'", tree);
 	r = take_lock(locks, make_tree_path(tree), shared ? LOCK_SHARED : 0, undo);
-	if (r < 0 && !is_dispensable(r, shared))
+	if (r < 0 && !is_dispensable(r, request))
 		return r == -EBUSY && request->is_quiet_if_busy ? r : explain_tree(tree, r);
 	r = take_lock(locks, make_inode_path(request, &status),
 		      LOCK_MAKE_DIRECTORIES | (shared ? LOCK_SHARED : 0), undo);
-	if (r < 0 && !is_dispensable(r, shared))
+	if (r < 0 && !(shared && is_refusal(r)))
 		return r == -EBUSY && request->is_quiet_if_busy ? r : explain_tree(tree, r);
 	return 0;
 }

@@ -10,11 +10,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct places;
 struct undo;
-
-/* Shared with systemd-nspawn, which thereby respects our machines, and we its. */
-#define LOCKS_INODE_DIRECTORY "/run/systemd/nspawn/locks"
-#define LOCKS_NAME_DIRECTORY "/run/nspawn/locks"
 
 struct lock_request {
 	const char *tree;             /* absolute path of the directory, NULL: no tree locks */
@@ -22,8 +19,7 @@ struct lock_request {
 	const char *machine;          /* valid machine name, NULL: no name lock */
 	bool machine_may_be_numbered; /* nobody asked for this very name: "web-2" will do */
 	bool is_quiet_if_busy;        /* the caller has words of its own for -EBUSY */
-	const char *inode_directory;  /* NULL: LOCKS_INODE_DIRECTORY */
-	const char *name_directory;   /* NULL: LOCKS_NAME_DIRECTORY */
+	const struct places *places;  /* where the last two are; a user's do without the first */
 };
 
 #define LOCK_DIRECTORIES_MAX 4

@@ -20,6 +20,7 @@
 #include "base/scope.h"
 #include "base/text.h"
 #include "host/locks.h"
+#include "host/places.h"
 
 #define VERSION_NUMBER 1
 #define ENTRY_BYTES_MAX 32768
@@ -139,7 +140,7 @@ static int open_held(const char *machine)
 
 	if (!text_is_hostname(machine))
 		return -ESRCH;
-	if (asprintf(&path, LOCKS_NAME_DIRECTORY "/name-%s", machine) < 0)
+	if (asprintf(&path, "%s/name-%s", places_of_system.name_locks, machine) < 0)
 		return -ENOMEM;
 	fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0)

@@ -22,18 +22,7 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "base/scope.h"
-
-/* clang-format off */
-const char *const image_search_path[] = {
-	"/etc/machines",
-	"/run/machines",
-	"/var/lib/machines",
-	"/var/lib/container", /* where they were before 2015 */
-	"/usr/local/lib/machines",
-	"/usr/lib/machines",
-	NULL,
-};
-/* clang-format on */
+#include "host/places.h"
 
 /* What may stand for an image called NAME, in order of precedence. */
 static const struct {
@@ -107,18 +96,19 @@ static int open_candidate(struct arena *arena, const char *path, const char *wha
 	return 0;
 }
 
-static int refuse_not_found(struct arena *arena, const char *name, const char *const *search_path)
+static int refuse_not_found(struct arena *arena, const char *name, const struct places *places)
 {
-	const char *places = "";
+	const char *searched = "";
 
-	for (size_t i = 0; search_path[i]; i++)
-		places = arena_format(arena, "%s%s%s", places, i == 0 ? "" : " ", search_path[i]);
-	(void)refuse(ENOENT, "No image for machine '%s' found in: %s", name, places);
-	hint("Name a tree with --directory=, or put one into '/var/lib/machines/%s'", name);
+	for (size_t i = 0; places->images[i]; i++)
+		searched = arena_format(arena, "%s%s%s", searched, i == 0 ? "" : " ",
+					places->images[i]);
+	(void)refuse(ENOENT, "No image for machine '%s' found in: %s", name, searched);
+	hint("Name a tree with --directory=, or put one into '%s/%s'", places->image_home, name);
 	return -ENOENT;
 }
 
-int image_find(struct arena *arena, const char *name, const char *const *search_path,
+int image_find(struct arena *arena, const char *name, const struct places *places,
 	       struct found_image *ret)
 {
 	/*
@@ -130,9 +120,9 @@ int image_find(struct arena *arena, const char *name, const char *const *search_
 		hint("A tree at a path is named with --directory=");
 		return -EINVAL;
 	}
-	for (size_t i = 0; search_path[i]; i++) {
+	for (size_t i = 0; places->images[i]; i++) {
 		for (size_t j = 0; j < ARRAY_LEN(forms); j++) {
-			const char *path = arena_format(arena, "%s/%s%s", search_path[i], name,
+			const char *path = arena_format(arena, "%s/%s%s", places->images[i], name,
 							forms[j].suffix);
 			int r = open_candidate(arena, path, forms[j].what, ret);
 
@@ -140,5 +130,5 @@ int image_find(struct arena *arena, const char *name, const char *const *search_
 				return r;
 		}
 	}
-	return refuse_not_found(arena, name, search_path);
+	return refuse_not_found(arena, name, places);
 }

@@ -44,18 +44,19 @@ static bool program_is_mounted(const struct config *config)
 	return false;
 }
 
-enum os_check os_check_place(const struct config *config)
+enum os_check os_check_place(const struct config *config, bool tree_is_unseen)
 {
 	if (config->no_os_check || !config->check_os_release)
 		return OS_CHECK_NONE;
 	if (config->start == START_BOOT)
-		return root_is_mounted(config) || is_mounted_below(config, "/usr") ||
+		return tree_is_unseen || root_is_mounted(config) ||
+				       is_mounted_below(config, "/usr") ||
 				       is_mounted_below(config, "/etc")
 			       ? OS_CHECK_ASSEMBLED
 			       : OS_CHECK_TREE;
 	if (is_mounted_below(config, "/usr") || program_is_mounted(config))
 		return OS_CHECK_NONE;
-	return root_is_mounted(config) ? OS_CHECK_ROOT : OS_CHECK_TREE;
+	return tree_is_unseen || root_is_mounted(config) ? OS_CHECK_ROOT : OS_CHECK_TREE;
 }
 
 int os_check(const struct config *config, const struct os_tree *tree, const char *directory)

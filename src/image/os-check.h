@@ -17,7 +17,7 @@ enum os_check {
 };
 
 /* Where to look. */
-enum os_check os_check_place(const struct config *config);
+enum os_check os_check_place(const struct config *config, bool tree_is_unseen);
 
 /* For OS_CHECK_TREE. Returns 0, or -ENOENT after one refusal that says what is missing. */
 int os_check(const struct config *config, const struct os_tree *tree, const char *directory);

@@ -30,6 +30,13 @@ static bool is_absence(int r)
 	return r == -ENOENT || r == -ENOTDIR || r == -ELOOP || r == -ENAMETOOLONG;
 }
 
+/* The same, and what may not be looked at counts as absent for us, but not for the machine. */
+static bool is_absent(struct os_tree *tree, int r)
+{
+	tree->is_unseen = tree->is_unseen || r == -EACCES;
+	return r == -EACCES || is_absence(r);
+}
+
 /* Some devices act when they are only opened, and nobody may have asked for more than a look. */
 static int read_regular(int root_fd, const char *path, size_t max, char **ret_text,
 			size_t *ret_length)
@@ -51,7 +58,7 @@ static int probe_os_release(struct arena *arena, int root_fd, struct os_tree *tr
 		size_t length;
 		int r = read_regular(root_fd, places[i], OS_RELEASE_MAX_BYTES, &text, &length);
 
-		if (is_absence(r) || r == -EINVAL || r == -EISDIR || r == -ENXIO)
+		if (is_absent(tree, r) || r == -EINVAL || r == -EISDIR || r == -ENXIO)
 			continue;
 		if (r < 0 && r != -EFBIG)
 			return r;
@@ -72,7 +79,7 @@ static int probe_machine_id(int root_fd, struct os_tree *tree)
 	size_t length;
 	int r = read_regular(root_fd, "/etc/machine-id", MACHINE_ID_MAX_BYTES, &text, &length);
 
-	if (is_absence(r)) {
+	if (is_absent(tree, r)) {
 		tree->machine_id_state = MACHINE_ID_MISSING;
 		return 0;
 	}
@@ -178,7 +185,7 @@ static int probe_init(int root_fd, struct os_tree *tree)
 		auto_close int fd = path_open(root_fd, places[i], O_PATH, 0);
 		struct stat status;
 
-		if (is_absence(fd))
+		if (is_absent(tree, fd))
 			continue;
 		TRY(fd);
 		if (fstat(fd, &status) < 0)
@@ -199,7 +206,7 @@ int os_tree_probe(struct arena *arena, int root_fd, enum os_tree_depth depth, st
 	int r;
 
 	r = path_status(root_fd, "/usr", &mode);
-	if (r < 0 && !is_absence(r))
+	if (r < 0 && !is_absent(&tree, r))
 		return r;
 	tree.has_usr = r == 0 && S_ISDIR(mode);
 	TRY(probe_machine_id(root_fd, &tree));

@@ -35,6 +35,11 @@ enum init_kind {
 };
 
 struct os_tree {
+	/*
+	 * Something may not be looked at by us, as it belongs to ids that only the machine has.
+	 * The rest says what could be seen.
+	 */
+	bool is_unseen;
 	bool has_usr;
 	enum machine_id_state machine_id_state;
 	uint8_t machine_id[16]; /* if valid */
@@ -53,7 +58,7 @@ enum os_tree_depth {
 
 /*
  * Looks into the tree at 'root_fd'. What is missing or malformed is a finding, not an error; a
- * negative errno says that the tree cannot be looked at (-EACCES, -EIO). Texts are put into the
+ * negative errno says that the tree cannot be looked at (-EIO). Texts are put into the
  * arena.
  */
 int os_tree_probe(struct arena *arena, int root_fd, enum os_tree_depth depth, struct os_tree *ret);

@@ -26,6 +26,7 @@
 #include "base/tree-remove.h"
 #include "base/undo.h"
 #include "host/locks.h"
+#include "host/places.h"
 #include "image/copy.h"
 #include "image/snapshot.h"
 
@@ -251,8 +252,8 @@ static int open_parent(const struct template_request *request)
 
 	if (!parent)
 		return -ENOMEM;
-	if (path_is_below(request->directory, TEMPLATE_TARGETS))
-		(void)mkdir(TEMPLATE_TARGETS, 0700);
+	if (path_is_below(request->directory, request->places->image_home))
+		(void)mkdir(request->places->image_home, 0700);
 	fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
@@ -295,6 +296,7 @@ static int apply(const struct template_request *request)
 	const struct lock_request lock = {
 		.tree = request->locks ? request->template : NULL,
 		.tree_is_shared = true,
+		.places = request->places,
 	};
 
 	TRY(fd);

@@ -7,11 +7,11 @@
 
 #include <stdbool.h>
 
-/* Where trees are made that are only named, not placed. */
-#define TEMPLATE_TARGETS "/var/lib/machines"
+struct places;
 
 struct template_request {
 	const char *template, *directory; /* absolute paths */
+	const struct places *places;      /* of the locks, and of what is only named */
 	bool locks;                       /* the template is locked meanwhile, shared */
 };
 

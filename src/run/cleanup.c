@@ -27,17 +27,16 @@
 #include "run/facts.h"
 #include "run/journal-remote.h"
 
-/* Where the machine manager keeps what it knows of each machine, as NAME=VALUE lines. */
-#define REGISTRY_DIRECTORY "/run/systemd/machines"
+/* Of what the machine manager knows of a machine, as NAME=VALUE lines. */
 #define REGISTRY_BYTES_MAX 65536
 
 /* The tree that a name would be found with, or NULL: it may be gone, and then has no locks. */
-static const char *find_tree(struct arena *arena, const char *machine)
+static const char *find_tree(struct arena *arena, const struct places *places, const char *machine)
 {
 	struct stat status;
 
-	for (size_t i = 0; image_search_path[i]; i++) {
-		const char *path = arena_format(arena, "%s/%s", image_search_path[i], machine);
+	for (size_t i = 0; places->images[i]; i++) {
+		const char *path = arena_format(arena, "%s/%s", places->images[i], machine);
 		auto_free char *resolved = realpath(path, NULL);
 
 		if (resolved && stat(resolved, &status) == 0 && S_ISDIR(status.st_mode))
@@ -50,8 +49,9 @@ static int locate(struct config *config, struct facts *facts)
 {
 	if (!config->machine || config->directory)
 		return facts_locate(config, facts);
+	TRY(places_find(&config->arena, config->scope, &facts->places));
 	facts->machine = config->machine;
-	facts->directory = find_tree(&config->arena, config->machine);
+	facts->directory = find_tree(&config->arena, &facts->places, config->machine);
 	return 0;
 }
 
@@ -59,9 +59,9 @@ static int locate(struct config *config, struct facts *facts)
  * systemd-nspawn uses the same directories and does not know our locks. What it runs is known to
  * the machine manager in most cases.
  */
-static bool is_registered(struct arena *arena, const char *machine)
+static bool is_registered(struct arena *arena, const struct places *places, const char *machine)
 {
-	const char *path = arena_format(arena, REGISTRY_DIRECTORY "/%s", machine);
+	const char *path = arena_format(arena, "%s/%s", places->registry, machine);
 	auto_free char *text = NULL;
 	struct strings lines = {0};
 	uint32_t leader;
@@ -77,13 +77,18 @@ static bool is_registered(struct arena *arena, const char *machine)
 }
 
 /* From here on nobody starts a machine of that name, until 'undo' runs and the file goes. */
-static int lock_name(struct config *config, const char *machine, struct locks *locks,
+static int lock_name(struct config *config, const struct facts *facts, struct locks *locks,
 		     struct undo *undo)
 {
-	const struct lock_request request = {.machine = machine, .is_quiet_if_busy = true};
+	const char *machine = facts->machine;
+	const struct lock_request request = {
+		.machine = machine,
+		.is_quiet_if_busy = true,
+		.places = &facts->places,
+	};
 	int r = locks_take(locks, &request, undo);
 
-	if (r == 0 && is_registered(&config->arena, machine))
+	if (r == 0 && is_registered(&config->arena, &facts->places, machine))
 		r = -EBUSY;
 	if (r == -EBUSY) {
 		(void)refuse(EBUSY, "Machine '%s' is running: nothing of it is left over", machine);
@@ -93,11 +98,13 @@ static int lock_name(struct config *config, const char *machine, struct locks *l
 }
 
 /* A lock that is taken and released takes its file along, whoever made it. */
-static int clean_tree_locks(const struct config *config, const char *tree, struct locks *locks,
-			    struct undo *undo)
+static int clean_tree_locks(const struct config *config, const struct facts *facts,
+			    struct locks *locks, struct undo *undo)
 {
+	const char *tree = facts->directory;
 	const struct lock_request request = {
 		.tree = tree,
+		.places = &facts->places,
 		.tree_is_shared = true, /* enough, and possible where nothing can be written */
 		.is_quiet_if_busy = true,
 	};
@@ -136,16 +143,14 @@ int cleanup(struct config *config)
 	int removed, group, journal, r;
 
 	TRY(locate(config, &facts));
-	if (geteuid() != 0)
-		return refuse(EPERM, "Removing what machine '%s' left behind needs root privileges",
-			      facts.machine);
-	TRY(lock_name(config, facts.machine, &locks, &undo));
-	exchange_name(&config->arena, facts.machine, &exchange);
+	TRY(places_make(&facts.places, &undo));
+	TRY(lock_name(config, &facts, &locks, &undo));
+	exchange_name(&config->arena, &facts.places, facts.machine, &exchange);
 	/* Each for itself: what cannot be removed is no reason to leave the rest. */
 	removed = exchange_clean(&exchange);
 	group = clean_cgroup(&config->arena, facts.machine);
-	journal = journal_remote_clean(&config->arena, facts.machine);
-	r = clean_tree_locks(config, facts.directory, &tree_locks, &undo);
+	journal = journal_remote_clean(&config->arena, &facts.places, facts.machine);
+	r = clean_tree_locks(config, &facts, &tree_locks, &undo);
 	if (journal > 0)
 		note("Removed the journal's socket of machine '%s'", facts.machine);
 	if (removed == 0 && group == 0 && journal == 0 && r == 0)

@@ -24,6 +24,7 @@
 #include "host/locks.h"
 #include "image/template.h"
 #include "manager/cgroup-find.h"
+#include "manager/scope.h"
 #include "mount/devices.h"
 #include "run/journal-receiver.h"
 
@@ -51,14 +52,15 @@ static int ask(struct rehearsal *run)
 	run->listener.assumption = "assuming that there is a tree";
 	(void)facts_locate(config, &run->facts);
 	if (!run->facts.directory)
-		run->facts.directory =
-			config->machine ? arena_format(&config->arena, "/var/lib/machines/%s",
-						       config->machine)
-					: ".";
+		run->facts.directory = config->machine ? arena_format(&config->arena, "%s/%s",
+								      run->facts.places.image_home,
+								      config->machine)
+						       : ".";
 	if (!run->facts.machine)
 		run->facts.machine = config->machine ? config->machine : "unknown";
 	run->listener.assumption = "assuming that it says nothing";
-	(void)settings_files_read(config, run->facts.directory, run->facts.machine, &files);
+	(void)settings_files_read(config, run->facts.places.settings, run->facts.directory,
+				  run->facts.machine, &files);
 	TRY(config_merge(config, &files));
 	return config_check(config);
 }
@@ -78,6 +80,7 @@ static void look_at_template(struct rehearsal *run)
 {
 	struct config *config = run->config;
 	const struct template_request request = {
+		.places = &run->facts.places,
 		.template = config->template,
 		.directory = run->facts.directory,
 	};
@@ -98,6 +101,7 @@ static void look_at_locks(struct rehearsal *run)
 		.tree_is_shared = config_keeps_tree(config),
 		.machine = run->facts.machine,
 		.machine_may_be_numbered = !config->machine,
+		.places = &run->facts.places,
 	};
 	struct arena *arena = &run->config->arena;
 	struct locks_found locks = {0};
@@ -111,10 +115,26 @@ static void look_at_locks(struct rehearsal *run)
 	locks_found_done(&locks);
 }
 
+/* As enter_scope() of a start. */
+static void look_at_manager(struct rehearsal *run, bool is_delegated)
+{
+	const struct scope_request request = {
+		.is_user = true,
+		.runtime = run->facts.places.runtime,
+	};
+
+	if (!run->facts.places.is_user || run->config->keep_unit || is_delegated)
+		return;
+	run->found.has_scope = scope_has_manager(&run->config->arena, &request);
+	if (run->found.has_scope)
+		(void)scope_check_properties(&run->config->properties);
+}
+
 static void look_at_cgroup(struct rehearsal *run)
 {
 	struct cgroup_place place = {.own_fd = -EBADF};
 	int r = cgroup_probe(&run->config->arena, &place);
+	bool is_delegated = false;
 
 	run->listener.assumption = "assuming that there is none";
 	if (r < 0)
@@ -122,11 +142,10 @@ static void look_at_cgroup(struct rehearsal *run)
 	run->found.cgroup_obstacle = r < 0 ? CGROUP_NO_HIERARCHY : r;
 	if (r == 0) {
 		run->found.cgroup = place.directory;
-		/* Whoever starts it is root. */
-		if (run->found.is_root && faccessat(place.own_fd, ".", W_OK, AT_EACCESS) < 0)
-			run->found.cgroup_obstacle = CGROUP_NOT_WRITABLE;
+		is_delegated = run->facts.places.is_user && scope_is_delegated(place.own_fd);
 		cgroup_place_done(&place);
 	}
+	look_at_manager(run, is_delegated);
 }
 
 static void look_at_devices(struct explain_found *found)
@@ -232,9 +251,7 @@ static void look(struct rehearsal *run)
 	int r;
 
 	run->listener.assumption = NULL;
-	/* That only root may start it is a row of the plan, and no surprise. */
-	if (host_check() == -EPERM && !run->found.is_root)
-		run->found.failures.count--;
+	(void)host_check();
 	look_at_template(run);
 	run->listener.assumption = "assuming a complete tree without a machine id";
 	failures = run->found.failures.count;
@@ -243,6 +260,7 @@ static void look(struct rehearsal *run)
 	/* A tree that was not found is not looked into either: once is enough. */
 	if (run->directory_fd < 0 && failures > 0)
 		run->found.failures.count = failures;
+	/* In a user namespace an ordinary user has them all. */
 	if (!run->found.is_root)
 		run->facts.capabilities = capabilities_of_root();
 	look_at_locks(run);

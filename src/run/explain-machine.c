@@ -10,6 +10,7 @@
 #include "config/check.h"
 #include "config/values.h"
 #include "manager/cgroup-find.h"
+#include "manager/scope.h"
 #include "mount/exchange.h"
 #include "run/explain-rows.h"
 
@@ -138,6 +139,20 @@ static void explain_tree(struct explanation *e)
 	explain_flag(e, row, "read_only", config_keeps_tree(config));
 }
 
+/* Whose machine it is. */
+static void explain_scope(struct explanation *e)
+{
+	bool is_user = e->facts->places.is_user;
+	struct explain_row *row = explain_row(
+		e, "scope", is_user ? "user" : "system",
+		is_user ? "directories and service manager of your own" : "started as root");
+
+	if (e->config->scope != SCOPE_AUTO)
+		row->origin = explain_origin(e, is_user ? SETTING_USER : SETTING_SYSTEM);
+	explain_flag(e, row, "is_user", is_user);
+	explain_flag(e, row, "is_root", e->found->is_root);
+}
+
 void explain_machine(struct explanation *e)
 {
 	const struct config *config = e->config;
@@ -167,7 +182,7 @@ void explain_machine(struct explanation *e)
 			config->no_os_check
 				? explain_origin(e, SETTING_NO_OS_CHECK)
 				: explain_origin_variable("$SYSTEMD_NSPAWN_CHECK_OS_RELEASE");
-	if (config->slice || config_has_idle_properties(config)) {
+	if (!e->found->has_scope && (config->slice || config_has_idle_properties(config))) {
 		row = explain_row(e, "unit", "none",
 				  "without a service manager, slice and properties have no effect");
 		row->origin = origin_of_any(e, SETTING_SLICE, SETTING_PROPERTY);
@@ -175,9 +190,7 @@ void explain_machine(struct explanation *e)
 	if (config->register_machine == TRISTATE_YES)
 		explain_row(e, "registered", "nowhere", "the machine manager is not told yet")
 			->origin = explain_origin(e, SETTING_REGISTER);
-	row = explain_row(e, "needs", "root",
-			  e->found->is_root ? "which you are" : "which you are not");
-	explain_flag(e, row, "is_root", e->found->is_root);
+	explain_scope(e);
 }
 
 /* --- Places --- */
@@ -215,6 +228,17 @@ static void explain_cgroup(struct explanation *e)
 	struct explain_row *row;
 
 	(void)explain_section(e, "cgroup", "Control group", NULL);
+	if (found->has_scope) {
+		row = explain_row(e, "machine", scope_unit_name(e->arena, e->plan->machine),
+				  "asked of your service manager, which leaves it to the machine");
+		row->origin = EXPLAIN_FOUND_ORIGIN;
+		row = explain_row(e, "slice", scope_slice_name(e->arena, config->slice), NULL);
+		row->origin = explain_origin(e, SETTING_SLICE);
+		for (size_t i = 0; i < config->properties.count; i++)
+			explain_row(e, "property", config->properties.items[i], NULL)->origin =
+				explain_origin(e, SETTING_PROPERTY);
+		return;
+	}
 	if (!found->cgroup || found->cgroup_obstacle != 0) {
 		row = explain_row(e, "machine", "none",
 				  found->cgroup_obstacle == CGROUP_NOT_WRITABLE

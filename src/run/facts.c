@@ -36,8 +36,8 @@ static int find_new_directory(struct config *config, struct facts *facts)
 	const char *path, *name;
 
 	if (!config->directory) {
-		facts->directory =
-			arena_format(&config->arena, TEMPLATE_TARGETS "/%s", config->machine);
+		facts->directory = arena_format(&config->arena, "%s/%s", facts->places.image_home,
+						config->machine);
 		return 0;
 	}
 	path = facts->directory = config->directory;
@@ -64,7 +64,7 @@ static int find_directory(struct config *config, struct facts *facts)
 	if (config->template && (config->directory || config->machine))
 		return find_new_directory(config, facts);
 	if (config->machine && !config->directory) {
-		TRY(image_find(&config->arena, config->machine, image_search_path, &found));
+		TRY(image_find(&config->arena, config->machine, &facts->places, &found));
 		facts->directory = found.path;
 		facts->image_is_read_only = found.is_read_only;
 		return 0;
@@ -145,7 +145,10 @@ static int check_tree(const struct config *config, struct facts *facts, int dire
 
 	if (r < 0)
 		return fail(r, "Cannot look into the tree '%s'", facts->directory);
-	return os_check_place(config) == OS_CHECK_TREE
+	/* A start looks again from inside; a plan has only our own eyes. */
+	if (facts->tree.is_unseen && config->dry_run != DRY_RUN_NO)
+		return fail(-EACCES, "Cannot look into the tree '%s'", facts->directory);
+	return os_check_place(config, facts->tree.is_unseen) == OS_CHECK_TREE
 		       ? os_check(config, &facts->tree, facts->directory)
 		       : 0;
 }
@@ -236,6 +239,7 @@ static void name_ephemeral(const struct config *config, struct facts *facts, str
 
 int facts_locate(struct config *config, struct facts *facts)
 {
+	TRY(places_find(&config->arena, config->scope, &facts->places));
 	TRY(find_directory(config, facts));
 	return name_machine(config, facts, &config->arena);
 }
@@ -250,9 +254,9 @@ static void find_snapshot_directory(struct config *config, struct facts *facts, 
 	if (!config->ephemeral || config->ephemeral_directory || config->read_only ||
 	    !btrfs_is_subvolume(directory_fd))
 		return;
-	usual_fd = open(EPHEMERAL_DIRECTORY, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	usual_fd = open(facts->places.changes, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (usual_fd >= 0 && btrfs_is_shared(directory_fd, usual_fd)) {
-		facts->snapshot_directory = EPHEMERAL_DIRECTORY;
+		facts->snapshot_directory = facts->places.changes;
 		return;
 	}
 	beside = realpath(above, NULL);

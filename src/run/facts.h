@@ -11,6 +11,7 @@
 #include "config/config.h"
 #include "confine/labels.h"
 #include "confine/limits.h"
+#include "host/places.h"
 #include "ids/ids.h"
 #include "image/os-release.h"
 #include "image/os-tree.h"
@@ -20,6 +21,7 @@
 #include "mount/journal.h"
 
 struct facts {
+	struct places places;
 	const char *directory; /* absolute path of the tree, for messages */
 	const char *machine;   /* valid machine name */
 	/* What the tree, which is not there yet, is still to be made of; NULL: it is there. */

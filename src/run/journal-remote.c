@@ -27,6 +27,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/scope.h"
+#include "host/places.h"
 #include "run/journal-receiver.h"
 
 /* A receiver that has read everything until then may still write it. */
@@ -34,9 +35,10 @@
 #define STOP_MSEC 2000
 #define COMPLAINTS_MAX 5
 
-const char *journal_remote_socket(struct arena *arena, const char *machine)
+const char *journal_remote_socket(struct arena *arena, const struct places *places,
+				  const char *machine)
 {
-	return arena_format(arena, JOURNAL_REMOTE_DIRECTORY "/%s/socket", machine);
+	return arena_format(arena, "%s/%s/socket", places->journals, machine);
 }
 
 /* --- The socket --- */
@@ -76,15 +78,15 @@ static void remove_socket(void *argument)
 
 	(void)unlink(remote->socket);
 	(void)rmdir(remote->directory);
-	(void)rmdir(
-		JOURNAL_REMOTE_DIRECTORY); /* empty unless another machine has something in it */
+	(void)rmdir(remote->parent); /* empty unless another machine has something in it */
 }
 
-int journal_remote_clean(struct arena *arena, const char *machine)
+int journal_remote_clean(struct arena *arena, const struct places *places, const char *machine)
 {
 	struct journal_remote remote = {
-		.directory = arena_format(arena, JOURNAL_REMOTE_DIRECTORY "/%s", machine),
-		.socket = journal_remote_socket(arena, machine),
+		.parent = places->journals,
+		.directory = arena_format(arena, "%s/%s", places->journals, machine),
+		.socket = journal_remote_socket(arena, places, machine),
 	};
 	bool was_there = access(remote.directory, F_OK) == 0;
 
@@ -276,7 +278,8 @@ static int make_socket(struct journal_remote *remote, struct undo *undo, int *re
 	return r < 0 ? fail(r, "Cannot make the socket '%s' for the journal", remote->socket) : 0;
 }
 
-int journal_remote_start(struct arena *arena, const struct config *config, const char *machine,
+int journal_remote_start(struct arena *arena, const struct config *config,
+			 const struct places *places, const char *machine,
 			 struct journal_remote *ret, struct undo *undo)
 {
 	struct journal_receiver receiver = {.config = config, .machine = machine};
@@ -288,8 +291,9 @@ int journal_remote_start(struct arena *arena, const struct config *config, const
 		return 0;
 	TRY(journal_receiver_find(&receiver));
 	TRY(make_output(config, &receiver));
-	ret->directory = arena_format(arena, JOURNAL_REMOTE_DIRECTORY "/%s", machine);
-	ret->socket = journal_remote_socket(arena, machine);
+	ret->parent = places->journals;
+	ret->directory = arena_format(arena, "%s/%s", places->journals, machine);
+	ret->socket = journal_remote_socket(arena, places, machine);
 	TRY(make_socket(ret, undo, &listen_fd));
 	receiver.listen_fd = listen_fd;
 	/* Without waiting: what does not fit is lost, rather than that it stops receiving. */

@@ -55,10 +55,12 @@ static const char *format_machine_id(struct arena *arena, const char *uuid)
  * The tree's own machine id wins, then the user's, then a random one, which is never written to the
  * tree.
  */
-static void plan_identity(const struct config *config, const struct facts *facts, struct plan *plan)
+static void plan_identity(struct arena *arena, const struct config *config,
+			  const struct facts *facts, struct plan *plan)
 {
 	plan->machine = facts->machine;
-	plan->has_exchange = config->start == START_BOOT;
+	plan->has_exchange = config->start == START_BOOT &&
+			     exchange_name(arena, &facts->places, facts->machine, &plan->exchange);
 	plan->hostname = config->hostname ? config->hostname : facts->machine;
 	if (facts->tree.machine_id_state == MACHINE_ID_VALID)
 		format_uuid(facts->tree.machine_id, plan->machine_uuid);
@@ -173,10 +175,10 @@ int plan_make(struct arena *arena, const struct config *config, const struct fac
 	      struct plan *ret)
 {
 	struct mount_facts mount_facts = {
+		.tree_is_unseen = facts->tree.is_unseen,
 		.network_is_private = config->private_network,
 		.context = facts->labels.has_selinux ? config->selinux_apifs_context : NULL,
 		.host_os_release = facts->host_os_release,
-		.exchange = config->start == START_BOOT ? &ret->exchange : NULL,
 		.whole_tree = facts->directory,
 		.bound_users = &facts->bound_users,
 		.devices = &facts->devices,
@@ -191,22 +193,23 @@ int plan_make(struct arena *arena, const struct config *config, const struct fac
 			   (config->share_uts ? 0 : CLONE_NEWUTS) |
 			   (config->share_ipc ? 0 : CLONE_NEWIPC) |
 			   (config->private_network ? CLONE_NEWNET : 0);
-	plan_identity(config, facts, ret);
+	plan_identity(arena, config, facts, ret);
+	mount_facts.exchange = ret->has_exchange ? &ret->exchange : NULL;
 	journal =
 		journal_plan_make(arena, config, &facts->journal, ret->machine_uuid, &ret->journal);
 	if (ret->journal.how == JOURNAL_BIND)
 		mount_facts.journal_directory = ret->journal.directory;
 	mount_facts.journal_is_try = ret->journal.is_try;
 	if (config->forward_journal)
-		mount_facts.journal_socket = journal_remote_socket(arena, ret->machine);
-	exchange_name(arena, ret->machine, &ret->exchange);
+		mount_facts.journal_socket =
+			journal_remote_socket(arena, &facts->places, ret->machine);
 	/* What cannot be changed needs no place for changes. */
 	if (config->ephemeral && !config->read_only)
 		ret->delta =
 			ephemeral_path(arena,
 				       facts->snapshot_directory     ? facts->snapshot_directory
 				       : config->ephemeral_directory ? config->ephemeral_directory
-								     : EPHEMERAL_DIRECTORY,
+								     : facts->places.changes,
 				       facts->random + 24);
 	ret->delta_is_snapshot = ret->delta && facts->snapshot_directory;
 	mount_facts.delta = ret->delta_is_snapshot ? NULL : ret->delta;

@@ -30,6 +30,7 @@
 #include "host/registry.h"
 #include "ids/shift.h"
 #include "image/template.h"
+#include "manager/scope.h"
 #include "mount/credentials.h"
 #include "mount/detached.h"
 #include "mount/ephemeral.h"
@@ -53,6 +54,7 @@ struct run {
 	struct ephemeral ephemeral[2]; /* the second if there could be no snapshot */
 	int directory_fd;              /* the tree, or the snapshot of it */
 	int tree_fd;                   /* the tree in any case */
+	int scope;                     /* enum scope_result; SCOPE_NONE: none was asked for */
 };
 
 /* --- Asked --- */
@@ -63,7 +65,8 @@ static int ask(struct run *run)
 	struct said_list files = {0};
 
 	TRY(facts_locate(&run->config, &run->facts));
-	TRY(settings_files_read(&run->config, run->facts.directory, run->facts.machine, &files));
+	TRY(settings_files_read(&run->config, run->facts.places.settings, run->facts.directory,
+				run->facts.machine, &files));
 	TRY(config_merge(&run->config, &files));
 	return config_check(&run->config);
 }
@@ -85,6 +88,7 @@ static int make_tree(const struct run *run)
 {
 	const struct template_request request = {
 		.template = run->config.template,
+		.places = &run->facts.places,
 		.directory = run->facts.directory,
 		.locks = run->config.locks,
 	};
@@ -100,8 +104,10 @@ static int take_locks(struct run *run, struct undo *undo)
 		.machine = run->facts.machine,
 		/* A name that only comes from the directory may be another tree's as well. */
 		.machine_may_be_numbered = !run->config.machine,
+		.places = &run->facts.places,
 	};
 
+	TRY(places_make(&run->facts.places, undo));
 	TRY(locks_take(&run->locks, &request, undo));
 	run->facts.machine = run->locks.machine;
 	return 0;
@@ -126,7 +132,34 @@ static int pick_ids(struct run *run, struct undo *undo)
 	return 0;
 }
 
-static int make_cgroup(struct machine *machine, struct cgroup_place *place, struct arena *arena)
+/*
+ * A user's own cgroup belongs to the session, whose manager may stop or rearrange it: one that is
+ * left to us is asked for, unless we are in one already. Once for all boots of the machine.
+ */
+static int enter_scope(struct run *run)
+{
+	__attribute__((cleanup(cgroup_place_done))) struct cgroup_place place = {.own_fd = -EBADF};
+	const struct config *config = &run->config;
+	const struct scope_request request = {
+		.machine = run->facts.machine,
+		.slice = config->slice,
+		.properties = &config->properties,
+		.pid = getpid(),
+		.is_user = true,
+		.runtime = run->facts.places.runtime,
+	};
+
+	if (!run->facts.places.is_user || config->keep_unit)
+		return 0;
+	if (cgroup_probe(&run->config.arena, &place) == 0 && scope_is_delegated(place.own_fd))
+		return 0;
+	TRY(scope_check_properties(&config->properties));
+	run->scope = scope_start(&run->config.arena, &request);
+	return 0;
+}
+
+static int make_cgroup(const struct run *run, struct machine *machine, struct cgroup_place *place,
+		       struct arena *arena)
 {
 	const struct config *config = machine->plan->config;
 	/*
@@ -136,7 +169,8 @@ static int make_cgroup(struct machine *machine, struct cgroup_place *place, stru
 	const struct cgroup_request request = {
 		.machine = machine->plan->machine,
 		.owner = machine->plan->ids.shift,
-		.keep_unit = config->keep_unit,
+		/* The scope is ours alone, as the unit is with --keep-unit. */
+		.keep_unit = config->keep_unit || run->scope == SCOPE_MADE,
 		.move_supervisor = config->start == START_BOOT,
 		.name_is_locked = true,
 	};
@@ -162,7 +196,10 @@ static int hand_over(struct run *run, struct machine *machine)
 	const struct plan *plan = machine->plan;
 	int fd, r;
 
-	if (run->credentials.count > 0) {
+	if (machine->sources.are_named) {
+		credentials_lend(&run->credentials);
+		machine->credentials = &run->credentials;
+	} else if (run->credentials.count > 0) {
 		fd = credentials_mount(&run->credentials, plan->ids.shift);
 		TRY(fd);
 		mount_sources_hand(&machine->sources, &plan->mounts, CREDENTIALS_DIRECTORY_INSIDE,
@@ -298,13 +335,13 @@ static int boot(struct run *run, int signal_fd, struct ending *ret)
 	auto_undo struct undo undo = {0};
 
 	machine.undo = &undo;
-	TRY(make_cgroup(&machine, &place, arena));
+	TRY(make_cgroup(run, &machine, &place, arena));
 	machine.exchange = plan->exchange;
 	if (plan->has_exchange)
 		(void)exchange_make(&machine.exchange, plan->ids.shift,
 				    &undo); /* it warned; we can do without */
-	TRY(journal_remote_start(arena, &run->config, plan->machine, &machine.journal_remote,
-				 &undo));
+	TRY(journal_remote_start(arena, &run->config, &run->facts.places, plan->machine,
+				 &machine.journal_remote, &undo));
 	TRY(open_ids(&machine));
 	if (machine.journal_remote.socket &&
 	    lchown(machine.journal_remote.socket, plan->ids.shift, plan->ids.shift) < 0)
@@ -365,9 +402,9 @@ static int run_until_end(struct run *run)
 }
 
 /* Callers pass these everywhere; without a manager they are no reason to fail. */
-static void announce_idle(const struct config *config)
+static void announce_idle(const struct config *config, int scope)
 {
-	if (config->slice || config_has_idle_properties(config))
+	if (scope != SCOPE_MADE && (config->slice || config_has_idle_properties(config)))
 		note("No unit is made for the machine: '--slice' and '--property' have no effect");
 	if (config->register_machine == TRISTATE_YES)
 		note("The machine manager is not told of the machine: '--register=yes' has no effect");
@@ -392,10 +429,10 @@ static void announce_deafness(const struct plan *plan)
 		note("Standard input is not passed on to the machine: '--pipe' does that");
 }
 
-static void announce(const struct plan *plan)
+static void announce(const struct plan *plan, int scope)
 {
-	announce_idle(plan->config);
 	ids_mention(&plan->ids, &plan->facts->ids);
+	announce_idle(plan->config, scope);
 	note("Spawning machine '%s' on '%s'", plan->machine, plan->facts->directory);
 	announce_deafness(plan);
 	if (plan->console.input_is_forwarded)
@@ -415,7 +452,7 @@ static int tidy_up(struct config *config)
 int run_machine(int argc, char **argv)
 {
 	auto_undo struct undo undo = {0};
-	struct run run = {.directory_fd = -EBADF};
+	struct run run = {.directory_fd = -EBADF, .scope = SCOPE_NONE};
 	int r;
 
 	r = config_from_command_line(&run.config, argc, argv);
@@ -431,11 +468,13 @@ int run_machine(int argc, char **argv)
 	    take_locks(&run, &undo) < 0 || pick_ids(&run, &undo) < 0 ||
 	    plan_make(&run.config.arena, &run.config, &run.facts, &run.plan) < 0)
 		return EXIT_FAILURE;
+	if (enter_scope(&run) < 0)
+		return EXIT_FAILURE;
 	run.tree_fd = run.directory_fd;
 	if (make_changes(&run, &undo) < 0)
 		return EXIT_FAILURE;
 	if (run.plan.console.mode != CONSOLE_PIPE)
-		announce(&run.plan);
+		announce(&run.plan, run.scope);
 	if (change_owners(&run) < 0)
 		return EXIT_FAILURE;
 	r = run_until_end(&run);

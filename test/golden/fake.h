@@ -49,6 +49,7 @@ static inline void fake_defaults(struct fake *fake)
 	struct facts *facts = &fake->facts;
 
 	*fake = (struct fake){0};
+	facts->places = places_of_system;
 	facts->tree.has_usr = true;
 	facts->host = (struct os_identity){.id = "debian", .version_id = "12"};
 	facts->host_os_release = "/etc/os-release";
@@ -90,6 +91,15 @@ static inline bool fake_os(struct fake *fake, const char *value)
 	return false;
 }
 
+static inline void fake_user(struct fake *fake, bool is_user)
+{
+	static const struct places_environment user = {"/run/user/1000", "/home/user", NULL, NULL};
+
+	fake->found.is_root = !is_user;
+	if (is_user)
+		places_of_user(&fake->config.arena, &user, &fake->facts.places);
+}
+
 static inline bool fake_flags(struct fake *fake, const char *key, const char *value)
 {
 	bool flag;
@@ -97,7 +107,9 @@ static inline bool fake_flags(struct fake *fake, const char *key, const char *va
 	if (parse_bool(value, &flag) < 0)
 		return false;
 	if (strcmp(key, "root") == 0)
-		fake->found.is_root = flag;
+		fake_user(fake, !flag);
+	else if (strcmp(key, "manager") == 0)
+		fake->found.has_scope = flag;
 	else if (strcmp(key, "terminal") == 0)
 		for (int i = 0; i < 3; i++)
 			fake->facts.is_terminal[i] = flag;
@@ -237,12 +249,13 @@ static inline void fake_locks(struct fake *fake)
 	struct arena *arena = &fake->config.arena;
 	const char *tree = fake->facts.directory, *name = path_last(tree);
 
-	fake->found.name_lock =
-		arena_format(arena, "/run/nspawn/locks/name-%s", fake->facts.machine);
+	fake->found.name_lock = arena_format(arena, "%s/name-%s", fake->facts.places.name_locks,
+					     fake->facts.machine);
 	if (!fake->config.locks)
 		return;
 	fake->found.tree_lock = arena_format(arena, "%.*s.#%s.lck", (int)(name - tree), tree, name);
-	fake->found.inode_lock = "/run/systemd/nspawn/locks/inode-259:1234";
+	fake->found.inode_lock =
+		arena_format(arena, "%s/inode-259:1234", fake->facts.places.inode_locks);
 }
 
 static inline int fake_ask(struct fake *fake, char *line)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """--cleanup: what a killed supervisor leaves behind goes, and nothing of a machine that runs."""
 import os
+import pathlib
 import signal
 import socket
 import subprocess
@@ -176,7 +177,21 @@ def test_what_is_refused(run, words, sentence):
         assert result.code == 1 and sentence in result.complaint
 
 
-def test_it_needs_root(run):
-    result = run("--cleanup", "-M", "never-was", command=["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
-                                                          *program()])
-    assert result.code == 1 and "root privileges" in result.complaint
+def test_a_user_tidies_up_after_machines_of_his_own(run):
+    """A lock of a machine that is over goes, and the directory that was made for it."""
+    drop = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *program()]
+    result = run("--cleanup", "-M", "never-was", command=drop)
+    assert result.code == 0 and "left nothing behind" in result.complaint
+    assert not pathlib.Path("/tmp/nspawn-65534").exists()
+
+
+def test_a_runtime_directory_of_somebody_else_is_refused(run):
+    """Its name is known to all, so anybody may have made it first."""
+    drop = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *program()]
+    planted = pathlib.Path("/tmp/nspawn-65534")
+    planted.mkdir(mode=0o777)
+    try:
+        result = run("--cleanup", "-M", "never-was", command=drop)
+    finally:
+        planted.rmdir()
+    assert result.code == 1 and f"'{planted}' is not ours alone" in result.complaint

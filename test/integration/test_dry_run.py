@@ -191,7 +191,7 @@ def test_without_rights_the_plan_says_what_it_could_not_see(as_nobody):
     result = as_nobody("--dry-run=json", "-b", "-D", root)
     assert (result.returncode, result.stderr) == (0, ""), result
     made = json.loads(result.stdout)
-    assert made["would_start"] and row(made, "machine", "needs")["is_root"] is False
+    assert made["would_start"] and row(made, "machine", "scope")["is_user"] is True
     assert any(str(root) in row["name"] and "Permission denied; assuming" in row["name"] for row in made["unseen"])
     assert row(made, "machine", "init")["value"] == "unknown"
     assert len(row(made, "capabilities", "kept")["capabilities"]) > 20

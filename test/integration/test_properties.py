@@ -60,17 +60,23 @@ def test_what_is_malformed_is_refused(tree, run, words):
     assert result.code == 1 and len(result.complaint.splitlines()) in (1, 2) and words[0].partition("=")[0] in result.complaint
 
 
-def test_the_scope_of_an_ordinary_user_is_refused_with_a_reason(tree, run):
-    for words in (["--user"], ["--user", "-D", tree()], ["--user", "--system"]):
-        result = run(*words)
-        assert result.code == 1 and "'--user'" in result.complaint and "user namespace" in result.complaint
+@pytest.mark.root_only("asks as root")
+def test_root_may_ask_for_a_scope_of_its_own(tree, run, tmp_path):
+    """Its directories are those of the user root then; without a name no user of the tree is meant."""
+    tmp_path.chmod(0o700)
+    root = tree()
+    plan = run("--user", "--dry-run=json", "-D", root, "/payload", env={"XDG_RUNTIME_DIR": str(tmp_path)}).json
+    assert next(row for row in plan["machine"] if row["name"] == "scope")["is_user"] is True
+    assert plan["locks"][0]["value"].startswith(str(tmp_path))
+    result = run("--user", "-D", root, "-P", "/payload", "exit", "3", env={"XDG_RUNTIME_DIR": str(tmp_path)})
+    assert result.code == 3, result
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_an_ordinary_user_is_told_what_is_missing(run):
+def test_the_system_s_scope_is_not_for_an_ordinary_user(run):
     drop = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *program()]
-    for words in ([], ["--system"]):
-        result = run("-D", "/srv", *words, "/bin/true", command=drop)
-        assert result.code == 1 and "root privileges" in result.complaint and "user namespace" in result.complaint
+    result = run("-D", "/srv", "--system", "/bin/true", command=drop)
+    assert result.code == 1 and "'--system' needs root" in result.complaint
     assert run("--help", command=drop).code == run("--version", command=drop).code == 0
 
 

@@ -21,6 +21,7 @@ def test_only_the_machines_own_processes_are_seen(tree, ask):
     assert list(ask(tree(), "processes")["processes"]) == ["1"]
 
 
+@pytest.mark.host_ids_only("the user namespace is new")
 def test_namespaces_are_new_except_user_and_network(tree, ask):
     inside = ask(tree(), "namespaces")["namespaces"]
     for name in ("cgroup", "ipc", "mnt", "pid", "uts"):
@@ -39,6 +40,7 @@ def test_a_relative_directory(tree, run):
     assert run("-P", "-D", root.name, "/payload", "read", "/here", cwd=root.parent).text == "found\n"
 
 
+@pytest.mark.root_only("looks among the machines of the system")
 def test_a_name_is_looked_up_among_the_machines(tree, run):
     root = tree({"here": "found\n"})
     link = f"/var/lib/machines/{root.name}"
@@ -87,6 +89,7 @@ def test_as_pid2_reaps_orphans(tree, do):
     assert do(tree(), "orphan", options=["-a"]).json["zombies"] == 0
 
 
+@pytest.mark.host_ids_only("process 1 is unobservable for a root that is nobody on the host")
 def test_as_pid2_keeps_the_stubs_environment_to_itself(tree, do):
     root = tree()
     words = do(root, "read", "/proc/1/environ", options=["-a", "--setenv=SECRET=x"]).out.split(b"\0")

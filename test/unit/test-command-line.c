@@ -138,8 +138,9 @@ static void test_values(void)
 	CHECK_TEXT(config.user, "bob");
 	accepts("nspawn|--quiet|--user=bob");
 	CHECK(captured.warnings == 0);
-	refuses("nspawn|--user|-D|/x", "'--user' is not available yet");
-	refuses("nspawn|--user", "'--user' is not available yet");
+	accepts("nspawn|--user|-D|/x");
+	accepts("nspawn|--user");
+	CHECK(config.scope == SCOPE_USER && !config.user);
 	CHECK(run("nspawn|--help|--foo") == 1 && run("nspawn|-h") == 1 &&
 	      run("nspawn|--version") == 1);
 	CHECK(run("nspawn|--console=help|--foo") == 1);

@@ -12,10 +12,11 @@
 
 #include "base/arena.h"
 #include "base/log.h"
+#include "host/places.h"
 #include "check.h"
 
 static char directory[64], first[96], second[96], missing[96], expected[192], complaint[1024];
-static const char *const search_path[] = {missing, first, second, NULL};
+static const struct places places = {.images = {missing, first, second}, .image_home = first};
 
 static void remember(const struct log_message *message, void *userdata)
 {
@@ -27,7 +28,7 @@ static void remember(const struct log_message *message, void *userdata)
 static int find(struct arena *arena, const char *name, struct found_image *ret)
 {
 	*complaint = '\0';
-	return image_find(arena, name, search_path, ret);
+	return image_find(arena, name, &places, ret);
 }
 
 static const char *path_in(const char *where, const char *name)

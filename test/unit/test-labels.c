@@ -152,7 +152,7 @@ static enum os_check place(enum start_mode start, const char *program, const cha
 	if (destination)
 		*ARRAY_ADD(&config.arena, &config.mounts) = (struct mount_request){
 			.kind = MOUNT_BIND, .source = "/x", .destination = destination};
-	return os_check_place(&config);
+	return os_check_place(&config, /* tree_is_unseen= */ false);
 }
 
 static void test_places(void)

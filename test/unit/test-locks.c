@@ -4,6 +4,7 @@
  * so that one process can play both machines.
  */
 #include "host/locks.h"
+#include "host/places.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +20,7 @@
 
 static char directory[] = "/tmp/test-locks-XXXXXX";
 static char tree[64], alias[64], inode_directory[64], name_directory[64];
+static const struct places places = {.name_locks = name_directory, .inode_locks = inode_directory};
 static char complaint[512];
 
 static void remember(const struct log_message *message, void *userdata)
@@ -40,8 +42,7 @@ static int start(struct machine *machine, const char *path, bool shared, const c
 		.tree = path,
 		.tree_is_shared = shared,
 		.machine = name,
-		.inode_directory = inode_directory,
-		.name_directory = name_directory,
+		.places = &places,
 	};
 	int r;
 

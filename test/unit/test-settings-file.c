@@ -368,25 +368,27 @@ static void test_sizes(void)
 
 static void test_modes(void)
 {
+	static const char *const trusted[] = {"/etc/systemd/nspawn", "/run/systemd/nspawn", NULL};
 	struct config config = {.settings = SETTINGS_NO};
 	struct said_list list = {0};
 	char tree[100];
 
 	(void)snprintf(tree, sizeof(tree), "%s/2/m", home);
 	in_place("2/m.nspawn", "[Exec]\nUser=u\n");
-	CHECK(settings_files_read(&config, tree, "m", &list) == 0 && list.count == 0);
+	CHECK(settings_files_read(&config, trusted, tree, "m", &list) == 0 && list.count == 0);
 	config.settings = SETTINGS_YES;
-	CHECK(settings_files_read(&config, tree, "m", &list) == 0 && list.count == 1);
+	CHECK(settings_files_read(&config, trusted, tree, "m", &list) == 0 && list.count == 1);
 	CHECK(list.count == 1 && !list.items[0].is_trusted);
 	config.settings = SETTINGS_OVERRIDE;
-	CHECK(settings_files_read(&config, tree, "m", &list) == 0 && list.count == 2);
+	CHECK(settings_files_read(&config, trusted, tree, "m", &list) == 0 && list.count == 2);
 	CHECK(list.count == 2 && !list.items[1].is_trusted);
 	config.settings = SETTINGS_TRUSTED;
-	CHECK(settings_files_read(&config, tree, "m", &list) == 0 && list.count == 3);
+	CHECK(settings_files_read(&config, trusted, tree, "m", &list) == 0 && list.count == 3);
 	CHECK(list.count == 3 && list.items[2].is_trusted);
 	/* Nothing is beside the root of the host. */
-	CHECK(settings_files_read(&config, "/", "m", &list) == 0 && list.count == 3);
-	CHECK(settings_files_read(&config, "/no-such-tree", "m", &list) == 0 && list.count == 3);
+	CHECK(settings_files_read(&config, trusted, "/", "m", &list) == 0 && list.count == 3);
+	CHECK(settings_files_read(&config, trusted, "/no-such-tree", "m", &list) == 0 &&
+	      list.count == 3);
 	arena_done(&config.arena);
 	clean();
 }

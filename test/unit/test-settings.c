@@ -184,7 +184,7 @@ static void test_missing(void)
 			(void)snprintf(with_value, sizeof(with_value), "%s=", word);
 			check_refused(word, run(with_value, NULL));
 		}
-		if (row->option && row->argument == ARGUMENT_OPTIONAL && i != SETTING_USER)
+		if (row->option && row->argument == ARGUMENT_OPTIONAL)
 			CHECK(run(word, NULL) == 0);
 	}
 }

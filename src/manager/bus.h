@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A connection to a message bus, or to a manager's own socket, on which we call methods and wait
+ * for signals. Everything waits for a bounded time only. No library: what we say is a handful of
+ * messages, and one that is linked in brings the name service along.
+ * Zone: any. Silent.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "manager/bus-message.h"
+
+struct bus {
+	int fd; /* -EBADF: not connected */
+	uint32_t serial;
+	int64_t deadline_usec; /* CLOCK_MONOTONIC, of everything that is waited for */
+	uint8_t *data;         /* malloc'ed: what was received, the current message first */
+	size_t length, room, taken;
+	char name[256]; /* our unique name, empty on a manager's own socket */
+};
+
+#define BUS_NONE ((struct bus){.fd = -EBADF})
+
+void bus_close(struct bus *bus);
+
+/* From now on this is how long may be waited, all in all. */
+void bus_set_patience(struct bus *bus, unsigned int msec);
+
+/*
+ * Connects to the socket at 'path' and authenticates as ourselves; 'is_bus': says hello as well.
+ * Returns 0, -ENOENT or -ECONNREFUSED where nobody listens, -EACCES if we are not let in,
+ * -ETIMEDOUT, or another negative errno.
+ */
+int bus_open(const char *path, bool is_bus, unsigned int patience_msec, struct bus *ret);
+
+/*
+ * Calls a method and waits for its answer, which stays readable until the next call. 'fds' of
+ * call->fd_count go along. Returns 0, -ETIMEDOUT, -EREMOTEIO if the answer is an error, which is
+ * then in *ret_reply (its text is the first of the body), or another negative errno.
+ */
+int bus_call(struct bus *bus, const struct bus_call *call, const struct bus_writer *body,
+	     const int *fds, struct bus_message *ret_reply);
+
+/* The next message of any kind, which stays readable until the one after. 0 or a negative errno. */
+int bus_next(struct bus *bus, struct bus_message *ret);
+
+/* What an error says, for a message; "" if it says nothing. */
+const char *bus_error_text(const struct bus_message *error);

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A scope of the service manager: a cgroup that the manager made for us, counts and limits, and
+ * leaves to us to divide (systemd.scope(5), Delegate=).
+ * Zone: owing.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "config/config.h"
+#include "manager/bus.h"
+
+struct scope_request {
+	const char *machine;              /* a valid machine name */
+	const char *slice;                /* as the user spelled it, NULL: machine.slice */
+	const struct strings *properties; /* NAME=VALUE as the user gave them */
+	pid_t pid;                        /* who moves into it */
+	bool is_user;                     /* asks the user's manager, not the system's */
+	const char *runtime;              /* of the user, where the manager's sockets are */
+};
+
+/* Whether there is one, and why not. */
+enum scope_result {
+	SCOPE_NONE = -1, /* nobody was asked */
+	SCOPE_MADE = 0,
+	SCOPE_NO_MANAGER = 1, /* nobody to ask */
+	SCOPE_FAILED = 2,     /* it was told why */
+};
+
+/* "web" is "machine-web.scope", "foo" is "foo.slice"; other characters as systemd.unit(5) has it.
+ */
+char *scope_unit_name(struct arena *arena, const char *machine);
+char *scope_slice_name(struct arena *arena, const char *slice);
+
+/* Whether --property has only what can be handed on. Complains itself. */
+int scope_check_properties(const struct strings *properties);
+
+/* Whether our own cgroup is one that a manager has left to us; then no other is needed. */
+bool scope_is_delegated(int group_fd);
+
+/* Whether there is a manager to ask. */
+bool scope_has_manager(struct arena *arena, const struct scope_request *request);
+
+/*
+ * Asks for the scope and waits until 'pid' is in it, for a few seconds at most. It is the
+ * manager's: it goes when it is empty. Returns an enum scope_result; says in one warning why it
+ * failed.
+ */
+int scope_start(struct arena *arena, const struct scope_request *request);

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What is other when an ordinary user starts a machine: whose manager is asked for a cgroup, and what is said if it
+declines."""
+import os
+
+import pytest
+
+from lab import identity, manager
+
+pytestmark = pytest.mark.requires("root", "cgroup2")
+
+
+@pytest.fixture
+def own(tmp_path):
+    """The environment of a user with a runtime directory: in the scope of a user root asks like anybody."""
+    if identity.IS_USER:
+        return identity.RUNTIME, {}
+    tmp_path.chmod(0o700)
+    return tmp_path, {"XDG_RUNTIME_DIR": str(tmp_path)}
+
+
+def start(run, root, own, *options, words=("/payload", "cgroup")):
+    return run("--user", "-D", root, "--console=pipe", *options, *words, env=own[1])
+
+
+UID = identity.UID if identity.IS_USER else 0
+
+
+@pytest.mark.parametrize("place", ["bus", "systemd/private"])
+def test_the_user_s_manager_makes_a_scope(tree, run, own, place):
+    root = tree()
+    with manager.Manager(own[0] / place, UID) as asked:
+        result = start(run, root, own, "--slice=lab", "--property=TasksMax=40", "--property=Description=A lab", words=("/payload", "exit", "4"))
+        assert result.code == 4, result
+        assert asked.unit == f"machine-{root.name}.scope"
+        wanted = {"Slice": "lab.slice", "TasksMax": 40, "Delegate": 1, "CollectMode": "inactive-or-failed"}
+        assert wanted.items() <= asked.properties.items()
+        assert (asked.calls[0] == "Hello") is (place == "bus")
+        # All of it is given back: the manager finds nothing in the group but what it made.
+        assert not [name for name in os.listdir(asked.group) if os.path.isdir(f"{asked.group}/{name}")]
+        assert open(f"{asked.group}/cgroup.procs", encoding="utf-8").read() == ""
+
+
+def test_the_payload_is_in_the_scope(tree, Running, own):
+    root = tree()
+    with manager.Manager(own[0] / "bus", UID) as asked:
+        with Running("--user", "-D", root, "-P", "/payload", "sleep", "30", env=own[1]) as machine:
+            machine.expect("sleeping")
+            assert open(f"{asked.group}/payload/cgroup.procs", encoding="utf-8").read().split()
+            assert open(f"{asked.group}/supervisor/cgroup.procs", encoding="utf-8").read().split() == [str(machine.pid)]
+
+
+@pytest.mark.parametrize("manner, sentence", [
+    ("refuse", "That unit is there already."),
+    ("fail", "Cannot get a scope"),
+    ("garbage", "Cannot get a scope"),
+    ("hang up", "Cannot get a scope"),
+    ("silent", "Connection timed out"),
+])
+def test_without_a_scope_it_starts_all_the_same(tree, run, own, manner, sentence):
+    root = tree()
+    with manager.Manager(own[0] / "bus", UID, manner):
+        result = start(run, root, own, words=("/payload", "exit", "5"))
+    assert result.code == 5, result
+    said = [line for line in result.complaint.splitlines() if "scope" in line]
+    assert len(said) == 1 and sentence in said[0] and "going on without" in said[0], result
+
+
+def test_with_keep_unit_nobody_is_asked(tree, run, own):
+    with manager.Manager(own[0] / "bus", UID) as asked:
+        assert start(run, tree(), own, "--keep-unit", words=("/payload", "exit", "6")).code == 6
+        assert asked.calls == []
+
+
+@pytest.mark.parametrize("option, sentence", [
+    ("--property=MemoryMax=much", "'MemoryMax' takes a size such as 512M"),
+    ("--property=NoSuchThing=1", "'NoSuchThing' cannot be handed on"),
+])
+def test_a_property_that_cannot_be_handed_on(tree, run, own, option, sentence):
+    with manager.Manager(own[0] / "bus", UID) as asked:
+        result = start(run, tree(), own, option)
+    assert result.code == 1 and sentence in result.complaint and asked.unit is None
+
+
+def test_the_plan_says_who_would_be_asked(tree, run, own):
+    root = tree()
+    with manager.Manager(own[0] / "bus", UID) as asked:
+        plan = run("--user", "-D", root, "--dry-run=json", "/payload", env=own[1]).json
+        assert "StartTransientUnit" not in asked.calls
+    names = {row["name"]: row["value"] for row in plan["cgroup"]}
+    assert names["machine"] == f"machine-{root.name}.scope" and names["slice"] == "machine.slice"
+
+
+@pytest.mark.root_only("changes the program's mode")
+@pytest.mark.parametrize("mode", [0o4755, 0o2755])
+def test_a_program_that_lends_rights_is_refused(tmp_path, run, mode):
+    copy = tmp_path / "nspawn"
+    copy.write_bytes(open(run("--version").words[0], "rb").read())
+    copy.chmod(mode)
+    for folder in (tmp_path, *list(tmp_path.parents)[:2]):
+        folder.chmod(0o755)
+    result = run("-D", "/srv", "/bin/true", command=["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", str(copy)])
+    assert result.code == 1 and "does not run set-user-id" in result.complaint
