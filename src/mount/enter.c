@@ -5,12 +5,19 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/scope.h"
 #include "mount/mount-apply.h"
 
 /* Deeper than roots can be stacked by a command line that means it. */
@@ -47,6 +54,53 @@ int mount_enter(struct mount_site *site)
 	if (r < 0 || chdir("/") < 0)
 		return fail(r < 0 ? r : -errno, "Cannot leave the host's root directory");
 	return 0;
+}
+
+/* A child in a user namespace below ours and a mount namespace of that, to be waited for. */
+static long fork_below(int *ret_pidfd, bool is_first)
+{
+	pid_t second = 2, maker = getpid();
+	struct clone_args arguments = {
+		.flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_PIDFD,
+		.pidfd = (uint64_t)(uintptr_t)ret_pidfd,
+		.exit_signal = SIGCHLD,
+		/* Does not count: who comes next is process 2 as well. */
+		.set_tid = (uint64_t)(uintptr_t)&second,
+		.set_tid_size = is_first ? 1 : 0,
+	};
+	long pid = syscall(SYS_clone3, &arguments, sizeof(arguments));
+
+	if (pid == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+		while (getppid() == maker)
+			(void)pause();
+		_exit(EXIT_FAILURE);
+	}
+	return pid < 0 ? -errno : pid;
+}
+
+int mount_lock(struct mount_site *site)
+{
+	auto_close int pidfd = -EBADF, root_fd = -EBADF;
+	bool is_looked_into = prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0;
+	long r = fork_below(&pidfd, getpid() == 1);
+	siginfo_t info;
+
+	if (r > 0) {
+		r = setns(pidfd, CLONE_NEWNS) < 0 ? -errno : 0;
+		(void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+		while (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED) < 0 && errno == EINTR)
+			;
+	}
+	if (!is_looked_into || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		r = -EPERM;
+	if (r < 0)
+		return fail((int)r, "Cannot lock the mounts of the payload");
+	/* The copy's: what we have open is in the namespace that we left. */
+	root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return root_fd < 0 || dup3(root_fd, site->root_fd, O_CLOEXEC) < 0
+		       ? fail(-errno, "Cannot lock the mounts of the payload")
+		       : 0;
 }
 
 int mount_share(struct mount_site *site)

@@ -127,6 +127,14 @@ int mount_finish(struct mount_site *site);
 int mount_enter(struct mount_site *site);
 
 /*
+ * Locks what the payload's own process mounted, too: nobody inside can take it off or mount another
+ * of its kind. For a payload whose root is the host's, as far as files of the kernel are asked.
+ * Namespaces of mounts that belong to another user namespace are copied with locks, so we go into
+ * such a copy. The descriptors of the site lead to where we were, but for 'root_fd'.
+ */
+int mount_lock(struct mount_site *site);
+
+/*
  * Performs one operation outside the plan's order: the cgroup mount, once the payload is in its
  * cgroup.
  */

@@ -177,6 +177,10 @@ static int take_root(struct payload *payload, int passengers[_PASSENGER_COUNT])
 	if (payload->plan->console.pty_is_needed)
 		TRY(open_console(payload, &passengers[PASSENGER_CONSOLE]));
 	TRY(mount_enter(&payload->site));
+	/* Settings of the kernel obey the host's root by its id, whatever rights it has not. */
+	if (has_own_ids(payload) &&
+	    id_map_to_inside(&payload->plan->ids.maps.users, 0) != UINT32_MAX)
+		TRY(mount_lock(&payload->site));
 	if (payload->plan->clone_flags & CLONE_NEWUTS &&
 	    sethostname(payload->plan->hostname, strlen(payload->plan->hostname)) < 0)
 		return fail(-errno, "Cannot set the host name '%s'", payload->plan->hostname);
