@@ -10,6 +10,7 @@
 #include <linux/sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -80,11 +81,14 @@ static int open_namespace_of(pid_t pid)
 }
 
 /* Lives until it is killed, or until who made it is gone. */
-static void hold_namespace(void) __attribute__((noreturn));
+static void hold_namespace(pid_t maker) __attribute__((noreturn));
 
-static void hold_namespace(void)
+static void hold_namespace(pid_t maker)
 {
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	/* Killed before that, it would leave us with its locks for ever. */
+	if (getppid() != maker)
+		_exit(EXIT_FAILURE);
 	for (;;)
 		(void)pause();
 }
@@ -97,13 +101,14 @@ int id_maps_open_namespace(const struct id_maps *maps)
 		.pidfd = (uint64_t)(uintptr_t)&pidfd,
 		.exit_signal = SIGCHLD,
 	};
+	pid_t maker = getpid();
 	long pid = syscall(SYS_clone3, &arguments, sizeof(arguments));
 	siginfo_t info;
 
 	if (pid < 0)
 		return -errno;
 	if (pid == 0)
-		hold_namespace();
+		hold_namespace(maker);
 	r = id_maps_write((pid_t)pid, maps);
 	fd = r < 0 ? r : open_namespace_of((pid_t)pid);
 	(void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
