@@ -257,6 +257,7 @@ static const struct {
 	{"root-enter", "Cannot enter the root directory of the tree"},
 	{"root-enter", "Cannot find the tree's /run in the payload's namespace"},
 	{"root-enter", "Cannot leave the host's root directory"},
+	{"root-enter", "Cannot lock the mounts of the payload"},
 	{"root-enter", "Cannot make the tree the root directory"},
 	{"root-enter", "Cannot make the view of the tree private"},
 
@@ -344,6 +345,7 @@ static const struct {
 	{"payload-silent", "Cannot talk with the payload while it is set up"},
 	{"payload-silent", "The payload and its supervisor disagree about the next step"},
 	{"payload-silent", "The payload ended while it was set up, without a word"},
+	{"payload-stopped", "Told to stop while the payload was still being set up"},
 	{"payload-watch", "Cannot block signals"},
 	{"payload-watch", "Cannot learn how the payload ended"},
 	{"payload-watch", "Cannot start the process that guards the machine"},

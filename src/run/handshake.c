@@ -7,6 +7,7 @@
 #include "run/handshake.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -33,8 +34,8 @@ int handshake_open(struct handshake *ret_parent, struct handshake *ret_container
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		return -errno;
-	ret_parent->fd = ends[0];
-	ret_container->fd = ends[1];
+	*ret_parent = (struct handshake){.fd = ends[0]};
+	*ret_container = (struct handshake){.fd = ends[1]};
 	return 0;
 }
 
@@ -172,13 +173,43 @@ static void seat_passengers(uint32_t mask, struct luggage *luggage, int *ret_pas
 			mask & (UINT32_C(1) << i) ? steal_fd(luggage->fds[next++]) : -EBADF;
 }
 
+/* Most starts are over by then, and who is asked to stop has a machine to stop in good order. */
+#define STOP_PATIENCE_MSEC 2000
+
+/*
+ * Whoever assembles the tree may be held up by a file system, or be killed after it made the
+ * payload and before it said so: then the payload waits for us as we for it.
+ */
+static int wait_for_word(const struct handshake *handshake)
+{
+	struct pollfd fds[] = {
+		{.fd = handshake->fd, .events = POLLIN},
+		{.fd = *handshake->watch->peer_pidfd, .events = POLLIN},
+		{.fd = handshake->watch->stop_fd, .events = POLLIN},
+	};
+	int r = poll(fds, ARRAY_LEN(fds), -1);
+
+	if (r > 0 && !fds[0].revents && !fds[1].revents)
+		r = poll(fds, 2, STOP_PATIENCE_MSEC);
+	if (r == 0)
+		return -EINTR;
+	/* Its last word may have come just before its end. */
+	if (r > 0 && !fds[0].revents)
+		r = poll(fds, 1, 0);
+	if (r < 0)
+		return errno == EINTR ? 0 : -errno;
+	return r == 0 && shutdown(handshake->fd, SHUT_RDWR) < 0 ? -errno : 0;
+}
+
 int handshake_hear(struct handshake *handshake, enum handshake_step step, int *ret_passengers)
 {
 	for (;;) {
 		auto_luggage struct luggage luggage = NO_LUGGAGE;
 		struct message message;
-		int r = receive_message(handshake->fd, &message, &luggage);
+		int r = handshake->watch ? wait_for_word(handshake) : 0;
 
+		TRY(r);
+		r = receive_message(handshake->fd, &message, &luggage);
 		if (r == 0)
 			return -EPIPE;
 		TRY(r);

@@ -37,8 +37,15 @@ enum handshake_passenger {
 	_PASSENGER_COUNT,
 };
 
+/* What else ends the wait for a word, where it must not last for ever. */
+struct handshake_watch {
+	int stop_fd;           /* readable: we are told to stop */
+	const int *peer_pidfd; /* of whom we wait for, who may not be the only one with a socket */
+};
+
 struct handshake {
 	int fd;
+	const struct handshake_watch *watch; /* NULL: the socket alone */
 };
 
 /* What hearing returns when the peer said FAILED. */
@@ -55,8 +62,9 @@ int handshake_say(struct handshake *handshake, enum handshake_step step, const i
 
 /*
  * Waits for 'step'. The peer's sentences are printed on the way. Fails with HANDSHAKE_IS_FAILED if
- * the peer says FAILED, -EPROTO if it says another step, -EPIPE if it is gone, or another errno if
- * the socket fails, of which nothing is said here. 'ret_passengers' is NULL or receives
+ * the peer says FAILED, -EPROTO if it says another step, -EPIPE if it is gone, -EINTR if we are told
+ * to stop and it says nothing for two seconds more, or another errno if the socket fails, of which
+ * nothing is said here. 'ret_passengers' is NULL or receives
  * _PASSENGER_COUNT descriptors, owned by the caller.
  */
 int handshake_hear(struct handshake *handshake, enum handshake_step step, int *ret_passengers);

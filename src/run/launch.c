@@ -24,6 +24,7 @@
 #include "run/guard.h"
 #include "run/notify.h"
 #include "run/payload.h"
+#include "run/supervise.h"
 
 static void close_fd(void *argument)
 {
@@ -127,6 +128,11 @@ static int explain_silence(struct machine *machine, int r)
 	if (r == -EPROTO)
 		return refuse(EPROTO,
 			      "The payload and its supervisor disagree about the next step");
+	if (r == -EINTR) {
+		(void)refuse(EINTR, "Told to stop while the payload was still being set up");
+		hint("What holds it up may be a file system that does not answer");
+		return -EINTR;
+	}
 	if (r != -EPIPE)
 		return fail(r, "Cannot talk with the payload while it is set up");
 	do
@@ -163,9 +169,10 @@ static int adopt_payload(struct machine *machine)
 		;
 	(void)close(machine->pidfd);
 	machine->pidfd = passengers[PASSENGER_PIDFD];
-	machine->pid = fd_pid(machine->pidfd);
-	if (machine->pid < 0)
-		return fail(machine->pid, "Cannot find the payload's process");
+	r = fd_pid(machine->pidfd);
+	if (r <= 0)
+		return fail(r < 0 ? r : -ESRCH, "Cannot find the payload's process");
+	machine->pid = r;
 	return 0;
 }
 
@@ -289,6 +296,10 @@ int launch(struct machine *machine)
 	if (r < 0)
 		return fail(r, "Cannot make the socket for talking with the payload");
 	undo_push(machine->undo, close_fd, &machine->handshake.fd, "handshake");
+	machine->watch = (struct handshake_watch){supervise_watch_stop(), &machine->pidfd};
+	TRY(machine->watch.stop_fd);
+	undo_push(machine->undo, close_fd, &machine->watch.stop_fd, "stop signals");
+	machine->handshake.watch = &machine->watch;
 	r = bear(machine, &container);
 	scope_close(&container.fd);
 	TRY(r);

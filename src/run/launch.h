@@ -33,6 +33,7 @@ struct machine {
 	int pidfd;
 	int guard_fd; /* pidfd of the guard, -EBADF without */
 	struct handshake handshake;
+	struct handshake_watch watch; /* while the payload is set up */
 	int notify_fd;
 	int kmsg_fd; /* held open, so that readers of /proc/kmsg block */
 	struct console console;

@@ -29,6 +29,12 @@ struct ending {
 int supervise_block_signals(void);
 
 /*
+ * A signalfd for those of them that tell us to stop, not to be read: supervise() shall hear of them.
+ * Or a negative errno.
+ */
+int supervise_watch_stop(void);
+
+/*
  * Waits until the payload is gone; it is reaped then. Returns 0, or a negative errno after one
  * sentence.
  */
