@@ -62,10 +62,10 @@ int handshake_say(struct handshake *handshake, enum handshake_step step, const i
 
 /*
  * Waits for 'step'. The peer's sentences are printed on the way. Fails with HANDSHAKE_IS_FAILED if
- * the peer says FAILED, -EPROTO if it says another step, -EPIPE if it is gone, -EINTR if we are told
- * to stop and it says nothing for two seconds more, or another errno if the socket fails, of which
- * nothing is said here. 'ret_passengers' is NULL or receives
- * _PASSENGER_COUNT descriptors, owned by the caller.
+ * the peer says FAILED, -EPROTO if it says another step, -EPIPE if it is gone, -EINTR if we are
+ * told to stop and it says nothing for two seconds more, or another errno if the socket fails, of
+ * which nothing is said here. 'ret_passengers' is NULL or receives _PASSENGER_COUNT descriptors,
+ * owned by the caller.
  */
 int handshake_hear(struct handshake *handshake, enum handshake_step step, int *ret_passengers);
 
