@@ -192,12 +192,15 @@ static bool writes_network_of_host(const struct config *config)
 	       !config->private_network;
 }
 
-/* Without a namespace every id is the host's, so these words have nothing to say. */
+/*
+ * Without a namespace every id is the host's: who is on disk who they are inside is said by
+ * nothing. The other two words say something, and builders count on it.
+ */
 static bool maps_without_namespace(const struct config *config)
 {
 	for (size_t i = 0; i < config->mounts.count; i++)
 		if (!has_user_namespace(config) && config->mounts.items[i].ids &&
-		    config->mounts.items[i].ids->rule != ID_RULE_PLAIN)
+		    config->mounts.items[i].ids->rule == ID_RULE_SAME)
 			return true;
 	return false;
 }
@@ -258,9 +261,8 @@ static const struct {
 	 "'--forward-journal' sets the credential '" JOURNAL_SOCKET_CREDENTIAL
 	 "', which is set already",
 	 "Leave out one of the two"},
-	{maps_without_namespace,
-	 "The mount options 'idmap', 'rootidmap' and 'owneridmap' need a user namespace",
-	 "Add --private-users=pick; 'owner=HOST>GUEST' needs none"},
+	{maps_without_namespace, "The mount option 'idmap' needs a user namespace",
+	 "Add --private-users=pick; 'rootidmap', 'owneridmap' and 'owner=HOST>GUEST' need none"},
 	{has_shell_of_nobody, "'--bind-user-shell' with a path needs a user of '--bind-user'",
 	 NULL},
 	{has_group_of_nobody, "'--bind-user-group' needs a user of '--bind-user'", NULL},

@@ -87,10 +87,8 @@ static bool ids_are(uint32_t uid, uint32_t gid)
 	return true;
 }
 
-static int switch_ids(uint32_t uid, uint32_t gid, const uint32_t *groups, size_t group_count)
+static int switch_ids(uint32_t uid, uint32_t gid)
 {
-	if (setgroups(group_count, groups) < 0)
-		return -errno;
 	if (setresgid(gid, gid, gid) < 0)
 		return -errno;
 	/*
@@ -112,7 +110,9 @@ int capabilities_apply(const struct capability_plan *plan, uint32_t uid, uint32_
 	uint64_t until_exec = (kept | CAPABILITY(SYS_ADMIN)) & capabilities_permitted();
 
 	TRY(drop_bounding(plan->bounding));
-	TRY(switch_ids(uid, gid, groups, group_count));
+	if (!plan->groups_are_fixed && setgroups(group_count, groups) < 0)
+		return -errno;
+	TRY(switch_ids(uid, gid));
 	/*
 	 * Nothing is inheritable but what ambient requires: an inheritable set would give files
 	 * with inheritable capabilities more than the payload was meant to have.

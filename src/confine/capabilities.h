@@ -28,6 +28,9 @@
 struct capability_plan {
 	uint64_t bounding; /* for root also permitted and effective after exec */
 	uint64_t ambient;  /* kept across exec by a payload that is not root */
+	/* Who has one id only may not choose them (user_namespaces(7)), and nobody inside has
+	 * others. */
+	bool groups_are_fixed;
 };
 
 /*

@@ -8,7 +8,12 @@
 #include "base/scope.h"
 #include "confine/capabilities.h"
 
-uint64_t confine_capabilities(const struct config *config)
+uint64_t confine_vain_capabilities(const struct config *config, bool has_user_namespace)
+{
+	return has_user_namespace && !config->private_network ? CAPABILITY(NET_BIND_SERVICE) : 0;
+}
+
+uint64_t confine_capabilities(const struct config *config, bool has_user_namespace)
 {
 	uint64_t wanted = CAPABILITIES_DEFAULT | config->capabilities_added |
 			  /* The network of a container inside is administered from inside. */
@@ -21,7 +26,8 @@ uint64_t confine_capabilities(const struct config *config)
 	if (config->share_pid)
 		wanted &= config->capabilities_added |
 			  ~(CAPABILITY(SYS_BOOT) | CAPABILITY(SYS_PTRACE));
-	return wanted & ~config->capabilities_dropped;
+	return wanted & ~config->capabilities_dropped &
+	       ~confine_vain_capabilities(config, has_user_namespace);
 }
 
 struct syscall_request confine_request(const struct config *config, uint64_t capabilities)

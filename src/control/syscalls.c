@@ -250,8 +250,9 @@ static int ask(struct listing *listing)
 			EINVAL,
 			"The system call filter names '%s', which is neither a system call nor a group",
 			unknown);
-	listing->request = confine_request(config, confine_capabilities(config) |
-							   config->capabilities_ambient);
+	listing->request = confine_request(
+		config, confine_capabilities(config, config->private_users > PRIVATE_USERS_NO) |
+				config->capabilities_ambient);
 	TRY(syscall_policy_decide(tables, &listing->request, &listing->decisions));
 	return 0;
 }

@@ -20,7 +20,9 @@
 #define LOCKED (NOSUID | NODEV | NOEXEC)
 
 #define TMP_OPTIONS "mode=01777,size=10%,nr_inodes=400k"
-#define PTS_OPTIONS "newinstance,ptmxmode=0666,mode=0600,gid=5"
+#define PTS_OPTIONS API_PTS_OPTIONS_WITHOUT_GROUP ",gid=" STRING_OF(API_TTY_GROUP)
+#define STRING_OF(number) STRING_OF_TOKEN(number)
+#define STRING_OF_TOKEN(token) #token
 
 /* clang-format off */
 #define NEW(at, type, opts, bits, must, f_type) \

@@ -20,6 +20,10 @@ enum api_condition {
 	API_SYSFS_WRITABLE = 1 << 5, /* they are */
 };
 
+/* "tty" of every distribution. */
+#define API_TTY_GROUP 5
+#define API_PTS_OPTIONS_WITHOUT_GROUP "newinstance,ptmxmode=0666,mode=0600"
+
 struct api_mount {
 	struct mount_operation operation;
 	unsigned int condition;

@@ -385,6 +385,11 @@ static void bind_sysfs(struct mount_operation *operation)
 	operation->recursive = true;
 }
 
+static bool operation_is_devpts(const struct mount_operation *operation)
+{
+	return operation->kind == OPERATION_NEW && strcmp(operation->source, "devpts") == 0;
+}
+
 /* Whether the path is the directory or in it. */
 static bool is_below(const char *path, const char *directory)
 {
@@ -458,6 +463,8 @@ void mount_plan_make(struct arena *arena, const struct config *config,
 		*ARRAY_ADD(arena, ret) = api_mounts[i].operation;
 		if (api_mounts[i].condition & API_SYSFS_WHOLE && facts->sysfs_is_bound)
 			bind_sysfs(&ret->items[ret->count - 1]);
+		if (facts->has_no_tty_group && operation_is_devpts(&api_mounts[i].operation))
+			ret->items[ret->count - 1].options = API_PTS_OPTIONS_WITHOUT_GROUP;
 		/* The filter of devices, which holds for the child, forbids making most nodes. */
 		ret->items[ret->count - 1].is_prepared =
 			config->devices.count > 0 && is_devices_mount(&api_mounts[i].operation);

@@ -116,6 +116,7 @@ struct mount_facts {
 	bool journal_is_try;
 	const char *journal_socket; /* of the receiver on the host, or NULL */
 	const char *delta;          /* directory on the host for changes, or NULL: into the tree */
+	bool has_no_tty_group;      /* the group of terminals is none of the payload's ids */
 	bool sysfs_is_bound;        /* the host's, where we may not mount one of its network */
 	/* For a tree that runs already: not its id, and nothing of what is mounted in it. */
 	const char *machine_id; /* NULL: the tree's own */

@@ -15,6 +15,7 @@
 #include "config/capability-names.h"
 #include "confine/confine-plan.h"
 #include "confine/syscalls.h"
+#include "mount/api-mounts.h"
 #include "mount/ephemeral.h"
 #include "run/environment.h"
 #include "run/journal-remote.h"
@@ -82,12 +83,38 @@ static void plan_identity(struct arena *arena, const struct config *config,
 	};
 }
 
+/* Asked for by name; who asks for all means all that there are. */
+static void warn_of_vain(const struct config *config, uint64_t vain)
+{
+	bool asks_for_all = (config->capabilities_added & CAPABILITIES_ALL) == CAPABILITIES_ALL;
+
+	if (asks_for_all || !(vain & config->capabilities_added & ~config->capabilities_dropped))
+		return;
+	warn(0,
+	     "CAP_NET_BIND_SERVICE of a user namespace opens no port of the host's network, starting without it");
+	hint("Pass a listening socket by LISTEN_FDS, lower net.ipv4.ip_unprivileged_port_start on the host, or use --private-network");
+}
+
+static int refuse_ambient(unsigned int number, uint64_t vain)
+{
+	(void)refuse(EPERM,
+		     "Option '--ambient-capability' asks for %s, which the payload does not retain",
+		     capability_name(number));
+	if (vain & (UINT64_C(1) << number))
+		hint("Ports below 1024 of the host's network are not a user namespace's: use --private-network, or pass a listening socket");
+	else
+		hint("Give it by '--capability=' as well, if nspawn has it itself");
+	return -EPERM;
+}
+
 static int plan_capabilities(const struct config *config, const struct facts *facts,
 			     const struct ids *ids, struct capability_plan *ret)
 {
-	uint64_t wanted = confine_capabilities(config);
+	bool has_user_namespace = ids->writer != IDS_WRITER_NONE;
+	uint64_t vain = confine_vain_capabilities(config, has_user_namespace);
+	uint64_t wanted = confine_capabilities(config, has_user_namespace);
 	/* Root of a user namespace has all of them, there. */
-	uint64_t held = ids->writer == IDS_WRITER_NONE ? facts->capabilities : CAPABILITIES_ALL;
+	uint64_t held = has_user_namespace ? CAPABILITIES_ALL : facts->capabilities;
 	uint64_t missing = config->capabilities_added & wanted & CAPABILITIES_ALL & ~held;
 
 	/* Asking for all means all there are. */
@@ -97,17 +124,13 @@ static int plan_capabilities(const struct config *config, const struct facts *fa
 		if (missing & (UINT64_C(1) << number))
 			warn(0, "%s is not among nspawn's own capabilities, starting without it",
 			     capability_name(number));
+	warn_of_vain(config, vain);
 	ret->bounding = wanted & held;
 	ret->ambient = config->capabilities_ambient;
+	ret->groups_are_fixed = ids->writer == IDS_WRITER_SINGLE;
 	for (unsigned int number = 0; number < 64; number++)
-		if (ret->ambient & ~ret->bounding & (UINT64_C(1) << number)) {
-			(void)refuse(
-				EPERM,
-				"Option '--ambient-capability' asks for %s, which the payload does not retain",
-				capability_name(number));
-			hint("Give it by '--capability=' as well, if nspawn has it itself");
-			return -EPERM;
-		}
+		if (ret->ambient & ~ret->bounding & (UINT64_C(1) << number))
+			return refuse_ambient(number, vain);
 	return 0;
 }
 
@@ -188,6 +211,10 @@ int plan_make(struct arena *arena, const struct config *config, const struct fac
 	ret->config = config;
 	ret->facts = facts;
 	ids = ids_decide(arena, config, &facts->ids, &ret->ids);
+	/* The kernel would refuse the mount, not only ignore the option. */
+	mount_facts.has_no_tty_group =
+		ret->ids.maps.groups.count > 0 &&
+		id_map_to_outside(&ret->ids.maps.groups, API_TTY_GROUP) == UINT32_MAX;
 	mount_facts.sysfs_is_bound = ret->ids.writer > IDS_WRITER_SELF;
 	ret->clone_flags = CLONE_NEWNS | (config->share_pid ? 0 : CLONE_NEWPID) |
 			   (config->share_uts ? 0 : CLONE_NEWUTS) |

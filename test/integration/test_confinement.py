@@ -41,6 +41,24 @@ def test_the_default_capabilities(tree, ask):
     assert (caps["securebits"], caps["no_new_privs"], caps["keep_caps"]) == (0, 0, 0)
 
 
+@pytest.mark.requires("userns")
+@pytest.mark.parametrize("options, has_it", [(["-U"], False), (["-U", "--private-network"], True), (["--private-network"], True),
+                                             (["--private-users=no"], True), (["-U", "--capability=all"], False)])
+def test_a_user_namespace_has_no_low_ports_of_the_host(tree, ask, options, has_it):
+    """The kernel asks for the capability in the user namespace of the network."""
+    bounding = ask(tree(), "caps", options=options)["caps"]["bounding"]
+    assert bool(bounding & mask(["NET_BIND_SERVICE"])) is has_it
+    assert bounding & mask(["NET_RAW"])
+
+
+@pytest.mark.requires("userns")
+def test_who_asks_for_low_ports_in_vain_is_told(tree, run):
+    result = run("-P", "-U", "--capability=CAP_NET_BIND_SERVICE", "-D", tree(), "/payload", "exit", "3")
+    assert result.code == 3 and "opens no port of the host's network" in result.complaint and "--private-network" in result.complaint
+    result = run("-P", "-U", "-u", "1", "--ambient-capability=CAP_NET_BIND_SERVICE", "-D", tree(), "/payload", "exit", "3")
+    assert result.code == 1 and "does not retain" in result.complaint and "--private-network" in result.complaint
+
+
 def test_ambient_and_inheritable_are_empty_for_others(tree, ask):
     caps = ask(tree({"etc/passwd": "u:x:77:77::/:/bin/sh\n", "etc/group": "u:x:77:\n"}), "caps", options=["-u", "u"])["caps"]
     assert [caps[name] for name in ("effective", "permitted", "inheritable", "ambient")] == [0, 0, 0, 0]

@@ -221,10 +221,19 @@ def test_a_user_that_only_the_name_service_knows(tree, do, source, tmp_path):
     assert owners(result, "lees") == [(33, 34)]
 
 
-@pytest.mark.parametrize("word", ["idmap", "rootidmap", "owneridmap"])
-def test_words_that_need_a_user_namespace(tree, do, source, word):
-    result = do(tree(), "stat", "/mnt", options=[f"--bind={source}:/mnt:{word}"])
-    assert result.code == 1 and "need a user namespace" in result.complaint and "owner=HOST>GUEST" in result.complaint
+def test_a_word_that_needs_a_user_namespace(tree, do, source):
+    result = do(tree(), "stat", "/mnt", options=[f"--bind={source}:/mnt:idmap"])
+    assert result.code == 1 and "needs a user namespace" in result.complaint and "owner=HOST>GUEST" in result.complaint
+
+
+@pytest.mark.parametrize("word, of_mnt, inside", [("rootidmap", 0, (0, 0)), ("owneridmap", 33, (33, 33))])
+def test_words_that_do_without_a_user_namespace(tree, do, source, word, of_mnt, inside):
+    """Builders of images give root what is theirs in this way, also where root is root."""
+    root = tree({"mnt/": 0o755})
+    os.chown(root / "mnt", of_mnt, of_mnt)
+    os.chown(source, 7001, 7001)
+    result = do(root, "stat", "/mnt", options=[f"--bind={source}:/mnt:{word}"])
+    assert (result.json["/mnt"]["uid"], result.json["/mnt"]["gid"]) == inside
 
 
 def test_hostile_files_of_the_tree(tree, do, source, tmp_path):
