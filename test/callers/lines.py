@@ -108,9 +108,9 @@ line("devtools", "makechrootpkg for another architecture", *ARCH, "--bind=WORK/s
 line("mkosi", "shell", "--quiet", "--link-journal=no", "--suppress-sync=yes", "--resolv-conf=auto", "--settings=trusted",
      "--rlimit=RLIMIT_CORE=0:0", "--console=autopipe", "--machine", "NAME", "--register", "no",
      "--load-credential=agetty.autologin:WORK/credential", "--directory", "TREE",
-     later("--bind", "WORK/src:/work/src:norbind,rootidmap", instead=("--bind", "WORK/src:/work/src:norbind")),
-     later("--bind-user", "root"), later("--bind-user-group=wheel"), "--setenv", "SRCDIR=/work/src", "--", "env", "--", "-x",
-     settings_beside="[Exec]\nHostname=from-the-file\nCapability=CAP_NET_ADMIN\nEnvironment=OVERRULED=yes\n")
+     "--bind", "WORK/src:/work/src:norbind,rootidmap",
+     "--bind-user", "daemon", "--bind-user-group=wheel", "--setenv", "SRCDIR=/work/src", "--", "env", "--", "-x",
+     settings_beside="[Exec]\nHostname=from-the-file\nCapability=CAP_NET_ADMIN\nEnvironment=OVERRULED=yes\n", why_not_compared=NEWER)
 line("mkosi", "boot", "--quiet", "--link-journal=no", "--suppress-sync=yes", "--private-network", later("--network-veth"),
      "--settings=trusted", "--boot", "--machine", "NAME", "--register", "yes",
      "--load-credential=agetty.autologin:WORK/credential", "--directory", "TREE",
@@ -124,20 +124,20 @@ line("mkosi-14", "workspace", "--quiet", "--directory=TREE", "--machine=mkosi-01
      "--link-journal=no", "--register=no", "--bind=WORK/cache:/var/tmp", "--setenv=SYSTEMD_OFFLINE=1", "--rlimit=RLIMIT_CORE=0:0",
      "--bind-ro=/etc/resolv.conf", "--setenv=A=1", "--console=pipe", "--", "env", "bootctl", "install")
 line("mkosi-14", "build script", "--quiet", "--directory=TREE", "--machine=mkosi-0123456789abcdef0123456789abcdef", "--as-pid2",
-     "--link-journal=no", "--register=no", later("--bind=WORK/dest:/root/dest:rootidmap", instead=("--bind=WORK/dest:/root/dest",)),
+     "--link-journal=no", "--register=no", "--bind=WORK/dest:/root/dest:rootidmap",
      "--setenv=WITH_DOCS=1", "--setenv=DESTDIR=/root/dest", "--rlimit=RLIMIT_CORE=0:0", "--console=pipe", "--setenv=SRCDIR=/root/src",
-     "--chdir=/root/src", later("--bind=WORK/src:/root/src:rootidmap", instead=("--bind=WORK/src:/root/src",)),
+     "--chdir=/root/src", "--bind=WORK/src:/root/src:rootidmap",
      "--overlay=+/root/src::/root/src", "--private-network", "--keep-unit", "/srv/build.sh", exits=3)
 line("mkosi-14", "shell", "--quiet", "--directory=TREE", "--rlimit=RLIMIT_CORE=0:0", "--console=interactive", later("--network-veth"),
      "--ephemeral", "--machine", "NAME", "--keep-unit", "--bind=WORK/src:/root/src", "--chdir=/root/src", "--", "sh", stdin={})
 
 # The containers module of NixOS. A release and an id that are empty are what such a tree has.
 NIXOS = {"etc/os-release": "", "etc/machine-id": "", "nix/store/": None}
-line("nixos", "container", "--keep-unit", "-M", "NAME", "-D", "TREE", "--private-network", later("--private-users=pick"),
+line("nixos", "container", "--keep-unit", "-M", "NAME", "-D", "TREE", "--private-network", "--private-users=pick",
      later("--network-veth"), later("--port=tcp:8080:80"), later("--network-bridge=br0"),
      later("--network-namespace-path=/run/netns/x"), later("--network-veth-extra=a:b"), later("--network-interface=x0"),
      later("--network-macvlan=x0"), "--personality=x86", "--notify-ready=yes", "--kill-signal=SIGRTMIN+3",
-     later("--bind-ro=WORK/store:/nix/store:idmap", instead=("--bind-ro=WORK/store:/nix/store",)),
+     "--bind-ro=WORK/store:/nix/store:idmap",
      "--link-journal=try-guest", "--setenv", "PRIVATE_NETWORK=1", "--setenv", "LOCAL_ADDRESS=10.0.0.2", "--ephemeral",
      "--capability=CAP_NET_ADMIN,CAP_SYS_TTY_CONFIG", "--tmpfs=/var/cache:mode=755", "/init", "/nix/var/nix/profiles/system/init",
      env={"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}, files={**FILES, **NIXOS})
@@ -162,7 +162,7 @@ Private=yes
 """
 line("nixos-nspawn", "unit", "--quiet", "--keep-unit", "--boot", later("--network-veth"), "--settings=override", "--machine=NAME",
      files={**FILES, **NIXOS}, settings=UNIT_FILE)
-line("unit-file", "start", "--quiet", "--keep-unit", "--boot", "--link-journal=try-guest", later("--network-veth"), later("-U"),
+line("unit-file", "start", "--quiet", "--keep-unit", "--boot", "--link-journal=try-guest", later("--network-veth"), "-U",
      "--settings=override", "--machine=NAME", env={"SYSTEMD_LOG_LEVEL": "info"},
      settings_beside="[Exec]\nCapability=CAP_SYS_MODULE\n[Files]\nBind=WORK/store\n")
 line("unit-file", "after the end", "--cleanup", "--machine=NAME", starts=False, why_not_compared=NEWER)
@@ -179,14 +179,15 @@ line("ciel", "boot", "-qb", "--capability=CAP_IPC_LOCK", "--system-call-filter=s
      env={"SYSTEMD_NSPAWN_TMPFS_TMP": "0"})
 
 line("nomad", "command", "-D", "TREE", "--ephemeral", later("--network-veth"), later("--network-namespace-path=/run/netns/x"),
-     "--as-pid2", "--read-only", later("--private-users=pick"), later("--private-users-ownership=auto"), "--console=read-only",
+     "--as-pid2", "--read-only", "--private-users=pick", "--private-users-ownership=auto", "--console=read-only",
      "--machine", "NAME", "--resolv-conf", "off", "--user", "builder", "--volatile=state",
      "--chdir", "/build", "--bind", "WORK/src:/srcdest", "--bind-ro", "WORK/store:/mnt/store", "-E", "NOMAD_TASK=web", "-E", "EMPTY=",
      later("-p", "8080:80"), "--property=CPUWeight=100", "--capability", "CAP_NET_ADMIN,CAP_IPC_LOCK",
-     later("--network-zone=nomad"), later("--network-bridge=br0"), "sh", "-c", "serve", files={**FILES, "mnt/store/": None})
+     later("--network-zone=nomad"), later("--network-bridge=br0"), "sh", "-c", "serve", files={**FILES, "mnt/store/": None},
+     why_not_compared="the reference cannot map an ephemeral, volatile tree: Device or resource busy")
 line("nomad", "image", later("-i", "WORK/image.raw", instead=("-D", "TREE")), "--boot", "--console=pipe", "--machine", "NAME")
 
-line("packer", "provisioner", "-M", "NAME", later("-U"), "/bin/sh", "-c", "echo provisioned", is_absolute=True, exits=4)
+line("packer", "provisioner", "-M", "NAME", "-U", "/bin/sh", "-c", "echo provisioned", is_absolute=True, exits=4)
 
 line("ansible", "chroot style", "-D", "TREE", "--pipe", "sh", "-c", "echo ~ && sleep 0", stdin=b"module source\n",
      asks="argv env fds tty input stderr")
@@ -217,7 +218,7 @@ line("obs-build", "build", "-D", "TREE", "-M", "obsbuild.some-root", "--private-
 line("debspawn", "build", "-M", "NAME", "--register=no", "-a", "--system-call-filter", "@memlock @pkey @clock @cpu-emulation", "-E",
      "DEB_BUILD_OPTIONS=parallel=2", "--chdir=/srv", "--link-journal=no", "--bind=WORK/cache:/var/cache/apt/archives/",
      "--bind=WORK/src:/srv/build/", "-u", "builder", "--private-network", "-qD", "TREE", "/srv/build.sh", "--build", "full")
-line("debspawn", "everything allowed", "-M", "NAME", "--register=no", "-a", later("-U"), "--bind", "/dev", "--console=pipe",
+line("debspawn", "everything allowed", "-M", "NAME", "--register=no", "-a", "-U", "--bind", "/dev", "--console=pipe",
      "--property=DeviceAllow=block-* rw", "--property=DeviceAllow=char-* rw", "--bind-ro", "WORK/modules/", "--capability",
      "CAP_SYS_RAWIO,CAP_NET_ADMIN", "--chdir=/srv", "--link-journal=no", "-D", "TREE", "/srv/build.sh", asks="argv env ids caps fds tty system")
 
