@@ -149,10 +149,16 @@ static int follow(struct decision *d)
 	return chown_tree(d);
 }
 
+/* A dry run does not know each range. */
+static bool range_is_known(const struct decision *d)
+{
+	return d->facts->has_range || !ids_wants_range(d->config, d->facts);
+}
+
 static int leave_owners(struct decision *d)
 {
 	d->ids.owners = "as on disk";
-	if (!tree_is_in(d->facts, d->ids.shift, d->ids.count)) {
+	if (range_is_known(d) && !tree_is_in(d->facts, d->ids.shift, d->ids.count)) {
 		d->ids.lost =
 			arena_format(d->arena, "the tree belongs to user %u, who is nobody inside",
 				     d->facts->tree_uid);
@@ -170,7 +176,8 @@ static int decide_ownership(struct decision *d)
 	if (ownership == OWNERSHIP_OFF)
 		return leave_owners(d);
 	/* Also for --private-users=0 with 'chown', which takes an earlier one back. */
-	if (d->facts->tree_is_known && tree_is_in(d->facts, d->ids.shift, d->ids.count)) {
+	if (range_is_known(d) && d->facts->tree_is_known &&
+	    tree_is_in(d->facts, d->ids.shift, d->ids.count)) {
 		d->ids.owners = "the tree belongs to the range already";
 		return 0;
 	}

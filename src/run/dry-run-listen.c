@@ -15,7 +15,8 @@ static struct explain_messages *list_for(const struct dry_run_listener *listener
 
 	if (message->level == LOG_WARNING)
 		return &found->warnings;
-	if ((message->error == -EACCES || message->error == -EPERM) && !found->is_root)
+	if ((message->error == -EACCES || message->error == -EPERM) && !found->is_root &&
+	    !listener->is_own_start)
 		return &found->unseen;
 	return &found->failures;
 }

@@ -50,7 +50,9 @@ static int ask(struct rehearsal *run)
 	struct config *config = run->config;
 
 	run->listener.assumption = "assuming that there is a tree";
-	(void)facts_locate(config, &run->facts);
+	/* Neither the system's places nor the user's: nothing to be shown is anywhere. */
+	if (facts_locate(config, &run->facts) < 0 && !run->facts.places.name_locks)
+		return -EPERM;
 	if (!run->facts.directory)
 		run->facts.directory = config->machine ? arena_format(&config->arena, "%s/%s",
 								      run->facts.places.image_home,
@@ -128,6 +130,25 @@ static void look_at_manager(struct rehearsal *run, bool is_delegated)
 	run->found.has_scope = scope_has_manager(&run->config->arena, &request);
 	if (run->found.has_scope)
 		(void)scope_check_properties(&run->config->properties);
+}
+
+/* Its lock is looked at and not taken. */
+static void look_at_range(struct rehearsal *run)
+{
+	struct ids_facts *facts = &run->facts.ids;
+	const struct range_request request = {
+		.machine = run->facts.machine,
+		.tree_is_known = facts->tree_is_known,
+		.tree_uid = facts->tree_uid,
+		.tree_gid = facts->tree_gid,
+		.own = facts->own.count > 0 ? &facts->own : NULL,
+	};
+
+	facts->has_range =
+		ids_wants_range(run->config, facts) && range_look(&request, &facts->range) == 0;
+	/* The name will be another one. */
+	if (run->config->ephemeral && !run->config->machine && facts->range.origin == RANGE_OF_NAME)
+		facts->has_range = false;
 }
 
 static void look_at_cgroup(struct rehearsal *run)
@@ -263,7 +284,10 @@ static void look(struct rehearsal *run)
 	/* In a user namespace an ordinary user has them all. */
 	if (!run->found.is_root)
 		run->facts.capabilities = capabilities_of_root();
+	/* Locks and cgroups are what a user can do without. */
+	run->listener.is_own_start = false;
 	look_at_locks(run);
+	look_at_range(run);
 	look_at_cgroup(run);
 	look_at_devices(&run->found);
 }
@@ -300,7 +324,11 @@ int dry_run(struct config *config)
 	struct rehearsal run = {.config = config, .directory_fd = -EBADF};
 
 	run.found.is_root = geteuid() == 0;
-	run.listener = (struct dry_run_listener){.arena = &config->arena, .found = &run.found};
+	run.listener = (struct dry_run_listener){
+		.arena = &config->arena,
+		.found = &run.found,
+		.is_own_start = !run.found.is_root,
+	};
 	dry_run_listen(&run.listener);
 	if (ask(&run) < 0) {
 		dry_run_give_up(&run.found);
@@ -309,6 +337,7 @@ int dry_run(struct config *config)
 	look(&run);
 	run.listener.assumption = NULL;
 	(void)plan_make(&config->arena, config, &run.facts, &run.plan);
+	run.listener.is_own_start = !run.found.is_root;
 	look_at_sources(&run);
 	look_at_credentials(&run);
 	look_at_receiver(&run);

@@ -25,6 +25,7 @@ int dry_run(struct config *config);
 struct dry_run_listener {
 	struct arena *arena;
 	struct explain_found *found;
+	bool is_own_start;      /* what we may not do now, the start could not do either */
 	const char *assumption; /* ends a sentence about what could not be seen */
 	struct explain_messages *last;
 };

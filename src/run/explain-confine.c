@@ -10,6 +10,7 @@
 #include "base/scope.h"
 #include "base/text.h"
 #include "config/capability-names.h"
+#include "confine/confine-plan.h"
 #include "run/explain-rows.h"
 
 /* --- Environment --- */
@@ -83,7 +84,9 @@ void explain_environment(struct explanation *e)
 	(void)explain_section(e, "environment", "Environment", NULL);
 	for (size_t i = 0; i < e->plan->environment.count; i++)
 		explain_variable(e, e->plan->environment.items[i]);
-	explain_rowf(e, "HOME, USER, LOGNAME", "looked up in the tree, unless set above",
+	explain_rowf(e, "HOME, USER, LOGNAME",
+		     explain_bound_user(e) ? "a user of the host by --bind-user, unless set above"
+					   : "looked up in the tree, unless set above",
 		     "those of the user %s", user)
 		->origin = explain_origin(e, SETTING_UID);
 }
@@ -262,13 +265,20 @@ void explain_capabilities(struct explanation *e)
 {
 	const struct config *config = e->config;
 	const struct capability_plan *plan = &e->plan->capabilities;
+	bool has_user_namespace = explain_has_user_namespace(e);
 	uint64_t asked = config->capabilities_added & ~config->capabilities_dropped,
-		 missing = asked & CAPABILITIES_ALL & ~e->facts->capabilities,
+		 vain = confine_vain_capabilities(config, has_user_namespace),
+		 missing = has_user_namespace ? 0
+					      : asked & CAPABILITIES_ALL & ~e->facts->capabilities,
 		 net_admin = CAPABILITY(NET_ADMIN);
 	struct explain_row *row;
 
 	(void)explain_section(e, "capabilities", "Capabilities", NULL);
-	(void)explain_set(e, "kept", plan->bounding, "no process inside has more");
+	(void)explain_set(
+		e, "kept", plan->bounding,
+		has_user_namespace
+			? "no process inside has more, and they count in its user namespace only"
+			: "no process inside has more");
 	if (config->private_network && !(config->capabilities_dropped & net_admin))
 		explain_set(e, "added", net_admin, "its network is its own")->origin =
 			explain_origin(e, SETTING_PRIVATE_NETWORK);
@@ -278,6 +288,10 @@ void explain_capabilities(struct explanation *e)
 	explain_change(e, "added", asked & ~CAPABILITIES_DEFAULT & ~missing, SETTING_CAPABILITY,
 		       "beyond the default");
 	explain_change(e, "dropped", config->capabilities_dropped, SETTING_DROP_CAPABILITY, NULL);
+	if (vain & ~config->capabilities_dropped)
+		explain_set(e, "dropped", vain,
+			    "a user namespace has no ports below 1024 of the host's network")
+			->origin = explain_origin_of_ids(e);
 	if (missing)
 		explain_set(e, "missing", missing, "asked for, but nspawn itself has them not")
 			->origin = EXPLAIN_FOUND_ORIGIN;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What was asked and found, and where the machine will live: locks, cgroup, namespaces, ids.
+ * What was asked and found, and where the machine will live: locks, cgroup, namespaces.
  * Zone: free.
  */
 #include <sched.h>
@@ -285,15 +285,16 @@ static void explain_namespaces(struct explanation *e)
 		 "message queues and shared memory of the host", "$SYSTEMD_NSPAWN_SHARE_NS_IPC"},
 		{"network", CLONE_NEWNET, "nothing but the loopback interface",
 		 "interfaces, addresses and ports of the host", NULL},
-		{"user", CLONE_NEWUSER, NULL,
+		{"user", CLONE_NEWUSER, "root inside has its rights inside only",
 		 "root inside is root of the host, less what is dropped below", NULL},
 	};
 	bool has_cgroup = e->config->cgroup_namespace;
+	uint64_t flags = e->plan->clone_flags | (explain_has_user_namespace(e) ? CLONE_NEWUSER : 0);
 	struct explain_row *row;
 
 	(void)explain_section(e, "namespaces", "Namespaces", NULL);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		bool is_new = e->plan->clone_flags & rows[i].flag;
+		bool is_new = flags & rows[i].flag;
 
 		row = explain_row(e, rows[i].name, is_new ? "new" : "the host's",
 				  is_new ? rows[i].if_new : rows[i].if_shared);
@@ -301,6 +302,8 @@ static void explain_namespaces(struct explanation *e)
 			row->origin = explain_origin(e, SETTING_PRIVATE_NETWORK);
 		else if (!is_new && rows[i].variable)
 			row->origin = sharing_origin(e, rows[i].variable);
+		else if (rows[i].flag == CLONE_NEWUSER)
+			row->origin = explain_origin_of_ids(e);
 		explain_flag(e, row, "is_new", is_new);
 	}
 	row = explain_row(e, "cgroup", has_cgroup ? "new" : "the host's",
@@ -310,20 +313,9 @@ static void explain_namespaces(struct explanation *e)
 	explain_flag(e, row, "is_new", has_cgroup);
 }
 
-static void explain_ids(struct explanation *e)
-{
-	struct explain_row *row;
-
-	(void)explain_section(e, "ids", "User and group ids", NULL);
-	row = explain_row(e, "map", "none", "an id inside is the same id on the host");
-	row->origin = explain_origin(e, SETTING_PRIVATE_USERS);
-	explain_flag(e, row, "is_mapped", false);
-}
-
 void explain_places(struct explanation *e)
 {
 	explain_locks(e);
 	explain_cgroup(e);
 	explain_namespaces(e);
-	explain_ids(e);
 }

@@ -299,36 +299,29 @@ static struct explain_origin origin_of(const struct explanation *e,
 	return (struct explain_origin){.source = EXPLAIN_DEFAULT};
 }
 
-/* What was said of owners, and the numbers that it came to. */
-static void add_owners(struct explanation *e, const struct id_request *ids, struct strings *list)
+static bool is_mount(const struct mount_operation *operation)
 {
-	static const char *const rules[] = {
-		[ID_RULE_PLAIN] = NULL,       [ID_RULE_SAME] = "idmap",
-		[ID_RULE_ROOT] = "rootidmap", [ID_RULE_OWNER] = "owneridmap",
-		[ID_RULE_ONLY] = NULL,
+	static const bool kinds_of_mounts[_OPERATION_COUNT] = {
+		[OPERATION_NEW] = true,   [OPERATION_BIND] = true,    [OPERATION_OVERLAY] = true,
+		[OPERATION_COVER] = true, [OPERATION_REMOUNT] = true,
 	};
 
-	if (!ids)
-		return;
-	if (rules[ids->rule])
-		strings_add(e->arena, list, rules[ids->rule]);
-	for (size_t i = 0; i < ids->pairs.count; i++) {
-		const struct owner_pair *pair = &ids->pairs.items[i];
-		const char *what = pair->is_group ? "group" : "user";
+	return kinds_of_mounts[operation->kind];
+}
 
-		strings_add(e->arena, list,
-			    pair->count == 1
-				    ? arena_format(e->arena, "%s %u is %u", what, pair->host,
-						   pair->guest)
-				    : arena_format(e->arena, "%ss %u-%u are %u-%u", what,
-						   pair->host, pair->host + (pair->count - 1),
-						   pair->guest, pair->guest + (pair->count - 1)));
-	}
+/* The payload mounts in its own user namespace, and so can undo it. */
+static bool is_late(const struct explanation *e, const struct mount_operation *operation)
+{
+	const struct mount_plan *plan = &e->plan->mounts;
+
+	return explain_has_user_namespace(e) && is_mount(operation) &&
+	       (operation == &plan->cgroup || operation >= plan->items + plan->early_count);
 }
 
 static void explain_operation(struct explanation *e, const struct mount_operation *operation)
 {
-	bool is_bind = operation->kind == OPERATION_BIND;
+	bool is_bind = operation->kind == OPERATION_BIND, late = is_late(e, operation);
+	bool is_locked = explain_has_user_namespace(e) && is_mount(operation) && !late;
 	struct strings shown = {0}, owners = {0};
 	struct explain_row *row;
 
@@ -340,14 +333,15 @@ static void explain_operation(struct explanation *e, const struct mount_operatio
 			    arena_format(e->arena, "context=%s", operation->context));
 	if (is_bind && operation->is_custom && !operation->recursive)
 		strings_add(e->arena, &shown, "norbind");
-	add_owners(e, operation->ids, &owners);
-	row = explain_row(e, operation->target,
-			  arena_format(e->arena, "%s%s%s%s%s%s", what_of(e, operation),
-				       shown.count > 0 ? ": " : "", explain_join(e, &shown, " "),
-				       owners.count > 0 ? ", owners: " : "",
-				       explain_join(e, &owners, ", "),
-				       operation->need == NEED_IF_EXISTS ? ", if it exists" : ""),
-			  operation->is_custom ? NULL : reason_of(operation));
+	explain_owners(e, operation, &owners);
+	row = explain_row(
+		e, operation->target,
+		arena_format(e->arena, "%s%s%s%s%s%s%s", what_of(e, operation),
+			     shown.count > 0 ? ": " : "", explain_join(e, &shown, " "),
+			     owners.count > 0 ? ", owners: " : "", explain_join(e, &owners, ", "),
+			     operation->need == NEED_IF_EXISTS ? ", if it exists" : "",
+			     late ? ", by the payload" : ""),
+		operation->is_custom ? explain_lost_owners(e, operation) : reason_of(operation));
 	row->origin = origin_of(e, operation);
 	explain_text(e, row, "target", operation->target);
 	explain_text(e, row, "operation", kinds[operation->kind]);
@@ -356,12 +350,13 @@ static void explain_operation(struct explanation *e, const struct mount_operatio
 	explain_text(e, row, "source", is_bind ? operation->source : NULL);
 	add_flags(e, operation, explain_list(e, row, "flags"));
 	add_layers(e, row, operation);
-	if (operation->ids)
-		add_owners(e, operation->ids, explain_list(e, row, "owners"));
+	if (owners.count > 0)
+		*explain_list(e, row, "owners") = owners;
 	explain_text(e, row, "options", operation->options);
 	explain_text(e, row, "context", operation->context);
 	explain_flag(e, row, "recursive", operation->recursive);
 	explain_text(e, row, "need", needs[operation->need]);
+	explain_flag(e, row, "is_locked", is_locked);
 }
 
 void explain_mounts(struct explanation *e)
@@ -374,6 +369,10 @@ void explain_mounts(struct explanation *e)
 	if (plan->cgroup.target && e->config->cgroup_namespace && e->found->cgroup &&
 	    e->found->cgroup_obstacle == 0)
 		explain_operation(e, &plan->cgroup);
+	if (explain_has_user_namespace(e))
+		(void)explain_row(e, "all of them", "locked",
+				  "root inside can neither unmount them nor make them writable, "
+				  "but for those 'by the payload'");
 	if (!e->config->tmpfs_on_tmp)
 		explain_row(e, "/tmp", "the tree's own", NULL)->origin =
 			explain_origin_variable("$SYSTEMD_NSPAWN_TMPFS_TMP");

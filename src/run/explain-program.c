@@ -56,13 +56,34 @@ static void explain_what_runs(struct explanation *e)
 	*explain_list(e, row, "argv") = plan->arguments;
 }
 
+/* As bound_users_identify() does it. */
+const struct bound_user *explain_bound_user(const struct explanation *e)
+{
+	const struct bound_users *users = &e->facts->bound_users;
+	const char *asked = e->config->user;
+	uint32_t number = 0;
+	bool is_number = asked && parse_uid(asked, &number) == 0;
+
+	for (size_t i = 0; asked && i < users->count; i++)
+		if (is_number ? users->items[i].id == number
+			      : strcmp(users->items[i].name, asked) == 0)
+			return &users->items[i];
+	return NULL;
+}
+
 static void explain_program_rest(struct explanation *e)
 {
 	const struct config *config = e->config;
+	const struct bound_user *bound = explain_bound_user(e);
 
-	explain_row(e, "user", config->user ? config->user : "root",
-		    config->user ? "looked up in the tree" : NULL)
-		->origin = explain_origin(e, SETTING_UID);
+	if (bound)
+		explain_rowf(e, "user", "a user of the host by --bind-user",
+			     "%s, user and group %u", bound->name, bound->id)
+			->origin = explain_origin(e, SETTING_UID);
+	else
+		explain_row(e, "user", config->user ? config->user : "root",
+			    config->user ? "looked up in the tree" : NULL)
+			->origin = explain_origin(e, SETTING_UID);
 	explain_row(e, "directory",
 		    config->working_directory     ? config->working_directory
 		    : config->start == START_BOOT ? "/"

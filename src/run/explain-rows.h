@@ -55,10 +55,29 @@ struct explain_origin explain_origin_variable(const char *name);
 
 #define EXPLAIN_FOUND_ORIGIN ((struct explain_origin){.source = EXPLAIN_FOUND})
 
+/* --- Ids, for more than one part --- */
+
+bool explain_has_user_namespace(const struct explanation *e);
+
+/* Of there being a user namespace or none. */
+struct explain_origin explain_origin_of_ids(const struct explanation *e);
+
+/* Whose the files of a mount are: half sentences. */
+void explain_owners(struct explanation *e, const struct mount_operation *operation,
+		    struct strings *list);
+
+/* What that means where nothing was said of it, or NULL. */
+const char *explain_lost_owners(const struct explanation *e,
+				const struct mount_operation *operation);
+
+/* The bound user that --uid= means, or NULL: it is looked up in the tree. */
+const struct bound_user *explain_bound_user(const struct explanation *e);
+
 /* --- The parts, in order --- */
 
 void explain_machine(struct explanation *e); /* explain-machine.c */
-void explain_places(struct explanation *e);  /* locks, cgroup, namespaces, ids */
+void explain_places(struct explanation *e);  /* locks, cgroup, namespaces */
+void explain_ids(struct explanation *e);     /* explain-ids.c */
 void explain_mounts(struct explanation *e);  /* explain-mounts.c */
 void explain_devices(struct explanation *e); /* explain-files.c */
 void explain_files(struct explanation *e);

@@ -201,6 +201,7 @@ void explain_make(struct arena *arena, const struct plan *plan, const struct exp
 	ret->random_id = random_id(ret);
 	explain_machine(ret);
 	explain_places(ret);
+	explain_ids(ret);
 	explain_mounts(ret);
 	explain_devices(ret);
 	explain_files(ret);

@@ -96,8 +96,51 @@ static inline void fake_user(struct fake *fake, bool is_user)
 	static const struct places_environment user = {"/run/user/1000", "/home/user", NULL, NULL};
 
 	fake->found.is_root = !is_user;
-	if (is_user)
-		places_of_user(&fake->config.arena, &user, &fake->facts.places);
+	if (!is_user)
+		return;
+	places_of_user(&fake->config.arena, &user, &fake->facts.places);
+	fake->facts.ids = (struct ids_facts){
+		.uid = 1000,
+		.gid = 1000,
+		.user = "user",
+		.subid_free = 100000,
+		.programs = {"/usr/bin/newuidmap", "/usr/bin/newgidmap"},
+	};
+}
+
+/*
+ * What was found of ids: "tree-owner=UID GID", "subids=FIRST COUNT", "range=FIRST tree|name",
+ * "forbidden=CAUSE".
+ */
+static inline bool fake_ids(struct fake *fake, const char *key, const char *value)
+{
+	struct arena *arena = &fake->config.arena;
+	struct ids_facts *ids = &fake->facts.ids;
+	struct restriction *restriction;
+	struct subid_range subids;
+	char origin[8] = "";
+
+	if (strcmp(key, "tree-owner") == 0) {
+		ids->tree_is_known = true;
+		return sscanf(value, "%u %u", &ids->tree_uid, &ids->tree_gid) == 2;
+	}
+	if (strcmp(key, "range") == 0) {
+		ids->has_range = sscanf(value, "%u %7s", &ids->range.first, origin) == 2;
+		ids->range.origin = strcmp(origin, "tree") == 0 ? RANGE_OF_TREE : RANGE_OF_NAME;
+		return ids->has_range;
+	}
+	if (strcmp(key, "subids") == 0 &&
+	    sscanf(value, "%u %u", &subids.first, &subids.count) == 2) {
+		*ARRAY_ADD(arena, &ids->subuids) = subids;
+		ids->subgids = ids->subuids;
+		return true;
+	}
+	if (strcmp(key, "forbidden") != 0)
+		return false;
+	restriction = arena_allocate(arena, sizeof(*restriction));
+	*restriction = (struct restriction){.cause = value};
+	ids->restriction = restriction;
+	return true;
 }
 
 static inline bool fake_flags(struct fake *fake, const char *key, const char *value)
@@ -108,6 +151,8 @@ static inline bool fake_flags(struct fake *fake, const char *key, const char *va
 		return false;
 	if (strcmp(key, "root") == 0)
 		fake_user(fake, !flag);
+	else if (strcmp(key, "id-manager") == 0)
+		fake->facts.ids.has_manager = flag;
 	else if (strcmp(key, "manager") == 0)
 		fake->found.has_scope = flag;
 	else if (strcmp(key, "terminal") == 0)
@@ -220,7 +265,7 @@ static inline bool fake_found(struct fake *fake, const char *line)
 		*ARRAY_ADD(arena, &fake->found.failures) =
 			(struct explain_message){.sentence = value};
 	else
-		return fake_flags(fake, key, value);
+		return fake_ids(fake, key, value) || fake_flags(fake, key, value);
 	return true;
 }
 

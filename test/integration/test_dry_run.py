@@ -185,16 +185,66 @@ def test_options_that_are_wrong_make_no_plan(tree, run):
 
 @pytest.mark.requires("root")
 def test_without_rights_the_plan_says_what_it_could_not_see(as_nobody):
+    """The start that is shown is the user's own, which could not see it either."""
     root = as_nobody.folder / "secret"
     (root / "usr").mkdir(parents=True)
     root.chmod(0o700)
     result = as_nobody("--dry-run=json", "-b", "-D", root)
-    assert (result.returncode, result.stderr) == (0, ""), result
+    assert (result.returncode, result.stderr) == (1, ""), result
     made = json.loads(result.stdout)
-    assert made["would_start"] and row(made, "machine", "scope")["is_user"] is True
-    assert any(str(root) in row["name"] and "Permission denied; assuming" in row["name"] for row in made["unseen"])
+    assert made["would_start"] is False and row(made, "machine", "scope")["is_user"] is True
+    told = [row["name"] for row in made["failures"] if f"the tree '{root}'" in row["name"]]
+    assert len(told) == 1 and "Permission denied" in told[0]
     assert row(made, "machine", "init")["value"] == "unknown"
     assert len(row(made, "capabilities", "kept")["capabilities"]) > 20
+
+
+@pytest.mark.requires("root")
+def test_a_start_of_the_system_is_not_shown_to_others(as_nobody):
+    result = as_nobody("--dry-run=json", "--system", "-D", as_nobody.folder, "/payload")
+    assert result.returncode == 1 and result.stdout == ""
+    assert "'--system' needs root privileges" in result.stderr
+
+
+@pytest.mark.requires("root")
+def test_a_start_without_a_runtime_directory_is_not_shown(as_nobody):
+    made_by_another = pathlib.Path("/tmp/nspawn-65534")
+    made_by_another.mkdir(mode=0o755)
+    try:
+        result = as_nobody("--dry-run=json", "-D", as_nobody.folder, "/payload")
+    finally:
+        made_by_another.rmdir()
+    assert result.returncode == 1 and result.stdout == ""
+    assert "no runtime directory" in result.stderr
+
+
+@pytest.mark.requires("root", "userns")
+@pytest.mark.parametrize("options", [["-U"], ["--private-users=131072:70000", "--private-users-ownership=off"]])
+def test_the_ids_that_are_shown_are_those_of_the_start(tree, run, plan, options):
+    root = tree()
+    made = plan(*options, "-D", root, "/payload", "exit", "0")
+    assert row(made, "namespaces", "user")["is_new"] and row(made, "ids", "maps by")["writer"] == "root"
+    shown = [row(made, "ids", name) for name in ("users", "groups")]
+    for name, part in zip(("uid_map", "gid_map"), shown):
+        result = run("-q", "-P", *options, "-D", root, "/payload", "read", f"/proc/self/{name}")
+        assert [int(word) for word in result.text.split()] == [part["inside"], part["outside"], part["count"]]
+
+
+@pytest.mark.requires("root", "userns")
+def test_the_mounts_that_are_shown_as_locked_are(tree, run, plan):
+    root, options = tree(), ["-U", "--tmpfs=/scratch", "--tmpfs=/proc/scratch"]
+    made = plan(*options, "-D", root, "/payload", "exit", "0")
+    locked = {row["target"]: row["is_locked"] for row in made["mounts"] if row.get("type") == "tmpfs" or row.get("target") == "/dev/mqueue"}
+    assert {locked[target] for target in ("/tmp", "/dev/shm", "/scratch")} == {True} and locked["/dev/mqueue"] is False
+    for target in ("/tmp", "/dev/shm", "/scratch", "/dev/mqueue"):
+        result = run("-q", "-P", *options[:2], "-D", root, "/payload", "umount", target)
+        assert (result.json["errno"] != 0) is locked[target], target
+
+
+def test_which_range_is_not_known_before_the_name_is(tree, plan):
+    made = plan("-xU", "-D", tree(), "/payload", "exit", "0")
+    assert row(made, "ids", "users")["outside"] is None
+    assert row(made, "ids", "the tree's owners")["ownership"] in ("map", "off")
 
 
 def test_texts_of_the_tree_do_not_drive_the_terminal(tree, run):

@@ -42,8 +42,8 @@ def sections_of(case):
     return found
 
 
-def test_there_are_ten_examples():
-    assert len(quotes("command")) == 10
+def test_there_are_eleven_examples():
+    assert len(quotes("command")) == 11
     assert [case for case, _ in quotes("command")] == [case for case, _ in quotes("plan")]
 
 
