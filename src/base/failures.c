@@ -105,6 +105,7 @@ static const struct {
 	{"tree-no-os", "The tree '%s' is no operating system: it has neither /usr nor /etc/os-release"},
 	{"tree-no-os", "What is mounted makes no operating system: there is neither %s nor /etc/os-release"},
 	{"tree-not-merged", "The tree '%s' cannot be volatile: its programs are not all in /usr"},
+	{"tree-open", "Cannot read the tree's directory"},
 	{"tree-open", "Cannot look at the tree '%s'"},
 	{"tree-open", "Cannot look at tree '%s'"},
 	{"tree-open", "Cannot look into the tree '%s'"},
@@ -157,6 +158,7 @@ static const struct {
 	/* --- Cgroup --- */
 	{"cgroup-delegate", "Cannot give '%s/payload/%s' to user %u"},
 	{"cgroup-delegate", "Cannot give the cgroup '%s/payload' to user %u"},
+	{"cgroup-delegate", "Cannot read the payload's cgroup"},
 	{"cgroup-find", "Cannot find our own cgroup"},
 	{"cgroup-make", "Cannot make the cgroup '%s/%s'"},
 	{"cgroup-move", "Cannot move into the cgroup '%s/supervisor'"},
@@ -175,11 +177,13 @@ static const struct {
 	{"users-owners", "The tree belongs to user %u and group %u, which are of different ranges"},
 	{"users-owners", "The tree belongs to user %u, not to the foreign range from %u on"},
 	{"users-owners", "The tree's owners cannot be mapped on its file system%s%s"},
+	{"users-owners", "Changes of this tree cannot be thrown away with '--private-users=managed': they would be nobody's"},
 	{"users-range", "Cannot lock the ids from %u on"},
 	{"users-range", "No range of 65536 ids for machine '%s' is free"},
 	{"users-range", "Only root can give the host's ids to a machine"},
 	{"users-range", "The %u ids from %u on are not yours by '/etc/subuid' and '/etc/subgid'"},
 	{"users-range", "The ids from %u on cannot be had: %s"},
+	{"users-range", "systemd-nsresourced gave other ids than the %u it was asked for"},
 	{"users-unavailable", "%s did not %s: %s"},
 	{"users-unavailable", "'%s' did not map the ids of the machine: %s"},
 	{"users-unavailable", "A user namespace cannot be had here: %s"},
@@ -196,6 +200,8 @@ static const struct {
 	{"users-unavailable", "Cannot run '%s' to map the ids of the machine"},
 	{"users-unavailable", "Nobody manages ids here: systemd-nsresourced and a systemd-mountfsd that mounts directories are not running"},
 	{"users-unavailable", "Without a user namespace only root can start a machine"},
+	{"users-unavailable", "Cannot enter the user namespace that systemd-nsresourced gave"},
+	{"users-unavailable", "Cannot read the ids that systemd-nsresourced gave"},
 
 	/* --- Namespaces --- */
 	{"hostname-set", "Cannot set the host name '%s'"},

@@ -11,11 +11,13 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/arena.h"
 #include "base/fd.h"
 #include "base/scope.h"
 
@@ -93,9 +95,9 @@ static void hold_namespace(pid_t maker)
 		(void)pause();
 }
 
-int id_maps_open_namespace(const struct id_maps *maps)
+int id_holder_start(struct id_holder *ret)
 {
-	int pidfd = -EBADF, fd, r;
+	int pidfd = -EBADF;
 	struct clone_args arguments = {
 		.flags = CLONE_NEWUSER | CLONE_PIDFD,
 		.pidfd = (uint64_t)(uintptr_t)&pidfd,
@@ -103,17 +105,64 @@ int id_maps_open_namespace(const struct id_maps *maps)
 	};
 	pid_t maker = getpid();
 	long pid = syscall(SYS_clone3, &arguments, sizeof(arguments));
-	siginfo_t info;
 
 	if (pid < 0)
 		return -errno;
 	if (pid == 0)
 		hold_namespace(maker);
-	r = id_maps_write((pid_t)pid, maps);
-	fd = r < 0 ? r : open_namespace_of((pid_t)pid);
-	(void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
-	while (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED) < 0 && errno == EINTR)
+	*ret = (struct id_holder){(pid_t)pid, pidfd, open_namespace_of((pid_t)pid)};
+	if (ret->users_fd >= 0)
+		return 0;
+	pid = ret->users_fd;
+	id_holder_stop(ret);
+	return (int)pid;
+}
+
+void id_holder_stop(struct id_holder *holder)
+{
+	siginfo_t info;
+
+	(void)syscall(SYS_pidfd_send_signal, holder->pidfd, SIGKILL, NULL, 0);
+	while (waitid(P_PIDFD, (id_t)holder->pidfd, &info, WEXITED) < 0 && errno == EINTR)
 		;
-	(void)close(pidfd);
+	scope_close(&holder->pidfd);
+	scope_close(&holder->users_fd);
+}
+
+int id_maps_open_namespace(const struct id_maps *maps)
+{
+	struct id_holder holder;
+	int fd, r;
+
+	TRY(id_holder_start(&holder));
+	r = id_maps_write(holder.pid, maps);
+	fd = r < 0 ? r : steal_fd(holder.users_fd);
+	id_holder_stop(&holder);
 	return fd;
+}
+
+static int read_map(struct arena *arena, pid_t pid, const char *file, struct id_map *ret)
+{
+	struct id_extent *items = NULL;
+	size_t count = 0, room = 0;
+	auto_free char *text = NULL;
+	char path[48], *rest = NULL;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/%s", pid, file);
+	TRY(file_read(AT_FDCWD, path, (size_t)64 * 1024, &text, NULL));
+	for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+		struct id_extent extent;
+
+		if (sscanf(line, "%u %u %u", &extent.inside, &extent.outside, &extent.count) == 3)
+			*(struct id_extent *)array_grow(arena, &items, &count, &room,
+							sizeof(*items)) = extent;
+	}
+	*ret = (struct id_map){items, count};
+	return 0;
+}
+
+int id_maps_read(struct arena *arena, pid_t pid, struct id_maps *ret)
+{
+	TRY(read_map(arena, pid, "uid_map", &ret->users));
+	return read_map(arena, pid, "gid_map", &ret->groups);
 }

@@ -17,6 +17,8 @@ struct id_extent {
 	uint32_t inside, outside, count;
 };
 
+struct arena;
+
 /* Not overlapping, on either side. The kernel takes 340 extents, one page of text. */
 struct id_map {
 	const struct id_extent *items;
@@ -45,3 +47,19 @@ int id_maps_write(pid_t pid, const struct id_maps *maps);
  * negative errno. Silent. Costs a process, so ask once for each map.
  */
 int id_maps_open_namespace(const struct id_maps *maps);
+
+/* A process that does nothing but live in a user namespace of its own, which has no maps yet. */
+struct id_holder {
+	pid_t pid;
+	int pidfd;
+	int users_fd; /* the namespace */
+};
+
+/* Returns 0 or a negative errno. Silent. It goes when it is stopped, or when we do. */
+int id_holder_start(struct id_holder *ret);
+
+/* 'users_fd', unless taken out, is closed; the namespace stays for who has it open. */
+void id_holder_stop(struct id_holder *holder);
+
+/* The maps that process has by now, as we see the ids outside. In the arena. Silent. */
+int id_maps_read(struct arena *arena, pid_t pid, struct id_maps *ret);

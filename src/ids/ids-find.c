@@ -44,27 +44,17 @@ static bool may_map(void)
 	return true;
 }
 
-/* The extents of /proc/self/uid_map; none if it holds all ids, as the host's own does. */
+/* None if we have all ids, as in the host's own namespace. */
 static void read_own_map(struct arena *arena, struct id_map *ret)
 {
-	struct id_extent *items = NULL;
-	size_t count = 0, room = 0;
-	auto_free char *text = NULL;
-	char *rest = NULL;
+	struct id_maps maps = {0};
 
-	if (file_read(AT_FDCWD, "/proc/self/uid_map", (size_t)64 * 1024, &text, NULL) < 0)
+	if (id_maps_read(arena, getpid(), &maps) < 0)
 		return;
-	for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-		struct id_extent extent;
-
-		if (sscanf(line, "%u %u %u", &extent.inside, &extent.outside, &extent.count) != 3)
-			continue;
-		if (extent.count == UINT32_MAX)
+	for (size_t i = 0; i < maps.users.count; i++)
+		if (maps.users.items[i].count == UINT32_MAX)
 			return;
-		*(struct id_extent *)array_grow(arena, &items, &count, &room, sizeof(*items)) =
-			extent;
-	}
-	*ret = (struct id_map){items, count};
+	*ret = maps.users;
 }
 
 /*

@@ -232,17 +232,42 @@ static int give_range(struct decision *d)
 
 static int give_managed(struct decision *d, const char *reason)
 {
+	const struct ids_facts *facts = d->facts;
+
 	d->ids = (struct ids){
 		.writer = IDS_WRITER_MANAGER,
+		.maps = facts->lease,
 		.count = USERS_RANGE,
 		.reason = reason,
 		.owners = "systemd-mountfsd maps them",
 	};
+	for (size_t i = 0; i < facts->lease.users.count; i++)
+		if (facts->lease.users.items[i].inside == 0)
+			d->ids.shift = facts->lease.users.items[i].outside;
+	/* What else is of the tree, such as layers, we map ourselves where we can. */
+	if (facts->may_map) {
+		d->ids.ownership = IDS_OWNERSHIP_MAP;
+		d->ids.tree_base = facts->tree_is_known ? base_of(facts->tree_uid) : 0;
+	}
 	return 0;
+}
+
+/* The directory for the changes is ours, and who is not of the tree's range is nobody inside. */
+static bool throws_away_as_nobody(const struct config *config, const struct ids_facts *facts)
+{
+	return config->ephemeral && !config->read_only &&
+	       (!facts->may_map || (facts->tree_is_known && base_of(facts->tree_uid) != 0));
 }
 
 static int give_managed_only(struct decision *d)
 {
+	if (d->facts->has_manager && throws_away_as_nobody(d->config, d->facts)) {
+		(void)refuse(
+			EOPNOTSUPP,
+			"Changes of this tree cannot be thrown away with '--private-users=managed': they would be nobody's");
+		hint("--volatile=overlay keeps them in memory; without --private-users=managed there are other ids");
+		return -EOPNOTSUPP;
+	}
 	if (d->facts->has_manager)
 		return give_managed(d, "as was asked for");
 	(void)refuse(
@@ -376,11 +401,20 @@ static int give_single(struct decision *d, const char *why, const char *fix)
 	return 0;
 }
 
+/*
+ * The first rung: whose tree it is matters, as in one that is the user's own no file could be made.
+ */
+static bool fits_manager(const struct config *config, const struct ids_facts *facts)
+{
+	return facts->has_manager && !facts->lease_refusal && config->private_network &&
+	       !config->ephemeral && tree_is_foreign(facts);
+}
+
 static int give_ladder(struct decision *d)
 {
 	const char *why, *fix;
 
-	if (d->facts->has_manager && d->config->private_network && tree_is_foreign(d->facts))
+	if (fits_manager(d->config, d->facts))
 		return give_managed(
 			d, "systemd-nsresourced gives a range of their own to machines of users");
 	return lacks_programs(d, &why, &fix) ? give_single(d, why, fix) : give_subids(d);
@@ -416,6 +450,17 @@ static const char *const ownership_words[] = {
 	[OWNERSHIP_MAP] = "map",
 	[OWNERSHIP_FOREIGN] = "foreign",
 };
+
+/* What a user asks for who leaves it to us. */
+static bool asks_for_ladder(const struct config *config)
+{
+	enum users_ownership ownership = config->private_users_ownership;
+	enum private_users users = config->private_users;
+
+	return (users == PRIVATE_USERS_DEFAULT || users == PRIVATE_USERS_YES ||
+		users == PRIVATE_USERS_PICK) &&
+	       !(ownership < ARRAY_LEN(ownership_words) && ownership_words[ownership]);
+}
 
 static int decide_as_user(struct decision *d)
 {
@@ -453,6 +498,23 @@ static bool wants_namespace(const struct config *config, const struct ids_facts 
 bool ids_wants_range(const struct config *config, const struct ids_facts *facts)
 {
 	return facts->may_map && !facts->restriction && config->private_users == PRIVATE_USERS_PICK;
+}
+
+bool ids_wants_lease(const struct config *config, const struct ids_facts *facts, bool *ret_is_vital)
+{
+	enum private_users users = config->private_users;
+
+	*ret_is_vital = users == PRIVATE_USERS_MANAGED;
+	if (facts->restriction || !facts->has_manager)
+		return false;
+	return *ret_is_vital
+		       ? !throws_away_as_nobody(config, facts)
+		       : !facts->may_map && asks_for_ladder(config) && fits_manager(config, facts);
+}
+
+bool ids_are_written_late(const struct ids *ids)
+{
+	return ids->writer == IDS_WRITER_PROGRAMS || ids->writer == IDS_WRITER_SINGLE;
 }
 
 int ids_decide(struct arena *arena, const struct config *config, const struct ids_facts *facts,
@@ -498,6 +560,8 @@ void ids_mention(const struct ids *ids, const struct ids_facts *facts)
 		note("Running with a range of ids by systemd-nsresourced");
 	else
 		note("Running with %u ids from %u on: %s", ids->count, ids->shift, ids->lost);
+	if (facts->lease_refusal)
+		note("That is the next best: %s", facts->lease_refusal);
 	if (ids->improvement)
 		note("%s", ids->improvement);
 }

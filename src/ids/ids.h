@@ -23,7 +23,7 @@ enum ids_writer {
 	IDS_WRITER_SELF,     /* we have the rights */
 	IDS_WRITER_PROGRAMS, /* newuidmap(1) and newgidmap(1), within /etc/subuid */
 	IDS_WRITER_SINGLE,   /* we have no rights: one id, our own (setgroups is denied) */
-	IDS_WRITER_MANAGER,  /* systemd-nsresourced has made the namespace */
+	IDS_WRITER_MANAGER,  /* systemd-nsresourced has written them beforehand */
 };
 
 /* How files on disk come to belong to the payload's ids. */
@@ -55,6 +55,11 @@ struct ids_facts {
 	const char *programs[_NEWIDMAP_COUNT];
 	bool has_manager; /* nsresourced and mountfsd are there, and mount directories */
 
+	/* For ids_wants_lease(), filled by the caller with lease_take(). */
+	bool has_lease;
+	struct id_maps lease;
+	const char *lease_refusal; /* why there is none, NULL: nobody tried */
+
 	/* For ids_wants_range(), filled by the caller with range_pick() or range_look(). */
 	bool has_range;
 	struct range range;
@@ -62,7 +67,7 @@ struct ids_facts {
 
 struct ids {
 	enum ids_writer writer;
-	struct id_maps maps;   /* empty for IDS_WRITER_MANAGER, which is asked at the start */
+	struct id_maps maps;   /* empty for IDS_WRITER_MANAGER as long as nobody has asked it */
 	uint32_t shift, count; /* where the range begins outside, for messages and chown */
 	enum ids_ownership ownership;
 	uint32_t tree_base;
@@ -83,6 +88,13 @@ int ids_facts_gather(struct arena *arena, const struct config *config, int tree_
 
 /* True if a range is to be picked before ids_decide(). */
 bool ids_wants_range(const struct config *config, const struct ids_facts *facts);
+
+/*
+ * True if the services are to be asked for ids before ids_decide(). '*ret_is_vital' is false if
+ * there is another way: the refusal is then noted in the facts.
+ */
+bool ids_wants_lease(const struct config *config, const struct ids_facts *facts,
+		     bool *ret_is_vital);
 
 /*
  * Decides. Pure, texts and maps are in the arena. Complains itself about what cannot be had; a
@@ -109,6 +121,12 @@ void ids_mention(const struct ids *ids, const struct ids_facts *facts);
  * For all writers but IDS_WRITER_NONE and IDS_WRITER_MANAGER.
  */
 int ids_write(const struct ids *ids, const struct ids_facts *facts, pid_t pid);
+
+/*
+ * True if the maps are written when the payload's first process is there, so that it has to wait:
+ * by IDS_WRITER_PROGRAMS and IDS_WRITER_SINGLE.
+ */
+bool ids_are_written_late(const struct ids *ids);
 
 /* "root", "newuidmap", … for --dry-run. */
 const char *ids_writer_name(enum ids_writer writer);

@@ -47,6 +47,7 @@ static const struct {
 	{RESOURCES "TooManyDelegations", "it does not delegate as many ranges"},
 	{MOUNTS "IncompatibleImage", "the tree cannot be mounted so"},
 	{"org.varlink.service.PermissionDenied", "its policy does not allow it"},
+	{"io.systemd.InteractiveAuthenticationRequired", "its policy (polkit) wants to ask an administrator first"},
 	{"org.varlink.service.MethodNotFound", "it is too old to know how"},
 	{"org.varlink.service.InvalidParameter", "it is too old, or too new, to understand"},
 };
@@ -72,10 +73,18 @@ static int explain(int r, const struct varlink_reply *reply, const char *service
 
 /* --- Asking --- */
 
-static bool mounts_directories(const char *socket)
+static unsigned int patience_of(const struct nsresource_sockets *sockets)
+{
+	return sockets ? sockets->patience_msec : 0;
+}
+
+static bool mounts_directories(const struct nsresource_sockets *sockets)
 {
 	const struct varlink_call call = {
-		.socket = socket,
+		.socket = mounts_of(sockets),
+		.awaited = "systemd-mountfsd",
+		.awaited_to = "say what it can do",
+		.patience_msec = patience_of(sockets),
 		.method = "org.varlink.service.GetInterfaceDescription",
 		.parameters = json_pack("{ss}", "interface", "io.systemd.MountFileSystem"),
 	};
@@ -92,7 +101,7 @@ static bool mounts_directories(const char *socket)
 bool nsresource_is_there(const struct nsresource_sockets *sockets)
 {
 	return access(resources_of(sockets), W_OK) == 0 && access(mounts_of(sockets), W_OK) == 0 &&
-	       mounts_directories(mounts_of(sockets));
+	       mounts_directories(sockets);
 }
 
 /* The machine's name as a user's could be, and from the second attempt on with a number. */
@@ -138,6 +147,10 @@ int nsresource_allocate(const struct nsresource_sockets *sockets, const char *ma
 			.method = RESOURCES "AllocateUserRange",
 			.fds = {users_fd},
 			.fd_count = 1,
+			.is_interruptible = true,
+			.awaited = "systemd-nsresourced",
+			.awaited_to = "give a range of ids",
+			.patience_msec = patience_of(sockets),
 		};
 		auto_reply struct varlink_reply reply = {0};
 		int r;
@@ -161,6 +174,10 @@ static int add(const struct nsresource_sockets *sockets, const char *method, con
 		.parameters = json_pack("{sisi}", "userNamespaceFileDescriptor", 0, parameter, 1),
 		.fds = {users_fd, fd},
 		.fd_count = 2,
+		.is_interruptible = true,
+		.awaited = "systemd-nsresourced",
+		.awaited_to = what,
+		.patience_msec = patience_of(sockets),
 	};
 	auto_reply struct varlink_reply reply = {0};
 	int r = varlink_call(&call, &reply);
@@ -192,6 +209,10 @@ int nsresource_mount_directory(const struct nsresource_sockets *sockets, int dir
 					(int)read_only, "mode", "auto"),
 		.fds = {directory_fd, users_fd},
 		.fd_count = 2,
+		.is_interruptible = true,
+		.awaited = "systemd-mountfsd",
+		.awaited_to = "mount the tree",
+		.patience_msec = patience_of(sockets),
 	};
 	auto_reply struct varlink_reply reply = {0};
 	int r = varlink_call(&call, &reply);

@@ -15,6 +15,7 @@
 /* Where they listen; for tests. */
 struct nsresource_sockets {
 	const char *resources, *mounts;
+	unsigned int patience_msec; /* 0: as long as usual */
 };
 
 /*

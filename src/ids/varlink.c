@@ -6,31 +6,92 @@
 #include "ids/varlink.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <sys/un.h>
+#include <time.h>
 
 #include "base/fd.h"
+#include "base/interrupt.h"
+#include "base/log.h"
 #include "base/scope.h"
 
 #define ANSWER_MAX_BYTES ((size_t)256 * 1024)
-#define TIMEOUT_SEC 30
+#define PATIENCE_MSEC 30000
+/* Services that their sockets start need a moment; whoever waits longer should know for what. */
+#define SILENCE_MSEC 2000
+#define LOOK_MSEC 200 /* how often it is looked whether the user has enough of it */
+
+/* --- Waiting --- */
+
+/* One conversation. */
+struct line {
+	const struct varlink_call *call;
+	int fd;
+	int64_t started_msec;
+	bool is_mentioned;
+};
+
+static int64_t now_msec(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int64_t patience_of(const struct varlink_call *call)
+{
+	return call->patience_msec ? call->patience_msec : PATIENCE_MSEC;
+}
+
+static void mention(struct line *line)
+{
+	const struct varlink_call *call = line->call;
+
+	line->is_mentioned = true;
+	if (call->awaited)
+		note("Waiting for %s to %s, for %u s at most", call->awaited, call->awaited_to,
+		     (unsigned int)((patience_of(call) + 999) / 1000));
+}
+
+/* Until something can be received, or sent; the deadline is that of the whole call. */
+static int wait_for(struct line *line, short events)
+{
+	for (;;) {
+		struct pollfd pollfd = {.fd = line->fd, .events = events};
+		int64_t passed = now_msec() - line->started_msec;
+		int r;
+
+		if (passed >= patience_of(line->call))
+			return -ETIMEDOUT;
+		if (passed >= SILENCE_MSEC && !line->is_mentioned)
+			mention(line);
+		r = poll(&pollfd, 1, LOOK_MSEC);
+		if (r > 0)
+			return 0;
+		if (r < 0 && errno != EINTR)
+			return -errno;
+		if (line->call->is_interruptible && interrupt_came())
+			return -EINTR;
+	}
+}
+
+/* --- Talking --- */
 
 static int connect_to(const char *path)
 {
-	const struct timeval timeout = {.tv_sec = TIMEOUT_SEC};
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	auto_close int fd = -EBADF;
 
 	if (strlen(path) >= sizeof(address.sun_path))
 		return -ENAMETOOLONG;
 	memcpy(address.sun_path, path, strlen(path) + 1);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0 ||
-	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) < 0 ||
-	    connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+	/* A full queue of callers is EAGAIN: who cannot be called soon is not there. */
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		return errno == EAGAIN ? -ETIMEDOUT : -errno;
 	return steal_fd(fd);
 }
@@ -41,8 +102,10 @@ union descriptors {
 };
 
 /* The descriptors go with the first byte. */
-static int send_all(int fd, const char *text, size_t length, const int *fds, size_t fd_count)
+static int send_all(struct line *line, const char *text, size_t length)
 {
+	const int *fds = line->call->fds;
+	size_t fd_count = line->call->fd_count;
 	union descriptors control = {0};
 	struct iovec part = {(char *)text, length};
 	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
@@ -56,12 +119,14 @@ static int send_all(int fd, const char *text, size_t length, const int *fds, siz
 		memcpy(CMSG_DATA(&control.header), fds, sizeof(int) * fd_count);
 	}
 	while (part.iov_len > 0) {
-		ssize_t n = sendmsg(fd, &message, MSG_NOSIGNAL);
+		ssize_t n = sendmsg(line->fd, &message, MSG_NOSIGNAL);
 
-		if (n < 0 && errno == EINTR)
-			continue;
+		if (n < 0 && errno == EAGAIN)
+			TRY(wait_for(line, POLLOUT));
+		else if (n < 0 && errno != EINTR)
+			return -errno;
 		if (n < 0)
-			return errno == EAGAIN ? -ETIMEDOUT : -errno;
+			continue;
 		part.iov_base = (char *)part.iov_base + n;
 		part.iov_len -= (size_t)n;
 		message.msg_control = NULL;
@@ -92,7 +157,7 @@ static void take_descriptors(struct msghdr *message, struct varlink_reply *ret)
 }
 
 /* Up to the NUL byte. *ret_text is malloc'ed. */
-static int hear(int fd, char **ret_text, struct varlink_reply *ret)
+static int hear(struct line *line, char **ret_text, struct varlink_reply *ret)
 {
 	auto_free char *text = NULL;
 	size_t used = 0;
@@ -111,11 +176,12 @@ static int hear(int fd, char **ret_text, struct varlink_reply *ret)
 
 		if (part.iov_len == 0)
 			return -EBADMSG;
-		n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
-		if (n < 0 && errno == EINTR)
+		TRY(wait_for(line, POLLIN));
+		n = recvmsg(line->fd, &message, MSG_CMSG_CLOEXEC);
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
 		if (n < 0)
-			return errno == EAGAIN ? -ETIMEDOUT : -errno;
+			return -errno;
 		take_descriptors(&message, ret);
 		if (n == 0 || memchr(part.iov_base, '\0', (size_t)n - 1))
 			return -EBADMSG; /* the end, or a second answer to one call */
@@ -125,7 +191,7 @@ static int hear(int fd, char **ret_text, struct varlink_reply *ret)
 	return 0;
 }
 
-static int understand(const char *text, struct varlink_reply *ret)
+int varlink_understand(const char *text, struct varlink_reply *ret)
 {
 	json_t *answer = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
 	json_t *error = json_object_get(answer, "error");
@@ -161,6 +227,7 @@ int varlink_call(const struct varlink_call *call, struct varlink_reply *ret)
 {
 	auto_free char *question = make_text(call), *answer = NULL;
 	auto_close int fd = -EBADF;
+	struct line line = {.call = call, .started_msec = now_msec()};
 
 	*ret = (struct varlink_reply){0};
 	if (!question)
@@ -168,9 +235,10 @@ int varlink_call(const struct varlink_call *call, struct varlink_reply *ret)
 	fd = connect_to(call->socket);
 	if (fd < 0)
 		return fd;
-	TRY(send_all(fd, question, strlen(question) + 1, call->fds, call->fd_count));
-	TRY(hear(fd, &answer, ret));
-	return understand(answer, ret);
+	line.fd = fd;
+	TRY(send_all(&line, question, strlen(question) + 1));
+	TRY(hear(&line, &answer, ret));
+	return varlink_understand(answer, ret);
 }
 
 void varlink_reply_done(struct varlink_reply *reply)

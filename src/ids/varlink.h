@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * One method call over a varlink socket: JSON and a NUL byte in either direction, descriptors
- * beside it, which parameters name by their number (https://varlink.org). Zone: any. Silent.
+ * beside it, which parameters name by their number (https://varlink.org). Zone: any. Silent, but
+ * for a note while an answer is waited for.
  */
 #pragma once
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #define VARLINK_FDS_MAX 4
@@ -24,14 +26,22 @@ struct varlink_call {
 	json_t *parameters; /* owned by the call, which drops it; NULL: none */
 	int fds[VARLINK_FDS_MAX];
 	size_t fd_count;
+	/* Whom the user hears that we wait for, "SERVICE to DO THAT", when it takes long; or NULL.
+	 */
+	const char *awaited, *awaited_to;
+	unsigned int patience_msec; /* 0: half a minute */
+	bool is_interruptible;      /* ends with -EINTR by what interrupt_hold() holds back */
 };
 
 /*
- * Connects, calls, waits for the answer half a minute. Returns 0; -EREMOTEIO if the answer is an
- * error, whose name is then in the reply; -EBADMSG for no varlink; -ETIMEDOUT; or what connect(2)
- * and its kind say. The reply is the caller's to be done with in any case.
+ * Connects, calls, waits for the whole answer half a minute. Returns 0; -EREMOTEIO if the answer is
+ * an error, whose name is then in the reply; -EBADMSG for no varlink; -ETIMEDOUT; or what
+ * connect(2) and its kind say. The reply is the caller's to be done with in any case.
  */
 int varlink_call(const struct varlink_call *call, struct varlink_reply *ret);
+
+/* What an answer's text says, descriptors aside: returns the like. Pure, for tests. */
+int varlink_understand(const char *text, struct varlink_reply *ret);
 void varlink_reply_done(struct varlink_reply *reply);
 #define auto_reply __attribute__((cleanup(varlink_reply_done)))
 

@@ -32,7 +32,8 @@ struct mount_sources {
 	 * be cloned, until mount_sources_adopt().
 	 */
 	bool are_named;
-	int map_fd; /* user namespace by which owners on disk are mapped, -EBADF without */
+	int lent_tree_fd; /* the tree, mounted and mapped by somebody else; -EBADF: we do that */
+	int map_fd;       /* user namespace by which owners on disk are mapped, -EBADF without */
 	struct writable *writables; /* top layers of overlays, see overlay.c */
 	const struct ids *ids;      /* of the payload, NULL: the host's */
 	struct id_namespaces namespaces;
@@ -41,8 +42,8 @@ struct mount_sources {
 
 /*
  * Opens the tree 'directory_fd' and every host source of 'plan'. Pushes the removal of temporary
- * directories onto 'undo'. 'root_id' and 'map_fd' of '*ret' are set before; the latter stays the
- * caller's. The descriptors are closed by mount_sources_close().
+ * directories onto 'undo'. 'root_id', 'map_fd' and 'lent_tree_fd' of '*ret' are set before; the
+ * second stays the caller's. The descriptors are closed by mount_sources_close().
  */
 int mount_sources_open(struct arena *arena, const struct mount_plan *plan, int directory_fd,
 		       struct mount_sources *ret, struct undo *undo);

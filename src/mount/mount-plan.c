@@ -11,6 +11,7 @@
 
 #include "base/path.h"
 #include "base/scope.h"
+#include "ids/nsresource.h"
 #include "image/os-check.h"
 #include "mount/api-mounts.h"
 #include "mount/bind-user.h"
@@ -228,6 +229,27 @@ static void add_nesting(struct arena *arena, struct mount_plan *plan)
 			.need = rows[i].need,
 			.skips_mount_point = true,
 			.magic = rows[i].magic,
+		};
+}
+
+/* By which machines inside get ids of their own. */
+static void add_manager_sockets(struct arena *arena, struct mount_plan *plan)
+{
+	static const struct {
+		const char *source, *target;
+	} rows[] = {
+		{NSRESOURCE_SOCKET, "/run/host/io.systemd.NamespaceResource"},
+		{MOUNTFS_SOCKET, "/run/host/io.systemd.MountFileSystem"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		*ARRAY_ADD(arena, plan) = (struct mount_operation){
+			.kind = OPERATION_BIND,
+			.place = SOURCE_HOST,
+			.source = rows[i].source,
+			.target = rows[i].target,
+			.flags = MOUNT_FLAG_READ_ONLY | MOUNT_FLAG_NOSUID | MOUNT_FLAG_NODEV |
+				 MOUNT_FLAG_NOEXEC,
 		};
 }
 
@@ -473,6 +495,8 @@ void mount_plan_make(struct arena *arena, const struct config *config,
 			add_base(arena, config, facts, root_is_replaced, root_is_other, ret);
 	}
 	add_shared(arena, facts, ret);
+	if (config->private_users_delegate)
+		add_manager_sockets(arena, ret);
 	if (facts->bound_users)
 		bind_user_plan(arena, facts->bound_users, ret);
 	add_handed(arena, config, facts, ret);

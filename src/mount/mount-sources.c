@@ -62,7 +62,8 @@ static int adopt_one(int *fd, bool recursive)
 
 int mount_sources_adopt(struct mount_sources *sources, const struct mount_plan *plan)
 {
-	int r = adopt_one(&sources->tree_fd, /* recursive= */ true);
+	int r = sources->lent_tree_fd >= 0 ? 0
+					   : adopt_one(&sources->tree_fd, /* recursive= */ true);
 
 	if (r < 0)
 		return fail(r, "Cannot take a private view of the tree");
@@ -270,6 +271,14 @@ static int open_source(struct mount_sources *sources, const struct mount_plan *p
 	return fd < 0 ? -EBADF : fd;
 }
 
+static int open_tree_of(const struct mount_plan *plan, int directory_fd, struct mount_sources *ret)
+{
+	ret->tree_fd = clone_tree(ret, directory_fd, "", /* recursive= */ !plan->tree_is_alone);
+	if (ret->tree_fd < 0)
+		return fail(ret->tree_fd, "Cannot take a private view of the tree");
+	return map_tree(ret);
+}
+
 int mount_sources_open(struct arena *arena, const struct mount_plan *plan, int directory_fd,
 		       struct mount_sources *ret, struct undo *undo)
 {
@@ -279,10 +288,10 @@ int mount_sources_open(struct arena *arena, const struct mount_plan *plan, int d
 	ret->count = plan->count;
 	for (size_t i = 0; i < plan->count; i++)
 		ret->fds[i] = -EBADF;
-	ret->tree_fd = clone_tree(ret, directory_fd, "", /* recursive= */ !plan->tree_is_alone);
-	if (ret->tree_fd < 0)
-		return fail(ret->tree_fd, "Cannot take a private view of the tree");
-	TRY(map_tree(ret));
+	if (ret->lent_tree_fd >= 0)
+		ret->tree_fd = ret->lent_tree_fd;
+	else
+		TRY(open_tree_of(plan, directory_fd, ret));
 	for (size_t i = 0; i < plan->count; i++) {
 		ret->fds[i] = open_source(ret, plan, &plan->items[i], directory_fd, undo);
 		if (ret->fds[i] < 0 && ret->fds[i] != -EBADF)

@@ -40,7 +40,9 @@ struct overlay_sources {
 	int *fds; /* detached clones of the layers; of a writable top, of the directory it is in */
 	size_t count;
 	struct writable *writable; /* NULL: none, or in memory */
-	bool is_of_user; /* made in a user namespace that the caller has no rights outside of */
+	/* Made in a user namespace: what is noted on files is an attribute that a user may write.
+	 */
+	bool is_of_user;
 };
 
 static bool has_writable_top(const struct mount_operation *operation)
@@ -246,6 +248,7 @@ int overlay_open(struct mount_sources *sources, const struct mount_operation *op
 		return refuse(E2BIG,
 			      "An overlay on '%s' of %zu directories is too high: %d are possible",
 			      operation->target, operation->layer_count, LAYERS_MAX);
+	overlay->is_of_user = sources->ids && sources->ids->writer == IDS_WRITER_MANAGER;
 	overlay->fds = arena_allocate(sources->arena, operation->layer_count * sizeof(int));
 	*ret = overlay;
 	while (overlay->count < operation->layer_count)
@@ -255,7 +258,6 @@ int overlay_open(struct mount_sources *sources, const struct mount_operation *op
 
 int overlay_adopt(struct overlay_sources *overlay, overlay_adopt_function adopt)
 {
-	/* What we note on files of the host is an attribute that a user may write. */
 	overlay->is_of_user = true;
 	for (size_t i = 0; i < overlay->count; i++)
 		if (overlay->fds[i] >= 0)

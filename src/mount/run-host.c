@@ -105,6 +105,10 @@ static int fill(int run_fd, const struct run_host_request *request)
 	if (request->has_exchange && (mkdirat(run_fd, "host/incoming", 0600) < 0 ||
 				      mkdirat(run_fd, "host/unix-export", 0755) < 0))
 		return -errno;
+	if (request->has_manager_sockets) {
+		TRY(make_file(run_fd, "host/io.systemd.NamespaceResource", NULL, 0444));
+		TRY(make_file(run_fd, "host/io.systemd.MountFileSystem", NULL, 0444));
+	}
 	if (request->has_credentials && mkdirat(run_fd, "host/credentials", 0500) < 0)
 		return -errno;
 	if (request->has_journal_socket) {

@@ -15,6 +15,7 @@ struct run_host_request {
 	const char *machine_uuid; /* dashed; container-uuid */
 	const char *boot_id;      /* dashed; random per start */
 	bool has_exchange;        /* places for 'incoming' and 'unix-export' */
+	bool has_manager_sockets; /* places for the sockets of who manages ids */
 	bool has_credentials;     /* a place for them */
 	bool has_journal_socket;  /* a place for 'journal/socket' */
 	const struct bound_users *bound_users;

@@ -80,9 +80,10 @@ static uint64_t first_clone_flags(const struct plan *plan)
 		return plan->clone_flags;
 	case IDS_WRITER_SELF:
 		return CLONE_NEWNS;
+	case IDS_WRITER_MANAGER: /* it enters a user namespace first, to have the rights for more */
+		return 0;
 	case IDS_WRITER_PROGRAMS:
 	case IDS_WRITER_SINGLE:
-	case IDS_WRITER_MANAGER:
 	default:
 		return CLONE_NEWNS | CLONE_NEWUSER;
 	}
@@ -156,7 +157,7 @@ static int adopt_payload(struct machine *machine)
 	int passengers[_PASSENGER_COUNT], r;
 	siginfo_t info;
 
-	if (machine->plan->ids.writer > IDS_WRITER_SELF) {
+	if (ids_are_written_late(&machine->plan->ids)) {
 		TRY(ids_write(&machine->plan->ids, &machine->plan->facts->ids, machine->pid));
 		r = handshake_say(&machine->handshake, HANDSHAKE_MAPPED, NULL);
 		if (r < 0)

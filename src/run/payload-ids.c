@@ -68,15 +68,28 @@ static int mount_credentials(struct payload_request *request)
 	return 0;
 }
 
+/* Whoever entered a user namespace may do there what its maker may, also make a copy of the mounts.
+ */
+static int enter_leased(int users_fd)
+{
+	if (setns(users_fd, CLONE_NEWUSER) < 0 || unshare(CLONE_NEWNS) < 0)
+		return fail(-errno,
+			    "Cannot enter the user namespace that systemd-nsresourced gave");
+	return 0;
+}
+
 int payload_ids_assume(struct payload_request *request)
 {
 	const struct ids *ids = &request->plan->ids;
 
 	if (ids->writer == IDS_WRITER_SELF)
 		return make_files_as(ids->shift);
-	if (handshake_hear(&request->handshake, HANDSHAKE_MAPPED, NULL) < 0)
+	if (ids->writer == IDS_WRITER_MANAGER)
+		TRY(enter_leased(request->ids_fd));
+	else if (handshake_hear(&request->handshake, HANDSHAKE_MAPPED, NULL) < 0)
 		_exit(EXIT_FAILURE); /* what fails is the way by which a sentence would go */
-	TRY(mount_sources_adopt(request->sources, &request->plan->mounts));
+	if (request->sources->are_named)
+		TRY(mount_sources_adopt(request->sources, &request->plan->mounts));
 	TRY(become_root(ids->writer));
 	TRY(mount_credentials(request));
 	/* The maps of the payload's namespace are still to be written, by way of our files in
@@ -107,7 +120,8 @@ static int open_inner_namespace(struct arena *arena, const struct ids *ids)
 static int enter_namespace(struct payload_request *request)
 {
 	const struct ids *ids = &request->plan->ids;
-	int fd = request->ids_fd >= 0 ? request->ids_fd : open_inner_namespace(request->arena, ids);
+	int fd = ids->writer == IDS_WRITER_SELF ? request->ids_fd
+						: open_inner_namespace(request->arena, ids);
 
 	if (fd < 0)
 		return fail(fd, "Cannot make the payload's user namespace");

@@ -514,7 +514,9 @@ void payload_run(struct payload_request *request)
 				.sources = request->sources,
 				.run_host = &request->plan->run_host,
 				.host_files = &request->plan->host_files,
-				.root_id = request->sources->root_id,
+				.root_id = request->plan->ids.writer == IDS_WRITER_SELF
+						   ? request->sources->root_id
+						   : 0,
 				.maps = request->plan->ids.writer == IDS_WRITER_SELF
 						? &request->plan->ids.maps
 						: NULL,

@@ -60,7 +60,10 @@ static void plan_identity(struct arena *arena, const struct config *config,
 			  const struct facts *facts, struct plan *plan)
 {
 	plan->machine = facts->machine;
+	/* Where others give the ids, their policy keeps machines from writing to the host's memory.
+	 */
 	plan->has_exchange = config->start == START_BOOT &&
+			     plan->ids.writer != IDS_WRITER_MANAGER &&
 			     exchange_name(arena, &facts->places, facts->machine, &plan->exchange);
 	plan->hostname = config->hostname ? config->hostname : facts->machine;
 	if (facts->tree.machine_id_state == MACHINE_ID_VALID)
@@ -76,6 +79,7 @@ static void plan_identity(struct arena *arena, const struct config *config,
 		.boot_id = plan->boot_id,
 		.has_exchange = plan->has_exchange,
 		.has_nesting = config->nesting,
+		.has_manager_sockets = plan->config->private_users_delegate > 0,
 		.has_credentials = config->credentials.count > 0,
 		.has_journal_socket = config->forward_journal != NULL,
 		.bound_users = &facts->bound_users,

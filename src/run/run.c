@@ -28,6 +28,7 @@
 #include "host/host.h"
 #include "host/locks.h"
 #include "host/registry.h"
+#include "ids/lease.h"
 #include "ids/shift.h"
 #include "image/template.h"
 #include "manager/scope.h"
@@ -49,6 +50,7 @@ struct run {
 	struct config config;
 	struct facts facts;
 	struct locks locks;
+	struct lease lease; /* of who manages ids, if anybody does */
 	struct plan plan;
 	struct credentials credentials;
 	struct ephemeral ephemeral[2]; /* the second if there could be no snapshot */
@@ -113,6 +115,34 @@ static int take_locks(struct run *run, struct undo *undo)
 	return 0;
 }
 
+static struct lease_request make_lease_request(const struct run *run)
+{
+	return (struct lease_request){
+		.machine = run->facts.machine,
+		.delegated = run->config.private_users_delegate,
+		.directory_fd = run->directory_fd,
+	};
+}
+
+/* Where nobody insists on it a refusal is no failure, and told when it is known what is instead. */
+static int take_lease(struct run *run, struct undo *undo)
+{
+	const struct lease_request request = make_lease_request(run);
+	struct ids_facts *facts = &run->facts.ids;
+	bool is_vital;
+	int r;
+
+	if (!ids_wants_lease(&run->config, facts, &is_vital))
+		return 0;
+	r = lease_take(&run->config.arena, &request, undo, &run->lease,
+		       is_vital ? NULL : &facts->lease_refusal);
+	if (r < 0)
+		return is_vital || r == -EINTR ? r : 0;
+	facts->has_lease = true;
+	facts->lease = run->lease.maps;
+	return 0;
+}
+
 /* Kept for all boots of the run. */
 static int pick_ids(struct run *run, struct undo *undo)
 {
@@ -126,7 +156,7 @@ static int pick_ids(struct run *run, struct undo *undo)
 	};
 
 	if (!ids_wants_range(&run->config, facts))
-		return 0;
+		return take_lease(run, undo);
 	TRY(range_pick(&request, &run->locks, undo, &facts->range));
 	facts->has_range = true;
 	return 0;
@@ -168,7 +198,9 @@ static int make_cgroup(const struct run *run, struct machine *machine, struct cg
 	 */
 	const struct cgroup_request request = {
 		.machine = machine->plan->machine,
-		.owner = machine->plan->ids.shift,
+		/* Its group is given to a managed machine by who gave the ids. */
+		.owner = machine->plan->ids.writer == IDS_WRITER_MANAGER ? geteuid()
+									 : machine->plan->ids.shift,
 		/* The scope is ours alone, as the unit is with --keep-unit. */
 		.keep_unit = config->keep_unit || run->scope == SCOPE_MADE,
 		.move_supervisor = config->start == START_BOOT,
@@ -241,22 +273,50 @@ static int open_tree_map(struct machine *machine)
 	return 0;
 }
 
-/* As root the payload's user namespace is there before it, so that mounts can be mapped by it. */
-static int open_ids(struct machine *machine)
+/* The tree, mapped by who gave the ids, and the group. */
+static int take_what_is_lent(struct run *run, struct machine *machine)
+{
+	const struct lease_request request = make_lease_request(run);
+	auto_close int group_fd = -EBADF;
+	int fd = lease_open_tree(&request, &run->lease);
+
+	TRY(fd);
+	machine->sources.lent_tree_fd = fd;
+	if (!machine->has_cgroup)
+		return 0;
+	group_fd = openat(machine->cgroup.payload_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (group_fd < 0)
+		return fail(-errno, "Cannot read the payload's cgroup");
+	/* A machine without one runs as well; what it lacks was told. */
+	(void)nsresource_add_cgroup(NULL, machine->ids_fd, group_fd);
+	return 0;
+}
+
+/*
+ * As root, and where others manage ids, the payload's user namespace is there before it, so that
+ * mounts can be mapped by it.
+ */
+static int open_ids(struct run *run, struct machine *machine)
 {
 	const struct ids *ids = &machine->plan->ids;
 
-	machine->sources.map_fd = -EBADF;
-	machine->sources.are_named = ids->writer > IDS_WRITER_SELF;
+	machine->sources.map_fd = machine->sources.lent_tree_fd = -EBADF;
+	machine->sources.are_named =
+		ids->writer > IDS_WRITER_SELF && !machine->plan->facts->ids.may_map;
 	machine->sources.ids = ids;
-	if (ids->writer != IDS_WRITER_SELF)
+	if (ids_are_written_late(ids) || ids->writer == IDS_WRITER_NONE)
 		return 0;
-	machine->ids_fd = id_maps_open_namespace(&ids->maps);
+	machine->ids_fd = ids->writer == IDS_WRITER_MANAGER
+				  ? fcntl(run->lease.users_fd, F_DUPFD_CLOEXEC, 3)
+				  : id_maps_open_namespace(&ids->maps);
 	if (machine->ids_fd < 0)
-		return fail(machine->ids_fd, "Cannot make a user namespace for the payload");
+		return fail(machine->ids_fd < -1 ? machine->ids_fd : -errno,
+			    "Cannot make a user namespace for the payload");
 	undo_push(machine->undo, close_ids, machine, "user namespace");
 	machine->sources.root_id = ids->shift;
 	machine->sources.groups = &ids->maps.groups;
+	if (ids->writer == IDS_WRITER_MANAGER)
+		TRY(take_what_is_lent(run, machine));
 	return ids->ownership == IDS_OWNERSHIP_MAP ? open_tree_map(machine) : 0;
 }
 
@@ -342,7 +402,7 @@ static int boot(struct run *run, int signal_fd, struct ending *ret)
 				    &undo); /* it warned; we can do without */
 	TRY(journal_remote_start(arena, &run->config, &run->facts.places, plan->machine,
 				 &machine.journal_remote, &undo));
-	TRY(open_ids(&machine));
+	TRY(open_ids(run, &machine));
 	if (machine.journal_remote.socket &&
 	    lchown(machine.journal_remote.socket, plan->ids.shift, plan->ids.shift) < 0)
 		return fail(-errno, "Cannot give the socket of the journal to the payload's root");
@@ -452,7 +512,7 @@ static int tidy_up(struct config *config)
 int run_machine(int argc, char **argv)
 {
 	auto_undo struct undo undo = {0};
-	struct run run = {.directory_fd = -EBADF, .scope = SCOPE_NONE};
+	struct run run = {.directory_fd = -EBADF, .lease = LEASE_NONE, .scope = SCOPE_NONE};
 	int r;
 
 	r = config_from_command_line(&run.config, argc, argv);

@@ -27,6 +27,8 @@ enum caller {
 	USER_BARE,    /* no programs */
 	USER_POOR,    /* no ids */
 	USER_MANAGED, /* with services */
+	USER_REFUSED, /* with services that give nothing */
+	ROOT_MANAGED,
 };
 
 static void find(enum caller caller, struct ids_facts *ret)
@@ -34,8 +36,8 @@ static void find(enum caller caller, struct ids_facts *ret)
 	static struct subid_range range = {100000, 65536};
 	static const struct subid_ranges ranges = {&range, 1, 1};
 
-	*ret = (struct ids_facts){.tree_is_known = true, .has_manager = caller == USER_MANAGED};
-	ret->may_map = caller == ROOT || caller == ROOT_FORBIDDEN;
+	*ret = (struct ids_facts){.tree_is_known = true, .has_manager = caller >= USER_MANAGED};
+	ret->may_map = caller == ROOT || caller == ROOT_MANAGED || caller == ROOT_FORBIDDEN;
 	if (caller == ROOT_FORBIDDEN || caller == USER_FORBIDDEN)
 		ret->restriction = &forbidden;
 	if (ret->may_map)
@@ -55,6 +57,7 @@ static void find(enum caller caller, struct ids_facts *ret)
 #define UNMAPPABLE 1
 #define NETWORK 2
 #define READ_ONLY 4
+#define EPHEMERAL 8
 
 /*
  * 'users' and 'ownership' as on the command line, NULL for unsaid ("-U" is that option). The result
@@ -106,9 +109,17 @@ static const struct {
 	{"0", "chown", ROOT, 0, 0, 0, "root 0+65536 off"},
 	{"0", "chown", ROOT, 131072, 131072, 0, "root 0+65536 chown"},
 	{"managed", NULL, ROOT, 0, 0, NETWORK, "!Nobody manages ids here"},
+	{"managed", NULL, ROOT_MANAGED, 0, 0, NETWORK, "managed 524288+65536 map@0"},
+	{"managed", NULL, ROOT_MANAGED, RANGE_FOREIGN, RANGE_FOREIGN, NETWORK, "managed 524288+65536 map@2147352576"},
+	{"managed", NULL, ROOT_MANAGED, 0, 0, NETWORK | EPHEMERAL, "managed 524288+65536 map@0"},
+	{"managed", NULL, ROOT_MANAGED, RANGE_FOREIGN, RANGE_FOREIGN, NETWORK | EPHEMERAL, "!cannot be thrown away"},
+	{"pick", NULL, ROOT_MANAGED, 0, 0, NETWORK, "root 1048576+65536 map@0"},
 
 	/* A user, down the ladder */
-	{NULL, NULL, USER_MANAGED, RANGE_FOREIGN, RANGE_FOREIGN, NETWORK, "managed 0+65536 off"},
+	{NULL, NULL, USER_MANAGED, RANGE_FOREIGN, RANGE_FOREIGN, NETWORK, "managed 524288+65536 off"},
+	{NULL, NULL, USER_MANAGED, RANGE_FOREIGN, RANGE_FOREIGN, NETWORK | EPHEMERAL, "newuidmap 1000+65536 off lost"},
+	{NULL, NULL, USER_REFUSED, RANGE_FOREIGN, RANGE_FOREIGN, NETWORK, "newuidmap 1000+65536 off lost"},
+	{"managed", NULL, USER_MANAGED, 1000, 1000, NETWORK | EPHEMERAL, "!cannot be thrown away"},
 	{NULL, NULL, USER_MANAGED, RANGE_FOREIGN, RANGE_FOREIGN, 0, "newuidmap 1000+65536 off lost"},
 	{NULL, NULL, USER_MANAGED, 1000, 1000, NETWORK, "newuidmap 1000+65536 off"},
 	{NULL, NULL, USER, 1000, 1000, 0, "newuidmap 1000+65536 off"},
@@ -126,7 +137,7 @@ static const struct {
 	{"no", NULL, USER_FORBIDDEN, 1000, 1000, 0, "!only root can start"},
 	{"identity", NULL, USER, 1000, 1000, 0, "!Only root can give"},
 	{"managed", NULL, USER, 1000, 1000, NETWORK, "!Nobody manages"},
-	{"managed", NULL, USER_MANAGED, 1000, 1000, NETWORK, "managed 0+65536 off"},
+	{"managed", NULL, USER_MANAGED, 1000, 1000, NETWORK, "managed 524288+65536 off"},
 	{"100000", NULL, USER, 100000, 100000, 0, "newuidmap 100000+65536 off"},
 	{"100100:100", NULL, USER, 1000, 1000, 0, "newuidmap 100100+100 off lost"},
 	{"100001", NULL, USER, 1000, 1000, 0, "!not yours"},
@@ -170,7 +181,23 @@ static void ask(size_t i)
 		CHECK(apply(SETTING_PRIVATE_USERS_OWNERSHIP, rows[i].ownership) == 0);
 	config.private_network = rows[i].circumstances & NETWORK;
 	config.read_only = rows[i].circumstances & READ_ONLY;
+	config.ephemeral = rows[i].circumstances & EPHEMERAL;
 	CHECK(config_check(&config) == 0);
+}
+
+/* As the start does between finding and deciding. */
+static void take_lease(enum caller caller, struct ids_facts *facts)
+{
+	static const struct id_extent extent = {0, 524288, 65536};
+	bool is_vital;
+
+	facts->has_lease = ids_wants_lease(&config, facts, &is_vital);
+	if (!facts->has_lease)
+		return;
+	if (caller == USER_REFUSED)
+		facts->lease_refusal = "the test says so";
+	else
+		facts->lease = (struct id_maps){{&extent, 1}, {&extent, 1}};
 }
 
 static void test_decisions(void)
@@ -192,6 +219,7 @@ static void test_decisions(void)
 		}
 		facts.has_range = ids_wants_range(&config, &facts);
 		facts.range = (struct range){PICKED, RANGE_OF_NAME};
+		take_lease(rows[i].caller, &facts);
 		r = ids_decide(&config.arena, &config, &facts, &ids);
 		/* A refusal is one sentence and its advice. */
 		if (*rows[i].result == '!') {

@@ -161,6 +161,21 @@ static void test_allocate(void)
 	(void)stop();
 }
 
+static void test_refusals(void)
+{
+	START({"{\"error\":\"io.systemd.InteractiveAuthenticationRequired\",\"parameters\":{}}"});
+	CHECK(nsresource_allocate(&sockets, "web", 0, STDIN_FILENO) == -EREMOTEIO);
+	CHECK(strstr(captured.first, "its policy (polkit) wants to ask an administrator first"));
+	(void)stop();
+	/* An answer that never ends: what is there of it does not make it wait for more. */
+	sockets.patience_msec = 50;
+	START({"{\"param", 7});
+	CHECK(nsresource_allocate(&sockets, "web", 0, STDIN_FILENO) < 0);
+	CHECK(captured.failures >= 1);
+	(void)stop();
+	sockets.patience_msec = 0;
+}
+
 static void test_mount(void)
 {
 	int fd;
@@ -257,6 +272,7 @@ int main(void)
 	CHECK(mkdtemp(directory));
 	(void)snprintf(socket_path, sizeof(socket_path), "%s/socket", directory);
 	test_allocate();
+	test_refusals();
 	test_mount();
 	test_is_there();
 	test_junk();
