@@ -39,7 +39,8 @@ static const struct {
 	/* Ubuntu's: the namespace is made, but who makes it has no rights in it. */
 	{WHEN_NOT_ZERO, true, {"sys/kernel/apparmor_restrict_unprivileged_userns",
 		"AppArmor keeps it from programs without a profile (kernel.apparmor_restrict_unprivileged_userns is 1)",
-		"As root, allow this one program in /etc/apparmor.d/nspawn and load it with apparmor_parser -r: "
+		"As root, allow this one program in /etc/apparmor.d/nspawn, which a build with -Dapparmor=true installs, "
+		"and load it with apparmor_parser -r: "
 		"abi <abi/4.0>, profile nspawn /usr/{,local/}bin/nspawn flags=(unconfined) { userns, }"}},
 };
 /* clang-format on */
