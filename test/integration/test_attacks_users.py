@@ -10,11 +10,11 @@ import time
 
 import pytest
 
-from lab import leaks
+from lab import leaks, people
 from lab.run import program
 from lab.tree import TOP
 from test_attacks import MORE, ROOTS, armed, canary, journals, spell  # noqa: F401 # fixtures
-from test_attacks_probe import attack  # noqa: F401 # a fixture
+from test_attacks_probe import attack, swapped  # noqa: F401 # a fixture
 
 pytestmark = pytest.mark.requires("root", "userns", "idmap")
 
@@ -243,3 +243,41 @@ def test_a_killed_supervisor_leaves_nothing(tree, Running, run, step):
             machine.signal(signal.SIGKILL)
             machine.wait()
     assert its_range() == before
+
+
+@pytest.mark.parametrize("name", ["../../x", "a/b", "..", ".", "x" * 300, "-x", "a b", "x\x1b[31m"])
+@pytest.mark.parametrize("how", [[], MAPPED], ids=["host", "mapped"])
+def test_names_of_users_are_no_paths(tree, run, how, name):
+    root = tree()
+    with people.on_host(passwd=f"{name}:x:4711:4711::/root:/bin/sh\n"):
+        result = run("-q", "-P", "-D", root, *how, f"--bind-user={name}", "/payload", "exit", "7")
+    lines = result.complaint.splitlines()
+    assert result.code == 1 and lines and all(line.startswith("nspawn: ") and line.isprintable() for line in lines), result
+
+
+def test_a_passwd_of_a_million_lines(tree, run):
+    """The tree's own: nspawn looks there for who has a name and which ids are free."""
+    root = tree({"etc/passwd": "root:x:0:0::/:/bin/sh\n" + "".join(f"u{i}:x:{i % 60000 + 1}:1::/:/bin/sh\n" for i in range(1000000))})
+    with people.on_host(passwd="attackbound:x:4711:4711::/root:/bin/sh\n"):
+        result = run("-q", "-P", "-D", root, *MAPPED, "--bind-user=attackbound", "/payload", "exit", "7")
+    assert result.code in (1, 7) and (result.code == 7 or result.complaint.startswith("nspawn: ")), result
+
+
+def test_owners_are_changed_in_the_tree_only(tree, run, attack, tmp_path):
+    """Directories and links to others that are exchanged all the time; whether it ends or says that it cannot, nothing else has a new owner."""
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    for i in range(20):
+        (precious / f"f{i}").touch()
+    (precious / "suid").touch()
+    (precious / "suid").chmod(0o4755)
+    root = tree()
+    for i in range(20):
+        (root / f"d{i}/deep").mkdir(parents=True)
+        (root / f"l{i}").symlink_to(precious)
+        for j in range(20):
+            (root / f"d{i}/deep/{j}").touch()
+    with swapped(attack, *((root / f"d{i}", root / f"l{i}") for i in (3, 17))):
+        result = run("-q", "-P", "-D", root, MAPPED[0], "--private-users-ownership=chown", "/payload", "exit", "7")
+    assert result.code in (1, 7), result
+    assert {path.lstat()[4:6] for path in (precious, *precious.iterdir())} == {(0, 0)} and (precious / "suid").stat().st_mode & 0o7777 == 0o4755
