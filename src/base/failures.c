@@ -211,6 +211,7 @@ static const struct {
 	{"namespaces-make", "Cannot find the payload's process"},
 	{"namespaces-make", "Cannot make a cgroup namespace"},
 	{"namespaces-make", "Cannot make the mount namespace private"},
+	{"nesting-refused", "Cannot nest containers: root of this one has the host's id"},
 	{"nesting-refused", "Cannot nest containers: the kernel refuses one inside %s"},
 	{"nesting-refused", "Cannot nest containers: the kernel refuses one inside its namespaces"},
 	{"nesting-refused", "Cannot nest containers: the one that was tried was killed"},

@@ -198,6 +198,23 @@ static void plan_stop(const struct config *config, struct plan *plan)
 	plan->uses_init_protocol = config->start == START_BOOT && config->kill_signal == 0;
 }
 
+/* By its id alone such a root may write to what a fresh procfs shows, see mount_lock(). */
+static int check_nesting(const struct config *config, const struct facts *facts,
+			 const struct ids *ids)
+{
+	/* In a container ourselves, id 0 is not the host's. */
+	bool has_host_root =
+		facts->ids.own.count == 0 && id_map_to_inside(&ids->maps.users, 0) != UINT32_MAX;
+	/* Where nothing starts, the range may not be known yet; it never begins at 0. */
+	bool is_unknown = ids_wants_range(config, &facts->ids) && !facts->ids.has_range;
+
+	if (!config->nesting || !has_host_root || is_unknown)
+		return 0;
+	(void)refuse(EPERM, "Cannot nest containers: root of this one has the host's id");
+	hint("The kernel's settings obey that id, and each container inside would mount them: use '--private-users=pick'");
+	return -EPERM;
+}
+
 int plan_make(struct arena *arena, const struct config *config, const struct facts *facts,
 	      struct plan *ret)
 {
@@ -262,6 +279,7 @@ int plan_make(struct arena *arena, const struct config *config, const struct fac
 	/* What can be refused comes last, so that the rest of a refused plan can still be shown. */
 	r = plan_capabilities(config, facts, &ret->ids, &ret->capabilities);
 	TRY(ids);
+	TRY(check_nesting(config, facts, &ret->ids));
 	TRY(journal);
 	TRY(r);
 	TRY(labels_plan(config, &facts->labels, &ret->labels));

@@ -281,3 +281,10 @@ def test_owners_are_changed_in_the_tree_only(tree, run, attack, tmp_path):
         result = run("-q", "-P", "-D", root, MAPPED[0], "--private-users-ownership=chown", "/payload", "exit", "7")
     assert result.code in (1, 7), result
     assert {path.lstat()[4:6] for path in (precious, *precious.iterdir())} == {(0, 0)} and (precious / "suid").stat().st_mode & 0o7777 == 0o4755
+
+
+@pytest.mark.parametrize("how", [IDENTITY, ["--private-users=0:65536", "--private-users-ownership=off"]], ids=["identity", "range"])
+def test_no_nesting_for_the_id_of_the_hosts_root(tree, run, how):
+    """What containers inside need is a procfs without covers, which that root could write to."""
+    result = run("-q", "-P", "-D", tree(), "--nesting", *how, "/payload", "exit", "7")
+    assert result.code == 1 and ("root of this one has the host's id" in result.complaint or "cannot be had" in result.complaint), result
