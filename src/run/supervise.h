@@ -29,8 +29,8 @@ struct ending {
 int supervise_block_signals(void);
 
 /*
- * A signalfd for those of them that tell us to stop, not to be read: supervise() shall hear of them.
- * Or a negative errno.
+ * A signalfd for those of them that tell us to stop, not to be read: supervise() shall hear of
+ * them. Or a negative errno.
  */
 int supervise_watch_stop(void);
 
