@@ -49,6 +49,25 @@ uint32_t id_map_to_inside(const struct id_map *map, uint32_t outside)
 	return found;
 }
 
+int id_map_read(struct arena *arena, const char *path, struct id_map *ret)
+{
+	struct id_extent *items = NULL;
+	size_t count = 0, room = 0;
+	auto_free char *text = NULL;
+	char *rest = NULL;
+
+	TRY(file_read(AT_FDCWD, path, (size_t)64 * 1024, &text, NULL));
+	for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+		struct id_extent extent;
+
+		if (sscanf(line, "%u %u %u", &extent.inside, &extent.outside, &extent.count) == 3)
+			*(struct id_extent *)array_grow(arena, &items, &count, &room,
+							sizeof(*items)) = extent;
+	}
+	*ret = (struct id_map){items, count};
+	return 0;
+}
+
 /* The whole map in one write(2), as the kernel wants it; it takes less than a page. */
 static int write_map(pid_t pid, const char *file, const struct id_map *map)
 {
@@ -141,28 +160,16 @@ int id_maps_open_namespace(const struct id_maps *maps)
 	return fd;
 }
 
-static int read_map(struct arena *arena, pid_t pid, const char *file, struct id_map *ret)
+static int read_map_of(struct arena *arena, pid_t pid, const char *file, struct id_map *ret)
 {
-	struct id_extent *items = NULL;
-	size_t count = 0, room = 0;
-	auto_free char *text = NULL;
-	char path[48], *rest = NULL;
+	char path[48];
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/%s", pid, file);
-	TRY(file_read(AT_FDCWD, path, (size_t)64 * 1024, &text, NULL));
-	for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-		struct id_extent extent;
-
-		if (sscanf(line, "%u %u %u", &extent.inside, &extent.outside, &extent.count) == 3)
-			*(struct id_extent *)array_grow(arena, &items, &count, &room,
-							sizeof(*items)) = extent;
-	}
-	*ret = (struct id_map){items, count};
-	return 0;
+	return id_map_read(arena, path, ret);
 }
 
 int id_maps_read(struct arena *arena, pid_t pid, struct id_maps *ret)
 {
-	TRY(read_map(arena, pid, "uid_map", &ret->users));
-	return read_map(arena, pid, "gid_map", &ret->groups);
+	TRY(read_map_of(arena, pid, "uid_map", &ret->users));
+	return read_map_of(arena, pid, "gid_map", &ret->groups);
 }

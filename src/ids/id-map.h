@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct arena;
+
 /* 'count' ids from 'inside' on are those from 'outside' on. */
 struct id_extent {
 	uint32_t inside, outside, count;
@@ -35,6 +37,9 @@ struct id_maps {
 /* The id on the other side, or UINT32_MAX where the map has none. Pure. */
 uint32_t id_map_to_outside(const struct id_map *map, uint32_t inside);
 uint32_t id_map_to_inside(const struct id_map *map, uint32_t outside);
+
+/* Reads a file of /proc/PID (uid_map) into the arena. Returns 0 or a negative errno. Silent. */
+int id_map_read(struct arena *arena, const char *path, struct id_map *ret);
 
 /*
  * Writes the maps of the user namespace that 'pid' has just made, with our own rights. Returns 0 or

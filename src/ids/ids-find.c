@@ -47,14 +47,11 @@ static bool may_map(void)
 /* None if we have all ids, as in the host's own namespace. */
 static void read_own_map(struct arena *arena, struct id_map *ret)
 {
-	struct id_maps maps = {0};
+	struct id_map map;
 
-	if (id_maps_read(arena, getpid(), &maps) < 0)
-		return;
-	for (size_t i = 0; i < maps.users.count; i++)
-		if (maps.users.items[i].count == UINT32_MAX)
-			return;
-	*ret = maps.users;
+	if (id_map_read(arena, "/proc/self/uid_map", &map) == 0 &&
+	    !(map.count == 1 && map.items[0].count == UINT32_MAX))
+		*ret = map;
 }
 
 /*

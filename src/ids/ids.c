@@ -536,12 +536,17 @@ int ids_decide(struct arena *arena, const struct config *config, const struct id
 
 struct id_maps ids_tree_maps(struct arena *arena, const struct ids *ids)
 {
+	struct id_extent *items;
 	struct id_map map;
 
 	if (ids->tree_base == 0 || ids->ownership != IDS_OWNERSHIP_MAP)
 		return ids->maps;
 	/* Where there are fewer ids inside than a range has, the rest on disk belongs to nobody. */
-	map = one_extent(arena, ids->tree_base, ids->shift, ids->count);
+	items = arena_allocate(arena, 2 * sizeof(*items));
+	items[0] = (struct id_extent){ids->tree_base, ids->shift, ids->count};
+	/* What we make for an overlay is the host's root's; inside it is nobody's. */
+	items[1] = (struct id_extent){0, 0, 1};
+	map = (struct id_map){items, ids->shift > 0 ? 2 : 1};
 	return (struct id_maps){map, map};
 }
 
