@@ -25,7 +25,9 @@
 #include "mount/overlay.h"
 #include "base/tree-remove.h"
 
-#define PREFIX "nspawn-ephemeral-"
+/* What begins with a dot is nobody's image, also where trees are looked for. */
+#define PREFIX ".nspawn-ephemeral-"
+#define EARLY "." /* before it */
 #define CHANGES "changes"
 
 char *ephemeral_path(struct arena *arena, const char *parent, const uint8_t id[8])
@@ -66,10 +68,10 @@ static int remove_all(int parent_fd, const char *name, int own_fd)
 
 static void remove_if_stale(int parent_fd, const char *name)
 {
-	bool is_early = *name == '.';
+	bool is_early = text_has_prefix(name, EARLY PREFIX);
 	auto_close int lock_fd = -EBADF;
 
-	if (!text_has_prefix(name + is_early, PREFIX))
+	if (!is_early && !text_has_prefix(name, PREFIX))
 		return;
 	lock_fd = lock_directory(parent_fd, name);
 	if (lock_fd < 0)
@@ -122,7 +124,7 @@ static int make_locked(int parent_fd, const char *name)
 	char early[NAME_MAX + 1];
 	int r = -EAGAIN;
 
-	(void)snprintf(early, sizeof(early), ".%s", name);
+	(void)snprintf(early, sizeof(early), EARLY "%s", name);
 	for (int tries = 0; tries < 100 && r == -EAGAIN; tries++)
 		r = try_make_locked(parent_fd, early, name);
 	return r;

@@ -13,12 +13,12 @@
 struct arena;
 
 struct ephemeral {
-	char *path;     /* PARENT/nspawn-ephemeral-ID, which only root can enter */
+	char *path;     /* PARENT/.nspawn-ephemeral-ID, which only root can enter */
 	int lock_fd;    /* says that it is in use */
 	int changes_fd; /* a snapshot, or -EBADF */
 };
 
-/* "PARENT/nspawn-ephemeral-0123…/changes", for the machine's own number. Pure. */
+/* "PARENT/.nspawn-ephemeral-0123…/changes", for the machine's own number. Pure. */
 char *ephemeral_path(struct arena *arena, const char *parent, const uint8_t id[8]);
 
 /*

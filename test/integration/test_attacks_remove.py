@@ -66,7 +66,7 @@ def test_one_that_stays_is_no_reason_for_others(shelled, Running, tmp_path):
 def test_the_sweep_does_not_enter_mounts(shelled, run, tmp_path):
     """Of a killed machine, too: its directory is one that somebody mounted in."""
     (tmp_path / "precious").write_text("mine")
-    stale = pathlib.Path("/var/tmp/nspawn-ephemeral-0123456789abcdef/changes/m")
+    stale = pathlib.Path("/var/tmp/.nspawn-ephemeral-0123456789abcdef/changes/m")
     stale.mkdir(parents=True)
     subprocess.run(["mount", "--bind", tmp_path, stale], check=True)
     try:
@@ -83,7 +83,7 @@ def test_the_sweep_follows_no_name(shelled, run, tmp_path, kind):
     precious = tmp_path / "precious"
     (precious / "changes").mkdir(parents=True)
     (precious / "changes/file").write_text("mine")
-    path = "/var/tmp/nspawn-ephemeral-0123456789abcdef"
+    path = "/var/tmp/.nspawn-ephemeral-0123456789abcdef"
     if kind == "link":
         os.symlink(precious / "changes/file", path)
     elif kind == "link to a directory":
@@ -109,7 +109,7 @@ def test_the_sweep_ends_links_in_what_it_removes(shelled, run, tmp_path):
     precious = tmp_path / "precious"
     precious.mkdir()
     (precious / "file").write_text("mine")
-    stale = pathlib.Path("/var/tmp/nspawn-ephemeral-0123456789abcdef")
+    stale = pathlib.Path("/var/tmp/.nspawn-ephemeral-0123456789abcdef")
     changes = stale / "changes"
     changes.mkdir(parents=True)
     (changes / "out").symlink_to(precious)
@@ -133,7 +133,7 @@ def test_removal_under_a_writer(shelled, run, tmp_path, attack, deep):
     for number in range(20):
         (precious / f"f{number}").write_text("mine")
     for _ in range(25):
-        stale = pathlib.Path("/var/tmp/nspawn-ephemeral-0123456789abcdef")
+        stale = pathlib.Path("/var/tmp/.nspawn-ephemeral-0123456789abcdef")
         for number in range(200):
             (stale / f"changes/d{number}/e/f").mkdir(parents=True)
         decoys = [stale.parent / f"decoy{number}" for number in range(2)]

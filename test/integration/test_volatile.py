@@ -173,7 +173,7 @@ def test_a_killed_one_is_swept_by_the_next(full, run, Running):
         killed.signal(9)
         killed.wait()
     assert len(places("/var/tmp")) == 1
-    foreign = pathlib.Path("/var/tmp") / "nspawn-ephemeral-of-somebody"
+    foreign = pathlib.Path("/var/tmp") / ".nspawn-ephemeral-of-somebody"
     foreign.mkdir()
     os.chown(foreign, 1000, 1000)
     assert write(root, run, "/new", "-x", *options) == 0
@@ -235,7 +235,7 @@ def test_bad_roots(full, run, value):
 
 
 def test_what_a_kill_left_before_it_had_a_name_goes_as_well(full, run):
-    early = pathlib.Path("/var/tmp/.nspawn-ephemeral-0123456789abcdef")
+    early = pathlib.Path("/var/tmp/..nspawn-ephemeral-0123456789abcdef")
     early.mkdir(0o700)
     assert run("-D", full(), "-P", "-x", "/usr/payload", "exit", "0").code == 0
     assert not early.exists() and places("/var/tmp") == []
