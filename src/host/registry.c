@@ -26,10 +26,9 @@
 #define ENTRY_BYTES_MAX 32768
 
 static const char *const kinds[] = {
-	[REGISTRY_CHANGES_IN_TREE] = "tree",
-	[REGISTRY_CHANGES_OVERLAY] = "overlay",
-	[REGISTRY_CHANGES_SNAPSHOT] = "snapshot",
-	[REGISTRY_CHANGES_LOST] = "none",
+	[REGISTRY_CHANGES_IN_TREE] = "tree",      [REGISTRY_CHANGES_OVERLAY] = "overlay",
+	[REGISTRY_CHANGES_SNAPSHOT] = "snapshot", [REGISTRY_CHANGES_NONE] = "none",
+	[REGISTRY_CHANGES_LOST] = "lost",
 };
 
 /* --- Writing: without the library, whose pages a plain start never touches --- */
@@ -56,7 +55,8 @@ static void put_entry(FILE *file, const struct registry_entry *entry)
 		      entry->tree_device, entry->tree_inode);
 	(void)fprintf(file, ",\"kind\":\"%s\",\"changes\":", kinds[entry->kind]);
 	put_text(file, entry->changes);
-	(void)fprintf(file, ",\"started_usec\":%" PRIu64 "}\n", entry->started_usec);
+	(void)fprintf(file, ",\"owners_from\":%" PRId64 ",\"started_usec\":%" PRIu64 "}\n",
+		      entry->owners_from, entry->started_usec);
 }
 
 int registry_write(const struct locks *locks, const struct registry_entry *entry)
@@ -122,6 +122,7 @@ static int read_entry(struct arena *arena, const char *text, struct registry_ent
 		.tree_inode = get_number(json, "tree_inode"),
 		.kind = REGISTRY_CHANGES_LOST,
 		.changes = get_text(arena, json, "changes"),
+		.owners_from = (int64_t)get_number(json, "owners_from"),
 		.started_usec = get_number(json, "started_usec"),
 	};
 	for (size_t i = 0; kind && i < ARRAY_LEN(kinds); i++)

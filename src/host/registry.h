@@ -18,7 +18,8 @@ enum registry_changes {
 	REGISTRY_CHANGES_IN_TREE,
 	REGISTRY_CHANGES_OVERLAY,  /* 'changes' is the top layer of an overlay on the tree */
 	REGISTRY_CHANGES_SNAPSHOT, /* 'changes' is a copy of the tree */
-	REGISTRY_CHANGES_LOST,     /* in memory, or not possible */
+	REGISTRY_CHANGES_NONE,     /* not possible: the tree is all there is */
+	REGISTRY_CHANGES_LOST,     /* in memory */
 };
 
 struct registry_entry {
@@ -28,6 +29,7 @@ struct registry_entry {
 	uint64_t tree_device, tree_inode;
 	enum registry_changes kind;
 	const char *changes;   /* directory on the host, or NULL */
+	int64_t owners_from;   /* the id on disk that is 0 inside by mapping, or -1 without */
 	uint64_t started_usec; /* since 1970 */
 };
 

@@ -264,6 +264,19 @@ static int take_passengers(struct machine *machine, const int passengers[_PASSEN
 			     passengers[PASSENGER_CONSOLE]);
 }
 
+/* What the verbs for running machines need to know. */
+static void register_machine(const struct machine *machine)
+{
+	struct registry_entry entry = *machine->entry;
+	int r;
+
+	entry.leader = machine->pid;
+	r = registry_write(machine->locks, &entry);
+	if (r < 0)
+		warn(r, "Cannot note that machine '%s' runs, hiding it from other commands",
+		     machine->plan->machine);
+}
+
 /* --- The story --- */
 
 static int accompany(struct machine *machine)
@@ -271,10 +284,13 @@ static int accompany(struct machine *machine)
 	int passengers[_PASSENGER_COUNT], r;
 
 	/*
-	 * Place: links, scope and registration belong here; the cgroup was there before the clone.
+	 * Place: links and scope belong here; the cgroup was there before the clone. Whoever hears
+	 * from the payload can find the machine, and noting it takes no time of anybody's.
 	 */
 
 	r = handshake_say(&machine->handshake, HANDSHAKE_PLACED, NULL);
+	if (r == 0 && machine->entry)
+		register_machine(machine);
 	if (r == 0)
 		r = handshake_hear(&machine->handshake, HANDSHAKE_ROOTED, passengers);
 	if (r < 0)

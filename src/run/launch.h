@@ -8,6 +8,7 @@
 
 #include "base/undo.h"
 #include "host/locks.h"
+#include "host/registry.h"
 #include "manager/cgroup.h"
 #include "mount/mount-apply.h"
 #include "run/console.h"
@@ -20,6 +21,7 @@ struct machine {
 	const struct plan *plan;
 	struct arena *arena;
 	const struct locks *locks;
+	const struct registry_entry *entry; /* all but the leader; NULL: nobody shall find it */
 	struct undo *undo;
 	struct exchange exchange;
 	struct mount_sources sources;

@@ -342,36 +342,43 @@ static int make_changes(struct run *run, struct undo *undo)
 			      &run->ephemeral[1], undo);
 }
 
-/* What the verbs for running machines need to know. */
-static void register_machine(const struct run *run, const struct machine *machine)
+static enum registry_changes kind_of_changes(const struct config *config, const struct plan *plan)
+{
+	if (plan->delta)
+		return plan->delta_is_snapshot ? REGISTRY_CHANGES_SNAPSHOT
+					       : REGISTRY_CHANGES_OVERLAY;
+	if (config->volatile_mode == VOLATILE_YES || config->volatile_mode == VOLATILE_OVERLAY)
+		return REGISTRY_CHANGES_LOST;
+	return config->read_only || config->volatile_mode == VOLATILE_STATE
+		       ? REGISTRY_CHANGES_NONE
+		       : REGISTRY_CHANGES_IN_TREE;
+}
+
+/* What the verbs for running machines need to know. False where there is no telling the tree. */
+static bool describe(struct run *run, struct registry_entry *ret)
 {
 	const struct plan *plan = &run->plan;
-	struct registry_entry entry = {
-		.machine = plan->machine,
-		.leader = machine->pid,
-		.supervisor = getpid(),
-		.kind = plan->delta_is_snapshot                          ? REGISTRY_CHANGES_SNAPSHOT
-			: plan->delta                                    ? REGISTRY_CHANGES_OVERLAY
-			: run->config.ephemeral || run->config.read_only ? REGISTRY_CHANGES_LOST
-									 : REGISTRY_CHANGES_IN_TREE,
-		.changes = plan->delta,
-	};
 	char path[PATH_MAX];
 	struct timespec now;
 	struct stat status;
-	int r = fd_path(run->tree_fd, path);
 
-	if (r == 0 && fstat(run->tree_fd, &status) == 0) {
-		entry.tree = path;
-		entry.tree_device = status.st_dev;
-		entry.tree_inode = status.st_ino;
-		(void)clock_gettime(CLOCK_REALTIME, &now);
-		entry.started_usec = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-		r = registry_write(&run->locks, &entry);
-	}
-	if (r < 0)
-		warn(r, "Cannot note that machine '%s' runs, hiding it from other commands",
-		     plan->machine);
+	if (fd_path(run->tree_fd, path) < 0 || fstat(run->tree_fd, &status) < 0)
+		return false;
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	*ret = (struct registry_entry){
+		.machine = plan->machine,
+		.supervisor = getpid(),
+		.tree = arena_copy(&run->config.arena, path),
+		.tree_device = status.st_dev,
+		.tree_inode = status.st_ino,
+		.kind = kind_of_changes(&run->config, plan),
+		.changes = plan->delta,
+		.owners_from = plan->ids.ownership == IDS_OWNERSHIP_MAP
+				       ? (int64_t)plan->ids.tree_base
+				       : -1,
+		.started_usec = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000,
+	};
+	return true;
 }
 
 /* One boot: everything made here is taken back before it returns. */
@@ -392,6 +399,7 @@ static int boot(struct run *run, int signal_fd, struct ending *ret)
 		.ids_fd = -EBADF,
 		.tree_map_fd = -EBADF,
 	};
+	struct registry_entry entry;
 	auto_undo struct undo undo = {0};
 
 	machine.undo = &undo;
@@ -408,8 +416,8 @@ static int boot(struct run *run, int signal_fd, struct ending *ret)
 		return fail(-errno, "Cannot give the socket of the journal to the payload's root");
 	TRY(mount_sources_open(arena, &plan->mounts, run->directory_fd, &machine.sources, &undo));
 	TRY(hand_over(run, &machine));
+	machine.entry = describe(run, &entry) ? &entry : NULL;
 	TRY(launch(&machine));
-	register_machine(run, &machine);
 	return supervise(&machine, signal_fd, ret);
 }
 
