@@ -16,20 +16,30 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "base/ladder.h"
 #include "base/log.h"
 #include "base/scope.h"
-#include "base/text.h"
-
-/* Each level holds two descriptors; a path of this many parts has no use but to be one too many. */
-#define DEPTH_MAX 256
+#include "image/copy.h"
 
 #define CHUNK_BYTES 65536
 
-struct place {
-	int changes_fd, tree_fd; /* one of them may be missing */
-	const char *path;
-	bool is_opaque; /* nothing of the tree shows but by a change */
-	unsigned int depth;
+/* A directory that is gone through. */
+struct level {
+	struct change change;       /* of itself, for when all in it is done */
+	bool has_changes, has_tree; /* which ladders have a rung for it */
+	bool is_opaque;             /* nothing of the tree shows but by a change */
+	char **names, **others;     /* in both, sorted */
+	int count, other_count, i, other;
+	size_t path_length;
+};
+
+struct walker {
+	const struct changes_walk *walk;
+	struct ladder changes, tree;
+	struct level *levels;
+	size_t count, room;
+	char *path; /* of what is looked at */
+	size_t path_room;
 };
 
 int changes_open_at(int parent_fd, const char *name, int flags)
@@ -42,12 +52,6 @@ int changes_open_at(int parent_fd, const char *name, int flags)
 	if (fd < 0 && errno == EPERM)
 		fd = openat(parent_fd, name, flags);
 	return fd < 0 ? -errno : fd;
-}
-
-bool changes_is_internal(const char *attribute)
-{
-	return text_has_prefix(attribute, "trusted.overlay.") ||
-	       text_has_prefix(attribute, "user.overlay.");
 }
 
 /* --- Lists --- */
@@ -143,7 +147,7 @@ static bool has_attributes_of(int fd, int other_fd, const char *name)
 	for (ssize_t i = 0; i < length; i += (ssize_t)strlen(list + i) + 1) {
 		ssize_t size, other_size;
 
-		if (changes_is_internal(list + i))
+		if (copy_is_internal(list + i))
 			continue;
 		size = read_attribute(fd, name, list + i, value, XATTR_SIZE_MAX);
 		other_size = read_attribute(other_fd, name, list + i, other, XATTR_SIZE_MAX);
@@ -219,119 +223,230 @@ static bool is_untouched(const struct changes_walk *walk, const struct change *c
 
 /* --- The walk --- */
 
-static int walk_directory(const struct changes_walk *walk, const struct place *place);
-
-/* Of what is added, all is; of what is removed, nothing more is said. */
-static int walk_into(const struct changes_walk *walk, const struct place *place,
-		     struct change *change, int made_fd)
+static void walker_done(struct walker *walker)
 {
-	auto_close int changes_fd = -EBADF, tree_fd = made_fd;
-	struct place inner = {.path = change->path, .depth = place->depth + 1};
-	char opaque = 0;
+	while (walker->count > 0) {
+		struct level *level = &walker->levels[--walker->count];
 
-	changes_fd = changes_open_at(change->changes_fd, change->name, O_DIRECTORY);
-	if (changes_fd == -ENOENT || changes_fd == -ENOTDIR)
-		return 0; /* gone meanwhile */
-	if (changes_fd < 0)
-		return fail(changes_fd, "Cannot open the changed directory '%s'", change->path);
-	if (inner.depth > DEPTH_MAX)
-		return refuse(ELOOP, "The directory '%s' is nested too deeply", change->path);
-	if (tree_fd <= 0)
-		tree_fd = change->kind == CHANGE_ADDED || (change->aspects & CHANGE_OF_TYPE)
-				  ? -EBADF
-				  : changes_open_at(change->tree_fd, change->name, O_DIRECTORY);
-	if (fgetxattr(changes_fd, "trusted.overlay.opaque", &opaque, 1) < 0)
-		(void)fgetxattr(changes_fd, "user.overlay.opaque", &opaque, 1);
-	inner.changes_fd = changes_fd;
-	inner.tree_fd = tree_fd;
-	inner.is_opaque = opaque == 'y';
-	TRY(walk_directory(walk, &inner));
-	change->is_end = true;
-	return change->kind == CHANGE_SAME && !walk->wants_same
-		       ? 0
-		       : walk->function(walk->argument, change);
+		free(level->names);
+		free(level->others);
+	}
+	free(walker->levels);
+	free(walker->path);
+	ladder_done(&walker->changes);
+	ladder_done(&walker->tree);
 }
 
-static int look(const struct changes_walk *walk, const struct place *place, const char *name,
-		struct change *ret, bool *ret_is_there)
+static bool is_whiteout(const struct stat *status)
 {
-	bool was_there = place->tree_fd >= 0 &&
-			 fstatat(place->tree_fd, name, &ret->before, AT_SYMLINK_NOFOLLOW) == 0;
-	bool is_there = fstatat(place->changes_fd, name, &ret->now, AT_SYMLINK_NOFOLLOW) == 0;
+	return S_ISCHR(status->st_mode) && status->st_rdev == 0;
+}
 
+/* What both sides have of a name, without a look into it. False if neither has it. */
+static bool find(const struct changes_walk *walk, bool is_opaque, struct change *ret)
+{
+	bool was_there = ret->tree_fd >= 0 &&
+			 fstatat(ret->tree_fd, ret->name, &ret->before, AT_SYMLINK_NOFOLLOW) == 0;
+	bool is_there = ret->changes_fd >= 0 &&
+			fstatat(ret->changes_fd, ret->name, &ret->now, AT_SYMLINK_NOFOLLOW) == 0;
+	bool is_covered = is_there || is_opaque || !walk->is_overlay;
+
+	ret->now_fd = ret->changes_fd;
 	/* A whiteout: how an overlay says that something is gone. */
-	if (is_there && walk->is_overlay && S_ISCHR(ret->now.st_mode) && ret->now.st_rdev == 0)
+	if (is_there && walk->is_overlay && is_whiteout(&ret->now))
 		is_there = false;
-	*ret_is_there = is_there || was_there;
+	if (!is_covered && was_there) {
+		ret->now = ret->before;
+		ret->now_fd = ret->tree_fd;
+		ret->kind = CHANGE_SAME;
+		return true;
+	}
 	ret->kind = !was_there ? CHANGE_ADDED : !is_there ? CHANGE_REMOVED : CHANGE_CHANGED;
-	if (ret->kind != CHANGE_CHANGED)
-		return 0;
-	if ((ret->now.st_mode ^ ret->before.st_mode) & S_IFMT)
-		ret->aspects = CHANGE_OF_TYPE;
-	else if (!S_ISDIR(ret->now.st_mode) && is_untouched(walk, ret))
-		ret->kind = CHANGE_SAME;
-	else
-		ret->aspects = (is_content_same(ret) ? 0 : CHANGE_OF_CONTENT) |
-			       (is_metadata_same(ret) ? 0 : CHANGE_OF_METADATA);
-	if (ret->aspects == 0)
-		ret->kind = CHANGE_SAME;
+	return is_there || was_there;
+}
+
+static void compare(const struct changes_walk *walk, struct change *change)
+{
+	if ((change->now.st_mode ^ change->before.st_mode) & S_IFMT)
+		change->aspects = CHANGE_OF_TYPE;
+	else if (!walk->wants_all && (S_ISDIR(change->now.st_mode) || !is_untouched(walk, change)))
+		change->aspects = (is_content_same(change) ? 0 : CHANGE_OF_CONTENT) |
+				  (is_metadata_same(change) ? 0 : CHANGE_OF_METADATA);
+	if (change->aspects == 0)
+		change->kind = CHANGE_SAME;
+}
+
+/* The path of a name in the lowest directory; it is good until the next one is made. */
+static int set_path(struct walker *walker, size_t length, const char *name)
+{
+	size_t needed = length + strlen(name) + 2;
+
+	if (needed > walker->path_room) {
+		char *path = realloc(walker->path, needed * 2);
+
+		if (!path)
+			return -ENOMEM;
+		walker->path = path;
+		walker->path_room = needed * 2;
+	}
+	walker->path[length] = '/';
+	(void)strcpy(walker->path + length + 1, name);
 	return 0;
 }
 
-static int walk_entry(const struct changes_walk *walk, const struct place *place, const char *name)
+static int list_level(const struct walker *walker, struct level *level)
 {
-	auto_free char *path = NULL;
-	struct change change = {
-		.name = name, .changes_fd = place->changes_fd, .tree_fd = place->tree_fd};
-	bool is_there;
+	const struct changes_walk *walk = walker->walk;
+	bool is_whole = !walk->is_overlay || level->is_opaque || walk->wants_all;
+
+	if (level->has_changes)
+		level->count = changes_list(ladder_fd(&walker->changes), &level->names);
+	TRY(level->count);
+	if (level->has_tree && is_whole)
+		level->other_count = changes_list(ladder_fd(&walker->tree), &level->others);
+	return level->other_count;
+}
+
+/* Takes over both descriptors, of which one may be missing. */
+static int go_down(struct walker *walker, const struct change *change, int changes_fd, int tree_fd)
+{
+	auto_close int owned_fd = changes_fd, owned_tree_fd = tree_fd;
+	struct level *level;
+	char opaque = 0;
+
+	if (walker->count == walker->room) {
+		size_t room = walker->room * 2 + 32;
+		struct level *levels = reallocarray(walker->levels, room, sizeof(*levels));
+
+		if (!levels)
+			return -ENOMEM;
+		walker->levels = levels;
+		walker->room = room;
+	}
+	level = &walker->levels[walker->count++];
+	*level = (struct level){.change = *change,
+				.has_changes = changes_fd >= 0,
+				.has_tree = tree_fd >= 0,
+				.path_length = walker->path ? strlen(walker->path) : 0};
+	if (fgetxattr(changes_fd, "trusted.overlay.opaque", &opaque, 1) < 0)
+		(void)fgetxattr(changes_fd, "user.overlay.opaque", &opaque, 1);
+	level->is_opaque = opaque == 'y';
+	if (level->has_changes)
+		TRY(ladder_down(&walker->changes, steal_fd(owned_fd)));
+	if (level->has_tree)
+		TRY(ladder_down(&walker->tree, steal_fd(owned_tree_fd)));
+	return list_level(walker, level);
+}
+
+/* All in the lowest directory is done. */
+static int go_up(struct walker *walker)
+{
+	const struct changes_walk *walk = walker->walk;
+	struct level *level = &walker->levels[--walker->count];
+	struct change change = level->change;
+
+	free(level->names);
+	free(level->others);
+	if (walker->path)
+		walker->path[level->path_length] = '\0';
+	if ((level->has_changes && ladder_up(&walker->changes) < 0) ||
+	    (level->has_tree && ladder_up(&walker->tree) < 0))
+		return fail(-ESTALE, "The directory '%s' was moved meanwhile", walker->path);
+	if (walker->count == 0 || (change.kind == CHANGE_SAME && !walk->wants_same))
+		return 0;
+	change.path = walker->path;
+	level = &walker->levels[walker->count - 1];
+	change.changes_fd = level->has_changes ? ladder_fd(&walker->changes) : -EBADF;
+	change.tree_fd = level->has_tree ? ladder_fd(&walker->tree) : -EBADF;
+	change.is_end = true;
+	return walk->function(walk->argument, &change);
+}
+
+/* Of what is added, all is; of what is removed, nothing more is said. */
+static int enter(struct walker *walker, const struct change *change, int made_fd)
+{
+	bool is_of_tree = change->now_fd == change->tree_fd;
+	auto_close int tree_fd = made_fd > 0 ? made_fd : -EBADF;
+	auto_close int changes_fd =
+		is_of_tree ? -EBADF
+			   : changes_open_at(change->changes_fd, change->name, O_DIRECTORY);
+	int r;
+
+	if (!is_of_tree &&
+	    (changes_fd == -ENOENT || changes_fd == -ENOTDIR || changes_fd == -ELOOP))
+		return 0; /* gone meanwhile */
+	if (!is_of_tree && changes_fd < 0)
+		return fail(changes_fd, "Cannot open the changed directory '%s'", change->path);
+	if (tree_fd < 0 && change->kind != CHANGE_ADDED && !(change->aspects & CHANGE_OF_TYPE))
+		tree_fd = changes_open_at(change->tree_fd, change->name, O_DIRECTORY);
+	if (tree_fd < 0 && is_of_tree)
+		return 0;
+	r = go_down(walker, change, steal_fd(changes_fd), steal_fd(tree_fd));
+	return r < 0 ? fail(r, "Cannot list the directory '%s'", change->path) : 0;
+}
+
+static int visit(struct walker *walker, const struct level *level, const char *name)
+{
+	const struct changes_walk *walk = walker->walk;
+	struct change change = {.name = name, .changes_fd = -EBADF, .tree_fd = -EBADF};
 	int made_fd = 0;
 
-	if (asprintf(&path, "%s/%s", place->path, name) < 0)
-		return -ENOMEM;
-	if (walk->skips && walk->skips(walk->argument, path))
+	TRY(set_path(walker, level->path_length, name));
+	change.path = walker->path;
+	if (walk->skips && walk->skips(walk->argument, change.path))
 		return 0;
-	change.path = path;
-	TRY(look(walk, place, name, &change, &is_there));
-	if (!is_there)
+	if (level->has_changes)
+		change.changes_fd = ladder_fd(&walker->changes);
+	if (level->has_tree)
+		change.tree_fd = ladder_fd(&walker->tree);
+	if (!find(walk, level->is_opaque, &change))
 		return 0;
-	if (change.kind != CHANGE_SAME || (S_ISDIR(change.now.st_mode) && walk->wants_same)) {
+	if (change.kind == CHANGE_CHANGED)
+		compare(walk, &change);
+	if (change.kind != CHANGE_SAME || walk->wants_all ||
+	    (S_ISDIR(change.now.st_mode) && walk->wants_same)) {
 		made_fd = walk->function(walk->argument, &change);
 		TRY(made_fd);
 	}
 	if (change.kind == CHANGE_REMOVED || !S_ISDIR(change.now.st_mode))
 		return 0;
-	return walk_into(walk, place, &change, made_fd);
+	return enter(walker, &change, made_fd);
 }
 
-static int walk_directory(const struct changes_walk *walk, const struct place *place)
+/* The next name of both lists; NULL at their end. */
+static const char *take_name(struct level *level)
 {
-	auto_free char **names = NULL, **others = NULL;
-	bool is_whole = !walk->is_overlay || place->is_opaque;
-	int count = changes_list(place->changes_fd, &names), other_count = 0, i = 0, other = 0;
+	const char *name = level->i < level->count ? level->names[level->i] : NULL;
+	const char *other = level->other < level->other_count ? level->others[level->other] : NULL;
+	int order = !name ? 1 : !other ? -1 : strcmp(name, other);
 
-	if (count >= 0 && is_whole && place->tree_fd >= 0)
-		other_count = changes_list(place->tree_fd, &others);
-	if (count < 0 || other_count < 0)
-		return fail(count < 0 ? count : other_count, "Cannot list the directory '%s'",
-			    *place->path ? place->path : "/");
-	while (i < count || other < other_count) {
-		int order = i == count             ? 1
-			    : other == other_count ? -1
-						   : strcmp(names[i], others[other]);
+	if (!name && !other)
+		return NULL;
+	level->i += order <= 0;
+	level->other += order >= 0;
+	return order <= 0 ? name : other;
+}
 
-		TRY(walk_entry(walk, place, order <= 0 ? names[i] : others[other]));
-		i += order <= 0;
-		other += order >= 0;
-	}
-	return 0;
+static int open_again(int fd)
+{
+	return fd < 0 ? fd : changes_open_at(fd, ".", O_DIRECTORY);
 }
 
 int changes_walk(const struct changes_walk *walk)
 {
-	const struct place top = {
-		.changes_fd = walk->changes_fd, .tree_fd = walk->tree_fd, .path = ""};
+	__attribute__((cleanup(walker_done))) struct walker walker = {.walk = walk};
+	const struct change top = {.path = "/"};
+	int r = go_down(&walker, &top, open_again(walk->changes_fd), open_again(walk->tree_fd));
 
-	return walk_directory(walk, &top);
+	if (r < 0)
+		return fail(r, "Cannot list the directory '%s'", "/");
+	while (walker.count > 0) {
+		struct level *level = &walker.levels[walker.count - 1];
+		const char *name = take_name(level);
+
+		TRY(name ? visit(&walker, level, name) : go_up(&walker));
+	}
+	return 0;
 }
 
 /* --- Both sides --- */
@@ -353,17 +468,22 @@ static int open_view(const char *path)
 	return changes_open_at(view_fd, ".", O_DIRECTORY);
 }
 
-int changes_open(const struct registry_entry *entry, struct changes_walk *ret)
+static bool is_in_tree(const struct registry_entry *entry)
 {
-	struct stat status;
+	return entry->kind == REGISTRY_CHANGES_IN_TREE || entry->kind == REGISTRY_CHANGES_NONE;
+}
 
-	ret->changes_fd = ret->tree_fd = -EBADF;
+/* All files of a machine that has no changes apart are in its tree. */
+static int open_changes(const struct registry_entry *entry, struct changes_walk *ret)
+{
+	if (is_in_tree(entry) && ret->wants_all)
+		return 0;
 	if (entry->kind == REGISTRY_CHANGES_IN_TREE) {
 		(void)refuse(EINVAL, "Machine '%s' changes its tree itself", entry->machine);
 		hint("Only what was started with '--ephemeral' has changes apart");
 		return -EINVAL;
 	}
-	if (entry->kind == REGISTRY_CHANGES_LOST || !entry->changes)
+	if (!entry->changes)
 		return refuse(EINVAL, "Machine '%s' keeps no changes that could be seen",
 			      entry->machine);
 	ret->is_overlay = entry->kind == REGISTRY_CHANGES_OVERLAY;
@@ -371,6 +491,15 @@ int changes_open(const struct registry_entry *entry, struct changes_walk *ret)
 	if (ret->changes_fd < 0)
 		return fail(ret->changes_fd, "Cannot open the changes of machine '%s' in '%s'",
 			    entry->machine, entry->changes);
+	return 0;
+}
+
+int changes_open(const struct registry_entry *entry, struct changes_walk *ret)
+{
+	struct stat status;
+
+	ret->changes_fd = ret->tree_fd = -EBADF;
+	TRY(open_changes(entry, ret));
 	ret->tree_fd = open_view(entry->tree);
 	if (ret->tree_fd < 0 || fstat(ret->tree_fd, &status) < 0)
 		return fail(ret->tree_fd < 0 ? ret->tree_fd : -errno,
@@ -380,6 +509,8 @@ int changes_open(const struct registry_entry *entry, struct changes_walk *ret)
 		return refuse(ESTALE,
 			      "The tree '%s' is no longer that with which machine '%s' started",
 			      entry->tree, entry->machine);
+	if (is_in_tree(entry))
+		ret->changes_fd = steal_fd(ret->tree_fd);
 	return 0;
 }
 

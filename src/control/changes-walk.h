@@ -2,7 +2,7 @@
 /*
  * What a throw-away machine changed: walks through its changes beside its tree. Both may change
  * meanwhile, and the changes are a stranger's: everything is opened by descriptor, one name at a
- * time, without following a link or crossing a mount.
+ * time, without following a link or crossing a mount, however deep.
  * Zone: free.
  */
 #pragma once
@@ -16,7 +16,8 @@ enum change_kind {
 	CHANGE_ADDED,
 	CHANGE_CHANGED,
 	CHANGE_REMOVED,
-	CHANGE_SAME, /* a directory that has to be gone through */
+	CHANGE_SAME, /* a directory that has to be gone through, or what is wanted with 'wants_all'
+		      */
 };
 
 enum change_aspects {
@@ -32,6 +33,7 @@ struct change {
 	const char *path;     /* "/etc/passwd" */
 	const char *name;     /* its last part, in both of: */
 	int changes_fd, tree_fd;
+	int now_fd;              /* that of the two in which it is now */
 	struct stat now, before; /* as far as there is such a thing */
 	bool is_end;             /* of a directory, said again after all that is in it */
 };
@@ -47,6 +49,7 @@ struct changes_walk {
 	int changes_fd, tree_fd; /* the two top directories, open for reading */
 	bool is_overlay;
 	bool wants_same; /* also told of directories that are the same */
+	bool wants_all;  /* told of everything there is; nothing is compared */
 	change_function function;
 	/* NULL, or true for paths that nobody asked for, nor for anything below them. */
 	bool (*skips)(void *argument, const char *path);
@@ -65,6 +68,3 @@ int changes_open_at(int parent_fd, const char *name, int flags);
 
 /* Names in 'fd', sorted, without '.' and '..'; malloc'ed in one piece. -errno, or how many. */
 int changes_list(int fd, char ***ret);
-
-/* True for extended attributes by which an overlay keeps its books. */
-bool changes_is_internal(const char *attribute);

@@ -14,13 +14,14 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/interrupt.h"
 #include "base/log.h"
 #include "base/path.h"
 #include "base/scope.h"
+#include "base/tree-remove.h"
 #include "control/changes-walk.h"
 #include "control/changes.h"
-#include "control/file-copy.h"
-#include "base/tree-remove.h"
+#include "image/copy.h"
 
 /* A file with several names, and the first of them that was committed. */
 struct linked {
@@ -39,6 +40,7 @@ struct commit {
 		struct linked *items;
 		size_t count, room;
 	} links;
+	struct copying copying;
 	size_t count, temporary;
 	bool shows_progress;
 };
@@ -52,6 +54,12 @@ static bool skips(void *argument, const char *path)
 		is_skipped = !path_is_below(path, commit->paths.items[i]) &&
 			     !path_is_below(commit->paths.items[i], path);
 	return is_skipped;
+}
+
+static bool is_time_same(const struct stat *now, const struct stat *before)
+{
+	return now->st_mtim.tv_sec == before->st_mtim.tv_sec &&
+	       now->st_mtim.tv_nsec == before->st_mtim.tv_nsec;
 }
 
 /* Directories above a wanted path come along if they are new. */
@@ -71,7 +79,9 @@ static bool is_wanted(struct commit *commit, const struct change *change)
 			is_wanted = true;
 		}
 	}
-	return is_wanted && (change->kind != CHANGE_SAME || change->is_end);
+	/* What was made in a directory changed its time, for the machine and then for us. */
+	return is_wanted && (change->kind != CHANGE_SAME ||
+			     (change->is_end && !is_time_same(&change->now, &change->before)));
 }
 
 /* A name that nobody has; what a commit that was killed left there is its first use's victim. */
@@ -94,6 +104,8 @@ static int link_known(struct commit *commit, const struct change *change, const 
 		if (linked->device != change->now.st_dev || linked->inode != change->now.st_ino)
 			continue;
 		fd = path_open_parent(commit->walk.tree_fd, linked->path, name);
+		if (fd == -ENAMETOOLONG)
+			return 0; /* so deep that it can only be a file of its own */
 		TRY(fd);
 		return linkat(fd, name, change->tree_fd, temporary, 0) < 0 ? -errno : 1;
 	}
@@ -128,14 +140,26 @@ static int put(struct commit *commit, const struct change *change)
 	name_temporary(commit, temporary);
 	(void)tree_remove(change->tree_fd, temporary);
 	r = link_known(commit, change, temporary);
-	if (r == 0)
-		r = file_copy(change->changes_fd, change->name, &change->now, change->tree_fd,
-			      temporary);
+	if (r == 0 && S_ISDIR(change->now.st_mode))
+		r = mkdirat(change->tree_fd, temporary, 0700) < 0 ? -errno : 0;
+	else if (r == 0)
+		r = copy_object(&commit->copying, change->changes_fd, change->name, change->tree_fd,
+				temporary);
 	if (r >= 0)
 		r = replace(commit, change, temporary);
 	if (r < 0)
 		(void)tree_remove(change->tree_fd, temporary);
 	return r;
+}
+
+/* What is made in a directory changes its times, so it gets the rest when all in it is done. */
+static int dress(struct commit *commit, const struct change *change)
+{
+	int flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+	auto_close int from_fd = openat(change->changes_fd, change->name, flags);
+	auto_close int to_fd = from_fd < 0 ? -1 : openat(change->tree_fd, change->name, flags);
+
+	return to_fd < 0 ? -errno : copy_attributes(&commit->copying, from_fd, to_fd);
 }
 
 static int act(struct commit *commit, const struct change *change)
@@ -146,11 +170,9 @@ static int act(struct commit *commit, const struct change *change)
 
 	if (change->kind == CHANGE_REMOVED)
 		return tree_remove(change->tree_fd, change->name);
-	/* A directory that is there keeps its name, and gets the rest when all in it is done. */
+	/* A directory that is there keeps its name. */
 	if (is_directory && (change->is_end || !is_new))
-		return change->is_end ? file_dress(change->changes_fd, change->name, &change->now,
-						   change->tree_fd, change->name)
-				      : 0;
+		return change->is_end ? dress(commit, change) : 0;
 	r = put(commit, change);
 	if (r < 0 || !is_directory)
 		return r;
@@ -165,11 +187,11 @@ static int commit_change(void *argument, const struct change *change)
 
 	if (!is_wanted(commit, change))
 		return 0;
-	/* Nobody to listen to after a reboot of the host. */
-	r = change->tree_fd < 0 ? -ENOENT : act(commit, change);
-	if (r == -ENOTSUP) {
-		warn(0, "'%s' is a socket, leaving it out", change->path);
-		return 0;
+	r = interrupt_came() ? -EINTR : change->tree_fd < 0 ? -ENOENT : act(commit, change);
+	if (r == -EINTR) {
+		(void)refuse(EINTR, "Interrupted after %zu changes were written", commit->count);
+		hint("Each of them is whole; the rest is still there to be committed");
+		return r;
 	}
 	if (r < 0)
 		return fail(r, "Cannot write '%s' into the tree '%s'", change->path,
@@ -236,8 +258,10 @@ int control_commit(int argc, char **argv)
 {
 	struct commit commit = {.walk = {.changes_fd = -EBADF,
 					 .tree_fd = -EBADF,
+					 .wants_same = true,
 					 .function = commit_change,
 					 .skips = skips}};
+	struct interrupt interrupt;
 	int r;
 
 	if (argc < 2 || *argv[1] == '-') {
@@ -245,8 +269,13 @@ int control_commit(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	commit.walk.argument = &commit;
+	commit.copying = (struct copying){
+		.from = argv[1], .to = argv[1], .is_interruptible = true, .is_layer = true};
+	interrupt_hold(&interrupt);
 	r = commit_all(&commit, argc, argv);
+	interrupt_release(&interrupt);
 	changes_close(&commit.walk);
+	copying_done(&commit.copying);
 	arena_done(&commit.arena);
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

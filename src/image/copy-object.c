@@ -78,10 +78,17 @@ static bool is_label(const char *name)
 	return text_has_prefix(name, "security.") && strcmp(name, "security.capability") != 0;
 }
 
-/* XFS shows its access lists a second time, in its own form. */
-static bool is_double(const char *name)
+bool copy_is_internal(const char *attribute)
 {
-	return text_has_prefix(name, "trusted.SGI_ACL_");
+	return text_has_prefix(attribute, "trusted.overlay.") ||
+	       text_has_prefix(attribute, "user.overlay.");
+}
+
+/* XFS shows its access lists a second time, in its own form. */
+static bool is_left_out(const struct copying *copying, const char *name)
+{
+	return text_has_prefix(name, "trusted.SGI_ACL_") ||
+	       (copying->is_layer && copy_is_internal(name));
 }
 
 static int set_attribute(struct copying *copying, const char *path, const char *name, size_t size)
@@ -109,7 +116,7 @@ static int add_attributes(struct copying *copying, const char *from, const char 
 	     name += strlen(name) + 1) {
 		ssize_t size;
 
-		if (is_double(name))
+		if (is_left_out(copying, name))
 			continue;
 		size = getxattr(from, name, copying->value, VALUE_BYTES);
 		if (size < 0 && errno == ENODATA)
@@ -130,7 +137,7 @@ static int remove_others(struct copying *copying, const char *to, ssize_t wanted
 	TRY((int)length);
 	for (const char *name = names; name < names + length; name += strlen(name) + 1)
 		if (!has_name(copying->names, wanted, name) && !is_label(name) &&
-		    !is_double(name) && removexattr(to, name) < 0 && errno != ENODATA)
+		    !is_left_out(copying, name) && removexattr(to, name) < 0 && errno != ENODATA)
 			return -errno;
 	return 0;
 }

@@ -19,6 +19,7 @@ struct copying {
 	struct progress *progress; /* NULL: not shown */
 	bool is_interruptible;     /* -EINTR as soon as interrupt_came(); the caller holds */
 	bool target_is_fresh;      /* objects that are made there inherit no access list */
+	bool is_layer;             /* of an overlay: what that notes in attributes is not copied */
 
 	uint64_t count, bytes;
 	bool clones_fail;   /* between these two file systems */
@@ -28,6 +29,9 @@ struct copying {
 
 void copying_done(struct copying *copying);
 #define auto_copying __attribute__((cleanup(copying_done)))
+
+/* True for extended attributes by which an overlay keeps its books. */
+bool copy_is_internal(const char *attribute);
 
 /*
  * Copies 'from_name', which may be anything but a directory (-EISDIR), to 'to_name', which must not

@@ -219,17 +219,155 @@ def test_a_killed_one_is_not_running(root, run, Running):
     assert run("-D", root, "-P", "-x", "-M", "killed", "/payload", "exit", "0").code == 0
 
 
-HOSTILE = r"""
-cd /srv && i=0; while [ $i -lt 300 ]; do mkdir d && cd d; i=$((i+1)); done; cd /srv; mknod white c 0 0; ln -s / way; echo done
-exec sleep 100
+HOSTILE = """
+cd /srv; mknod white c 0 0; mknod disk c 1 5; ln -s / way; ln -s ../../../etc/shadow up; mkfifo pipe; mkdir "a
+b" && echo x >"a
+b/%2f"; printf x >"$(printf 'n\\377')"; mkdir -p ../etc2 && ln -s /etc ../etc2/out; echo done; exec sleep 100
 """
 
 
-def test_what_a_guest_makes_to_hurt(root, run, Running):
+NAME = "0123456789012345678"
+
+
+def below(top, deed):
+    """Calls deed with each directory on the way down, as long as it says that there is one: no path could be so long."""
+    fd = os.open(top, os.O_RDONLY)
+    while deed(fd):
+        inner = os.open(NAME, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=fd)
+        os.close(fd)
+        fd = inner
+    return fd
+
+
+def make_deep(top, depth):
+    left = iter(range(depth, -1, -1))
+
+    def make(fd):
+        if next(left):
+            os.mkdir(NAME, dir_fd=fd)
+            return True
+        return False
+
+    fd = below(top, make)
+    with open(os.open("file", os.O_WRONLY | os.O_CREAT, dir_fd=fd), "w", encoding="utf-8") as file:
+        file.write("deep")
+    os.close(fd)
+
+
+def read_deep(top):
+    fd = below(top, lambda fd: os.listdir(fd) == [NAME] or NAME in os.listdir(fd))
+    with open(os.open("file", os.O_RDONLY, dir_fd=fd), encoding="utf-8") as file:
+        os.close(fd)
+        return file.read()
+
+
+def test_what_a_guest_makes_to_hurt(root, run, Running, tmp_path):
     with Running("-D", root, "-P", "-x", "-M", "lab", "-E", "PATH=/usr/bin", "/usr/bin/sh", "-c", HOSTILE) as machine:
         machine.expect("done")
+        changes = pathlib.Path(json.loads(pathlib.Path("/run/nspawn/locks/name-lab").read_text())["changes"])
+        make_deep(changes / "srv", 400)
         result = run("diff", "lab")
-        assert result.code == 1 and "nested too deeply" in result.complaint
-        assert run("commit", "lab", "/srv/way").code == 0 and os.readlink(root / "srv/way") == "/"
-        result = run("export", "lab", "-")
-        assert result.code == 1 and "leaving it out" in result.complaint
+        assert result.code == 0 and "A /srv/a\\x0ab/%2f\n" in result.text and "white" not in result.text
+        assert f"{f'/{NAME}' * 400}/file\n" in result.text
+        result = run("export", "lab", tmp_path / "x.tar")
+        assert result.code == 0 and result.err == b"", result
+        names = tarfile.open(tmp_path / "x.tar", encoding="utf-8", errors="surrogateescape").getnames()
+        assert "srv/n\udcff" in names and "srv/a\nb/%2f" in names and "srv/white" not in names
+        result = run("commit", "lab")
+        assert result.code == 0, result
+        assert os.readlink(root / "srv/way") == "/" and os.readlink(root / "srv/up") == "../../../etc/shadow"
+        assert (root / "srv/disk").is_char_device() and (root / "srv/a\nb/%2f").read_text() == "x\n"
+        assert ours(run("diff", "lab").text) == "" and not os.path.exists(root / "srv/white")
+        assert read_deep(root / "srv") == "deep"
+    subprocess.run(["rm", "-rf", root / "srv" / NAME], check=True)
+
+
+# Each line is one state; the machine goes on to the next one when it is told.
+STATES = """
+cd /srv; echo one; read x; rm -r wasdir; echo f >wasdir; ln wasdir twin; echo two; read x; rm wasdir; mkdir wasdir; echo y >wasdir/y;
+echo three; read x; rm -r wasdir; mkdir wasdir; echo x >wasdir/x; rm twin; echo four; exec sleep 100
+"""
+
+
+def test_back_and_forth(root, run, Running):
+    before = manifest(root)
+    with Running("-D", root, "-P", "-x", "-M", "lab", "-E", "PATH=/usr/bin", "/usr/bin/sh", "-c", STATES) as machine:
+        machine.expect("one")
+        assert ours(run("diff", "lab").text) == ""
+        result = run("diff", "lab", "--json")
+        assert result.code == 0 and [item for item in result.json if not item["path"].startswith("/etc")] == []
+        machine.process.stdin.write(b"\n")
+        machine.process.stdin.flush()
+        machine.expect("two")
+        assert run("commit", "lab", "/srv").code == 0 and (root / "srv/wasdir").stat().st_ino == (root / "srv/twin").stat().st_ino
+        machine.process.stdin.write(b"\n")
+        machine.process.stdin.flush()
+        machine.expect("three")
+        assert run("commit", "lab", "/srv").code == 0
+        assert os.listdir(root / "srv/wasdir") == ["y"] and (root / "srv/twin").read_text() == "f\n"
+        assert (root / "srv/twin").stat().st_nlink == 1
+        machine.process.stdin.write(b"\n")
+        machine.process.stdin.flush()
+        machine.expect("four")
+        assert run("commit", "lab", "/srv").code == 0 and os.listdir(root / "srv/wasdir") == ["x"]
+        assert not (root / "srv/twin").exists() and ours(run("diff", "lab").text) == ""
+    assert set(manifest(root)) == set(before)
+
+
+MANY = """
+cd /srv && i=0; while [ $i -lt 20000 ]; do echo $i >f$i; i=$((i+1)); done; echo done; exec sleep 100
+"""
+
+
+@pytest.fixture
+def many(root, Running):
+    with Running("-D", root, "-P", "-x", "-M", "lab", "-E", "PATH=/usr/bin", "/usr/bin/sh", "-c", MANY) as machine:
+        machine.expect("done")
+        yield root
+
+
+def test_an_interrupted_commit_leaves_nothing_half_made(many, run, Running):
+    with Running("commit", "lab") as commit:
+        while not (many / "srv/f1000").exists():
+            assert commit.process.poll() is None
+        # Another one must wait for its turn, also when it comes from us.
+        assert "Somebody else writes" in run("commit", "lab").complaint
+        commit.signal(2)
+        commit.wait()
+        assert commit.process.returncode == 1
+    count = int(commit.err.decode().split("Interrupted after ")[1].split()[0])
+    names = [name for name in os.listdir(many / "srv") if name.startswith("f")]
+    assert 0 < len(names) < 20000 and abs(count - len(names)) < 4
+    assert not [name for name in os.listdir(many / "srv") if name.startswith(".")]
+    assert all((many / "srv" / name).read_text() == f"{name[1:]}\n" for name in names)
+    assert run("commit", "lab").code == 0 and len(os.listdir(many / "srv")) == 20000 + 2
+    assert ours(run("diff", "lab").text) == ""
+
+
+RESTLESS = """
+cd /srv; mkdir a; echo begun; while :; do mkdir -p b/c/d; echo 1 >b/c/d/f; echo 22 >a/g; rm -r b; ln -s /etc b; rm b; rm -f a/g; done
+"""
+
+
+def test_a_machine_that_changes_meanwhile(root, run, Running):
+    with Running("-D", root, "-P", "-x", "-M", "lab", "-E", "PATH=/usr/bin", "/usr/bin/sh", "-c", RESTLESS) as machine:
+        machine.expect("begun")
+        for _ in range(20):
+            assert run("diff", "lab").code in (0, 1)
+            out = run("export", "lab", "-").out
+            assert tarfile.open(fileobj=io.BytesIO(out)).getmember("payload").isreg()
+            run("commit", "lab", "/srv")
+        assert (root / "etc/same").read_text() == "same" and not (root / "etc/c").exists()
+        assert not [path for path in root.rglob(".nspawn-*")]
+
+
+@pytest.mark.parametrize("options,words", [(["--read-only"], "keeps no changes"), (["--volatile=overlay"], "keeps no changes")])
+def test_a_machine_that_cannot_have_changes(root, run, Running, options, words):
+    with Running("-D", root, "-P", *options, "-M", "kept", "/payload", "sleep", "60") as machine:
+        machine.expect("sleeping")
+        assert words in run("diff", "kept").complaint and words in run("commit", "kept").complaint
+        result = run("export", "kept", "-")
+        if options == ["--read-only"]:
+            assert tarfile.open(fileobj=io.BytesIO(result.out)).getmember("payload").isreg()
+        else:
+            assert result.code == 1 and words in result.complaint

@@ -4,8 +4,10 @@ import os
 import pathlib
 import shutil
 import subprocess
+import tarfile
 
 import pytest
+from lab.calls import count, fill
 
 pytestmark = [pytest.mark.requires("root"),
               pytest.mark.skipif(not shutil.which("mkfs.btrfs"), reason="there is no mkfs.btrfs")]
@@ -47,7 +49,9 @@ def test_a_snapshot_shows_the_tree_and_takes_changes(subvolume, volume, run, Run
     before = subvolumes(volume)
     with Running("-D", subvolume, "-P", "-x", "/payload", "sleep", "60") as machine:
         machine.expect("sleeping")
-        places = [name for name in os.listdir(volume) if name.startswith("nspawn-ephemeral-")]
+        places = [name for name in os.listdir(volume) if name.startswith(".nspawn-ephemeral-")]
+        # Nobody who looks for trees beside this one takes it for a tree.
+        assert [name for name in os.listdir(volume) if name[0] != "."] == ["web"]
         assert len(places) == 1 and os.stat(volume / places[0]).st_mode & 0o7777 == 0o700
         assert set(subvolumes(volume)) - set(before) == {f"{places[0]}/changes", f"{places[0]}/changes/srv"}
         machine.signal(15)
@@ -61,7 +65,7 @@ def test_a_killed_one_is_swept_with_what_the_guest_made(subvolume, volume, run, 
     before = subvolumes(volume)
     with Running("-D", subvolume, "-P", "-x", "-M", "mine", "/payload", "sleep", "60") as killed:
         killed.expect("sleeping")
-        place = next(volume.glob("nspawn-ephemeral-*/changes"))
+        place = next(volume.glob(".nspawn-ephemeral-*/changes"))
         btrfs("subvolume", "create", place / "etc/inner")
         btrfs("subvolume", "snapshot", "-r", place / "etc/inner", place / "etc/inner/frozen")
         killed.signal(9)
@@ -69,6 +73,36 @@ def test_a_killed_one_is_swept_with_what_the_guest_made(subvolume, volume, run, 
     assert subvolumes(volume) != before
     assert run("-D", subvolume, "-P", "-x", "-M", "mine", "/payload", "exit", "0").code == 0
     assert subvolumes(volume) == before and sorted(os.listdir(volume)) == ["web"]
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
+def test_as_many_calls_for_any_tree(subvolume, tmp_path):
+    few = count(subvolume, tmp_path / "few", ["-x"])
+    fill(subvolume)
+    assert abs(count(subvolume, tmp_path / "many", ["-x"]) - few) < 20 and few > 300
+
+
+def test_what_a_snapshot_changed(subvolume, volume, run, Running, tmp_path):
+    (subvolume / "etc/gone").write_text("gone")
+    with Running("-D", subvolume, "-P", "-x", "-M", "snap", "/payload", "sleep", "60") as machine:
+        machine.expect("sleeping")
+        # Nothing but the mount points that every start makes, and the host's files.
+        lines = run("diff", "snap").text.splitlines()
+        assert [line for line in lines if not line.startswith("A /") or line.startswith(("A /srv", "A /etc/o", "A /usr"))] == []
+        place = next(volume.glob(".nspawn-ephemeral-*/changes"))
+        (place / "etc/gone").unlink()
+        (place / "srv/data").write_text("DATA")
+        (place / "new").write_text("new")
+        os.chown(place / "new", 33, 34)
+        lines = run("diff", "snap").text.splitlines()
+        assert {"D /etc/gone", "A /new", "C /srv/data"} <= set(lines)
+        assert run("export", "snap", tmp_path / "x.tar").code == 0
+        names = {member.name: member for member in tarfile.open(tmp_path / "x.tar")}
+        assert "etc/gone" not in names and names["new"].uid == 33 and names["srv/data"].size == 4
+        assert run("commit", "snap").code == 0 and "/srv" not in run("diff", "snap").text
+        machine.signal(15)
+    assert not (subvolume / "etc/gone").exists() and (subvolume / "srv/data").read_text() == "DATA"
+    assert (subvolume / "new").stat()[4:6] == (33, 34)
 
 
 def test_another_place_means_an_overlay(subvolume, volume, tmp_path, run, Running):
