@@ -36,8 +36,8 @@ struct lock {
 	bool removes_directory; /* the innermost one in any case */
 };
 
-/* Two of the tree, the name, the range of ids. */
-#define LOCKS_MAX 4
+/* Two of the tree, the name, the range of ids, and those of containers inside. */
+#define LOCKS_MAX 7
 
 #define LOCKS_NAME_MAX 64
 

@@ -78,18 +78,18 @@ static const char *find_name(struct arena *arena, const char *passwd, uint32_t u
 	return arena_copy(arena, getenv("USER"));
 }
 
-/* Where no line of either file has 65536 ids yet, from where distributions begin. */
-static uint32_t find_free_subids(const char *subuid, const char *subgid)
+/* Where no line of either file has that many ids yet, from where distributions begin. */
+static uint32_t find_free_subids(const char *subuid, const char *subgid, uint32_t count)
 {
 	uint32_t first = 100000;
 
-	while (first < RANGE_LAST && ((subuid && subid_overlaps(subuid, first, USERS_RANGE)) ||
-				      (subgid && subid_overlaps(subgid, first, USERS_RANGE))))
+	while (first < RANGE_LAST && ((subuid && subid_overlaps(subuid, first, count)) ||
+				      (subgid && subid_overlaps(subgid, first, count))))
 		first += USERS_RANGE;
 	return first;
 }
 
-static void find_subids(struct arena *arena, struct ids_facts *ret)
+static void find_subids(struct arena *arena, bool nests, struct ids_facts *ret)
 {
 	auto_free char *passwd = NULL, *subuid = NULL, *subgid = NULL;
 
@@ -101,7 +101,8 @@ static void find_subids(struct arena *arena, struct ids_facts *ret)
 		subid_parse(arena, subuid, ret->user, ret->uid, &ret->subuids);
 	if (subgid)
 		subid_parse(arena, subgid, ret->user, ret->uid, &ret->subgids);
-	ret->subid_free = find_free_subids(subuid, subgid);
+	ret->subid_free = find_free_subids(subuid, subgid,
+					   (nests ? RANGES_FURTHER : 1) * USERS_RANGE);
 	for (int i = 0; i < _NEWIDMAP_COUNT; i++)
 		ret->programs[i] = newidmap_find(arena, (enum newidmap_program)i, NULL);
 }
@@ -195,7 +196,7 @@ int ids_facts_gather(struct arena *arena, const struct config *config, int tree_
 	if (tree_fd >= 0)
 		look_at_file_system(tree_fd, config, &facts);
 	if (!facts.may_map)
-		find_subids(arena, &facts);
+		find_subids(arena, config->nesting, &facts);
 	if (config->private_users == PRIVATE_USERS_MANAGED ||
 	    (!facts.may_map && config->private_network))
 		facts.has_manager = nsresource_is_there(NULL);

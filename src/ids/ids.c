@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/scope.h"
 #include "config/config.h"
+#include "ids/ids-nesting.h"
 #include "ids/shift.h"
 
 static const char *const writer_names[] = {
@@ -354,10 +355,11 @@ static bool lacks_programs(struct decision *d, const char **ret_why, const char 
 static int give_subids(struct decision *d)
 {
 	const struct ids_facts *facts = d->facts;
+	bool nests = d->config->nesting;
 	const struct subid_request users = {facts->uid, facts->tree_uid, facts->tree_is_known,
-					    &facts->subuids},
+					    &facts->subuids, nests},
 				   groups = {facts->gid, facts->tree_gid, facts->tree_is_known,
-					     &facts->subgids};
+					     &facts->subgids, nests};
 	enum subid_way way = subid_way(&users);
 	struct ids *ids = &d->ids;
 
@@ -530,6 +532,8 @@ int ids_decide(struct arena *arena, const struct config *config, const struct id
 	} else {
 		TRY(facts->may_map ? decide_as_root(&d) : decide_as_user(&d));
 	}
+	if (config->nesting)
+		ids_nest(arena, config, facts, &d.ids);
 	*ret = d.ids;
 	return 0;
 }

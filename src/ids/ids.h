@@ -62,7 +62,8 @@ struct ids_facts {
 
 	/* For ids_wants_range(), filled by the caller with range_pick() or range_look(). */
 	bool has_range;
-	struct range range;
+	struct range range, further; /* for the machine, for containers inside */
+	uint32_t further_count;      /* ids */
 };
 
 struct ids {

@@ -33,6 +33,7 @@ static const char *const origin_texts[] = {
 	[RANGE_OF_TREE] = "the tree belongs to it",
 	[RANGE_OF_NAME] = "follows from the machine's name",
 	[RANGE_BY_CHANCE] = "by chance, as others are taken",
+	[RANGE_OF_OURS] = "of those that nspawn has itself, in a container",
 };
 
 const char *range_origin_text(enum range_origin origin)
@@ -42,9 +43,11 @@ const char *range_origin_text(enum range_origin origin)
 
 /* --- Candidates --- */
 
-static bool can_be_range(uint32_t first)
+/* In a container ourselves, we have what we were given, wherever that is. */
+static bool can_be_range(const struct range_request *request, uint32_t first)
 {
-	return first >= RANGE_FIRST && first <= RANGE_LAST && first % USERS_RANGE == 0;
+	return first >= (request->own ? USERS_RANGE : RANGE_FIRST) && first <= RANGE_LAST &&
+	       first % USERS_RANGE == 0;
 }
 
 /*
@@ -72,7 +75,7 @@ bool range_candidate(const struct range_request *request, unsigned int number, s
 	uint32_t of_tree = request->tree_uid & ~(USERS_RANGE - 1);
 
 	if (number == 0) {
-		if (!request->tree_is_known || !can_be_range(of_tree) ||
+		if (!request->tree_is_known || !can_be_range(request, of_tree) ||
 		    of_tree != (request->tree_gid & ~(USERS_RANGE - 1)))
 			return false;
 		*ret = (struct range){of_tree, RANGE_OF_TREE};
@@ -82,6 +85,23 @@ bool range_candidate(const struct range_request *request, unsigned int number, s
 		return false;
 	*ret = (struct range){range_number(hash_name(request->machine, number)), RANGE_OF_NAME};
 	return true;
+}
+
+uint32_t range_within(const struct id_map *own, uint32_t number)
+{
+	for (size_t i = 0; i < own->count; i++) {
+		uint64_t end = (uint64_t)own->items[i].inside + own->items[i].count;
+		uint64_t first = own->items[i].inside > USERS_RANGE ? own->items[i].inside
+								    : USERS_RANGE;
+		uint64_t count;
+
+		first = (first + USERS_RANGE - 1) / USERS_RANGE * USERS_RANGE;
+		count = end > first ? (end - first) / USERS_RANGE : 0;
+		if (number < count)
+			return (uint32_t)(first + (uint64_t)number * USERS_RANGE);
+		number -= (uint32_t)count;
+	}
+	return 0;
 }
 
 /* --- Who else has it --- */
@@ -161,13 +181,13 @@ static bool is_taken(const struct taken *taken, uint32_t first)
 }
 
 /* In a user namespace ourselves, we can give away what is in its map only. */
-static bool is_ours(const struct id_map *own, uint32_t first)
+static bool is_ours(const struct id_map *own, uint32_t first, uint32_t count)
 {
 	for (size_t i = 0; own && i < own->count; i++) {
 		const struct id_extent *extent = &own->items[i];
 
 		if (first >= extent->inside && first - extent->inside < extent->count &&
-		    extent->count - (first - extent->inside) >= USERS_RANGE)
+		    extent->count - (first - extent->inside) >= count)
 			return true;
 	}
 	return !own;
@@ -190,7 +210,7 @@ static int try_range(const struct range_request *request, const struct taken *ta
 	char path[512];
 	int r;
 
-	if (!is_ours(request->own, first) || is_taken(taken, first))
+	if (!is_ours(request->own, first, USERS_RANGE) || is_taken(taken, first))
 		return -EBUSY;
 	(void)lock_path(request, first, path, sizeof(path));
 	r = locks ? locks_take_file(locks, path, undo) : locks_look_file(path);
@@ -233,6 +253,28 @@ static int try_chances(const struct range_request *request, const struct taken *
 	return -EBUSY;
 }
 
+/* The name decides where to begin, so that machines keep their ranges as far as that is possible. */
+static int try_ours(const struct range_request *request, const struct taken *taken,
+		    struct locks *locks, struct undo *undo, struct range *ret)
+{
+	uint32_t total = 0, first;
+
+	while (range_within(request->own, total) > 0)
+		total++;
+	for (uint32_t i = 0; i < total; i++) {
+		int r;
+
+		first = range_within(request->own,
+				     (uint32_t)((hash_name(request->machine, 1) + i) % total));
+		r = try_range(request, taken, first, locks, undo);
+		if (r == 0)
+			*ret = (struct range){first, RANGE_OF_OURS};
+		if (r != -EBUSY)
+			return r;
+	}
+	return -EBUSY;
+}
+
 #define auto_taken __attribute__((cleanup(free_taken)))
 
 int range_pick(const struct range_request *request, struct locks *locks, struct undo *undo,
@@ -244,13 +286,14 @@ int range_pick(const struct range_request *request, struct locks *locks, struct 
 	read_taken(request, &taken);
 	r = try_candidates(request, &taken, locks, undo, ret);
 	if (r == -EBUSY)
-		r = try_chances(request, &taken, locks, undo, ret);
+		r = request->own ? try_ours(request, &taken, locks, undo, ret)
+				 : try_chances(request, &taken, locks, undo, ret);
 	if (r != -EBUSY)
 		return r;
 	(void)refuse(EBUSY, "No range of 65536 ids for machine '%s' is free", request->machine);
 	if (request->own)
-		hint("nspawn itself has only the ids of the container it runs in; --private-users=identity "
-		     "needs no others");
+		hint("nspawn itself has only the ids of the container it runs in, to which '--nesting' adds "
+		     "some; --private-users=identity needs no others");
 	else
 		hint("Machines, users, and '/etc/subuid' and '/etc/subgid' have all that were tried: "
 		     "name one with --private-users=FIRST");
@@ -260,7 +303,74 @@ int range_pick(const struct range_request *request, struct locks *locks, struct 
 int range_look(const struct range_request *request, struct range *ret)
 {
 	auto_taken struct taken taken = {0};
+	int r;
 
 	read_taken(request, &taken);
-	return try_candidates(request, &taken, NULL, NULL, ret);
+	r = try_candidates(request, &taken, NULL, NULL, ret);
+	return r == -EBUSY && request->own ? try_ours(request, &taken, NULL, NULL, ret) : r;
+}
+
+/* --- More of them --- */
+
+/* 0, -EBUSY if one of them cannot be had, or what its lock says. */
+static int look_at_row(const struct range_request *request, const struct taken *taken,
+		       uint32_t first, uint32_t count)
+{
+	uint32_t last = first + (count - 1) * USERS_RANGE;
+
+	if (last < first || !can_be_range(request, first) || !can_be_range(request, last) ||
+	    !is_ours(request->own, first, count * USERS_RANGE))
+		return -EBUSY;
+	for (uint32_t i = 0; i < count; i++)
+		TRY(try_range(request, taken, first + i * USERS_RANGE, NULL, NULL));
+	return 0;
+}
+
+/* Whom another start outruns in the middle of a row has a shorter one. */
+static int take_row(const struct range_request *request, const struct taken *taken, uint32_t first,
+		    uint32_t count, struct locks *locks, struct undo *undo)
+{
+	uint32_t i;
+	int r = 0;
+
+	for (i = 0; i < count; i++) {
+		r = try_range(request, taken, first + i * USERS_RANGE, locks, undo);
+		if (r < 0)
+			break;
+	}
+	return i > 0 ? (int)i : r;
+}
+
+/* Where a row could begin: as the name says, then by chance; or wherever we have ids. */
+static uint32_t row_candidate(const struct range_request *request, unsigned int number)
+{
+	uint64_t random;
+
+	if (request->own)
+		return range_within(request->own, number);
+	if (number < RANGE_CANDIDATES)
+		return range_number(hash_name(request->machine, RANGE_CANDIDATES + number));
+	return number < CHANCES && host_random(&random, sizeof(random)) == 0 ? range_number(random)
+									     : 0;
+}
+
+int range_pick_further(const struct range_request *request, struct locks *locks, struct undo *undo,
+		       struct range *ret)
+{
+	auto_taken struct taken taken = {0};
+	uint32_t first;
+
+	read_taken(request, &taken);
+	for (uint32_t count = RANGES_FURTHER; count > 0; count--)
+		for (unsigned int i = 0; (first = row_candidate(request, i)) > 0; i++) {
+			int r = look_at_row(request, &taken, first, count);
+
+			if (r != -EBUSY)
+				r = take_row(request, &taken, first, count, locks, undo);
+			if (r > 0)
+				*ret = (struct range){first, RANGE_OF_NAME};
+			if (r != -EBUSY)
+				return r;
+		}
+	return 0;
 }

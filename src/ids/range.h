@@ -28,6 +28,7 @@ enum range_origin {
 	RANGE_OF_TREE,   /* the tree's files belong to it already */
 	RANGE_OF_NAME,   /* follows from the machine's name */
 	RANGE_BY_CHANCE, /* all those were taken */
+	RANGE_OF_OURS,   /* one of the few that we have in a container ourselves */
 };
 
 struct range_request {
@@ -57,6 +58,26 @@ bool range_candidate(const struct range_request *request, unsigned int number, s
  */
 int range_pick(const struct range_request *request, struct locks *locks, struct undo *undo,
 	       struct range *ret);
+
+/*
+ * Further ranges, for containers inside the machine: so many that what useradd(8) gives to the first
+ * user, 65536 ids from 100000 on, is among them, and one more range. They are in a row, as the kernel
+ * takes an extent of a container inside only from within one of ours.
+ */
+#define RANGES_FURTHER 3
+
+/*
+ * Takes and locks them, or as many as can be had; '*ret' is the first one. Returns how many, 0 if
+ * none is free, or a negative errno after messages.
+ */
+int range_pick_further(const struct range_request *request, struct locks *locks, struct undo *undo,
+		       struct range *ret);
+
+/*
+ * Whole ranges that who has these ids can give to others: not the first, which is the own. The
+ * first id of the one of that number, counted from 0 on; 0 if there is none. Pure.
+ */
+uint32_t range_within(const struct id_map *own, uint32_t number);
 
 /* The range that would be taken, by looking only. Chance has no say: -EBUSY then, without a word.
  */

@@ -135,46 +135,126 @@ enum subid_way subid_way(const struct subid_request *request)
 	return range_of(request->ranges, request->tree_id) ? SUBID_SHIFTED : SUBID_FOREIGN;
 }
 
-static void add_extent(struct arena *arena, struct id_extent **items, size_t *count, size_t *room,
-		       struct id_extent extent)
-{
-	*(struct id_extent *)array_grow(arena, items, count, room, sizeof(**items)) = extent;
-}
-
 /* newuidmap(1) takes as many extents as the kernel; nobody has so many ranges on purpose. */
 #define EXTENTS_MAX 340
 
-void subid_map(struct arena *arena, const struct subid_request *request, enum subid_way way,
-	       struct id_map *ret)
+/* A map on its way. */
+struct mapping {
+	struct arena *arena;
+	struct id_extent *items;
+	size_t count, room;
+};
+
+static void add_extent(struct mapping *mapping, uint32_t inside, uint32_t outside, uint32_t count)
 {
-	const struct subid_ranges *ranges = request->ranges;
-	struct id_extent *items = NULL;
-	size_t count = 0, room = 0;
+	if (count > 0 && mapping->count < EXTENTS_MAX)
+		*ARRAY_ADD(mapping->arena, mapping) = (struct id_extent){inside, outside, count};
+}
+
+static void map_shifted(const struct subid_request *request, struct mapping *mapping)
+{
+	const struct subid_range *range = range_of(request->ranges, request->tree_id);
+	uint32_t left = range ? range->count - (request->tree_id - range->first) : 0;
+
+	add_extent(mapping, 0, request->tree_id, left < USERS_RANGE ? left : USERS_RANGE);
+}
+
+static void map_own(const struct subid_request *request, struct mapping *mapping)
+{
 	uint32_t inside = 0;
 
-	if (way == SUBID_SHIFTED) {
-		const struct subid_range *range = range_of(ranges, request->tree_id);
-		uint32_t left = range ? range->count - (request->tree_id - range->first) : 0;
-
-		if (range)
-			add_extent(arena, &items, &count, &room,
-				   (struct id_extent){0, request->tree_id,
-						      left < USERS_RANGE ? left : USERS_RANGE});
-		*ret = (struct id_map){items, count};
-		return;
-	}
-	add_extent(arena, &items, &count, &room, (struct id_extent){inside++, request->own_id, 1});
-	for (size_t i = 0; i < ranges->count && inside < USERS_RANGE && count < EXTENTS_MAX; i++) {
-		const struct subid_range *range = &ranges->items[i];
+	add_extent(mapping, inside++, request->own_id, 1);
+	for (size_t i = 0; i < request->ranges->count && inside < USERS_RANGE; i++) {
+		const struct subid_range *range = &request->ranges->items[i];
 		uint32_t room_inside = USERS_RANGE - inside;
 		uint32_t taken = range->count < room_inside ? range->count : room_inside;
 
 		/* One id cannot be two: the kernel refuses such a map as a whole. */
 		if (ranges_meet(range, request->own_id, 1))
 			continue;
-		add_extent(arena, &items, &count, &room,
-			   (struct id_extent){inside, range->first, taken});
+		add_extent(mapping, inside, range->first, taken);
 		inside += taken;
 	}
-	*ret = (struct id_map){items, count};
+}
+
+/* --- What is left of the ranges --- */
+
+/* Those ids are no longer in the ranges from number 'i' on; what is used up has the count 0. */
+static void take_away(struct arena *arena, struct subid_ranges *ranges, size_t i, uint32_t first,
+		      uint32_t count)
+{
+	uint32_t end = first + count;
+
+	for (; i < ranges->count; i++) {
+		struct subid_range range = ranges->items[i];
+		uint32_t range_end = range.first + range.count;
+
+		if (count == 0 || !ranges_meet(&range, first, count))
+			continue;
+		ranges->items[i].count = first > range.first ? first - range.first : 0;
+		if (range_end > end)
+			*ARRAY_ADD(arena, ranges) = (struct subid_range){end, range_end - end};
+	}
+}
+
+/* What the extents leave of the ranges. Two lines of the file may give one id. */
+static struct subid_ranges find_left(const struct subid_request *request,
+				     const struct mapping *mapping)
+{
+	struct subid_ranges left = {0};
+
+	for (size_t i = 0; i < request->ranges->count; i++) {
+		size_t before = left.count;
+
+		*ARRAY_ADD(mapping->arena, &left) = request->ranges->items[i];
+		for (size_t j = 0; j < mapping->count; j++)
+			take_away(mapping->arena, &left, before, mapping->items[j].outside,
+				  mapping->items[j].count);
+		for (size_t j = 0; j < before; j++)
+			take_away(mapping->arena, &left, before, left.items[j].first,
+				  left.items[j].count);
+	}
+	return left;
+}
+
+static struct subid_range *longest(const struct subid_ranges *ranges)
+{
+	struct subid_range *best = NULL;
+
+	for (size_t i = 0; i < ranges->count; i++)
+		if (ranges->items[i].count > (best ? best->count : 0))
+			best = &ranges->items[i];
+	return best;
+}
+
+static void map_left(const struct subid_request *request, struct mapping *mapping)
+{
+	struct subid_ranges left = find_left(request, mapping);
+	const struct id_extent *last = mapping->count > 0 ? &mapping->items[mapping->count - 1]
+							  : NULL;
+	uint64_t inside = last ? last->inside + last->count : 0;
+	struct subid_range *range;
+
+	for (; (range = longest(&left)) && mapping->count < EXTENTS_MAX; range->count = 0) {
+		if (range->count >= USERS_RANGE)
+			inside = (inside + USERS_RANGE - 1) / USERS_RANGE * USERS_RANGE;
+		if (inside + range->count >= UINT32_MAX)
+			return;
+		add_extent(mapping, (uint32_t)inside, range->first, range->count);
+		inside += range->count;
+	}
+}
+
+void subid_map(struct arena *arena, const struct subid_request *request, enum subid_way way,
+	       struct id_map *ret)
+{
+	struct mapping mapping = {.arena = arena};
+
+	if (way == SUBID_SHIFTED)
+		map_shifted(request, &mapping);
+	else
+		map_own(request, &mapping);
+	if (request->wants_all)
+		map_left(request, &mapping);
+	*ret = (struct id_map){mapping.items, mapping.count};
 }

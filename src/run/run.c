@@ -154,12 +154,18 @@ static int pick_ids(struct run *run, struct undo *undo)
 		.tree_gid = facts->tree_gid,
 		.own = facts->own.count > 0 ? &facts->own : NULL,
 	};
+	int r;
 
 	if (!ids_wants_range(&run->config, facts))
 		return take_lease(run, undo);
 	TRY(range_pick(&request, &run->locks, undo, &facts->range));
 	facts->has_range = true;
-	return 0;
+	if (!run->config.nesting)
+		return 0;
+	r = range_pick_further(&request, &run->locks, undo, &facts->further);
+	if (r > 0)
+		facts->further_count = (uint32_t)r * USERS_RANGE;
+	return r < 0 ? r : 0;
 }
 
 /*

@@ -254,6 +254,77 @@ static void test_tree_maps(void)
 	CHECK(id_map_to_outside(&maps.groups, 33) == UINT32_MAX);
 }
 
+/* What a machine gets for containers inside, and what is said where it gets nothing. */
+static const struct {
+	const char *users;
+	enum caller caller;
+	uint32_t tree, subids, further;
+	const char *map, *said;
+} nests[] = {
+	{"pick", ROOT, 0, 0, 196608, "0=1048576+65536 65536=7000000+196608", ""},
+	{"pick", ROOT, 0, 0, 65536, "0=1048576+65536 65536=7000000+65536", ""},
+	{"pick", ROOT, 0, 0, 0, "0=1048576+65536", "containers inside cannot have ids of their own"},
+	{"pick", ROOT, 65536, 0, 196608, "0=1048576+65536 65536=7000000+196608",
+	 "from 1048576 on: in a tree that belongs to another range they are nobody's"},
+	{"pick", ROOT, PICKED, 0, 196608, "0=1048576+65536 65536=7000000+196608", ""},
+	{"131072:65536", ROOT, 131072, 0, 0, "0=131072+65536", "--private-users=pick gives them some"},
+	{"131072:262144", ROOT, 131072, 0, 0, "0=131072+262144", ""},
+	{"identity", ROOT, 0, 0, 0, "0=0+65536", "containers inside cannot"},
+	{"managed", USER_MANAGED, RANGE_FOREIGN, 0, 0, "", "--private-users-delegate=1 asks"},
+	{NULL, USER, 1000, 65536, 0, "0=1000+1 1=100000+65535 65536=165535+1",
+	 "the line 'eva:300000:196608' to '/etc/subuid'"},
+	{NULL, USER, 1000, 65536, 0, "0=1000+1 1=100000+65535 65536=165535+1",
+	 "Running with 65537 ids, by newuidmap: containers inside cannot have ids of their own"},
+	{NULL, USER, 1000, 262144, 0, "0=1000+1 1=100000+65535 65536=165535+196609",
+	 "Running with 262145 ids, by newuidmap\n"},
+	{NULL, USER, 100000, 262144, 0, "0=100000+65536 65536=165536+196608", "262144 ids"},
+	{"100000:65536", USER, 100000, 262144, 0, "0=100000+65536", "containers inside cannot"},
+	{NULL, USER_BARE, 1000, 65536, 0, "0=1000+1", "Running with a single id"},
+};
+
+static const char *show_map(const struct id_map *map)
+{
+	const char *text = "";
+
+	for (size_t i = 0; i < map->count; i++)
+		text = arena_format(&config.arena, "%s%s%u=%u+%u", text, i ? " " : "",
+				    map->items[i].inside, map->items[i].outside,
+				    map->items[i].count);
+	return text;
+}
+
+static void test_nesting(void)
+{
+	for (size_t i = 0; i < ARRAY_LEN(nests); i++) {
+		struct subid_range range = {100000, nests[i].subids};
+		struct ids_facts facts;
+		struct ids ids = {0};
+
+		arena_done(&config.arena);
+		config_defaults(&config);
+		if (nests[i].users)
+			CHECK(apply(SETTING_PRIVATE_USERS, nests[i].users) == 0);
+		config.nesting = config.private_network = true;
+		if (!nests[i].users)
+			config.private_users = PRIVATE_USERS_DEFAULT;
+		find(nests[i].caller, &facts);
+		facts.tree_uid = facts.tree_gid = nests[i].tree;
+		if (nests[i].subids > 0)
+			facts.subuids = facts.subgids = (struct subid_ranges){&range, 1, 1};
+		facts.has_range = ids_wants_range(&config, &facts);
+		facts.range = (struct range){PICKED, RANGE_OF_NAME};
+		facts.further = (struct range){7000000, RANGE_OF_NAME};
+		facts.further_count = nests[i].further;
+		capture_start(&captured);
+		CHECK(ids_decide(&config.arena, &config, &facts, &ids) == 0);
+		ids_mention(&ids, &facts);
+		CHECK_TEXT(show_map(&ids.maps.users), nests[i].map);
+		CHECK_TEXT(show_map(&ids.maps.groups), nests[i].map);
+		if (!strstr(captured.all, nests[i].said) || (!*nests[i].said && *captured.all))
+			CHECK_TEXT(captured.all, nests[i].said);
+	}
+}
+
 /* One line for the way, and one for what would change it. */
 static const struct {
 	enum caller caller;
@@ -291,6 +362,7 @@ int main(void)
 {
 	test_decisions();
 	test_tree_maps();
+	test_nesting();
 	test_mentions();
 	arena_done(&config.arena);
 	return check_result();

@@ -162,10 +162,91 @@ static void test_exhausted(void)
 	CHECK(strstr(captured.first, "No range of 65536 ids for machine 'web' is free"));
 	CHECK(range_look(&request, &range) == -EBUSY);
 	(void)unlink(in_etc("subuid"));
-	/* Inside of a container there are no such ids at all. */
+	/* In a container without ids to give away there are none at all. */
 	request.own = &own;
 	pick(request, &locks, &undo, &range, -EBUSY);
 	CHECK(strstr(captured.all, "identity") && locks.count == 0);
+	CHECK(range_pick_further(&request, &locks, &undo, &range) == 0 && locks.count == 0);
+}
+
+static void test_within(void)
+{
+	static const struct id_extent items[] = {
+		{0, 1, 65536}, {70000, 1, 131072}, {200000, 1, 10}, {4294836224u, 1, 131071}};
+	static const struct id_map own = {items, 4}, all = {&items[0], 1};
+
+	CHECK(range_within(&own, 0) == 131072);
+	CHECK(range_within(&own, 1) == 4294836224u); /* the last id there is belongs to none */
+	CHECK(range_within(&own, 2) == 0 && range_within(&all, 0) == 0);
+}
+
+/* Machines inside of one that has been given further ranges, until they are used up. */
+static void test_ours(void)
+{
+	static const struct id_extent mine[] = {{0, 100000, 65536}, {65536, 800000, 196608}};
+	static const struct id_map own = {mine, 2};
+	struct range_request request = request_for("web");
+	struct locks locks[4] = {0};
+	struct range ranges[3], seen;
+	struct undo undo = {0};
+	uint32_t sum = 0;
+
+	request.own = &own;
+	for (size_t i = 0; i < 3; i++) {
+		CHECK(range_look(&request, &seen) == 0);
+		pick(request, &locks[i], &undo, &ranges[i], 0);
+		CHECK(ranges[i].first == seen.first && ranges[i].origin == RANGE_OF_OURS);
+		sum += ranges[i].first;
+	}
+	CHECK(sum == 65536 * (1 + 2 + 3));
+	pick(request, &locks[3], &undo, &seen, -EBUSY);
+	undo_all(&undo);
+	/* The tree's own, and a user of the machine's in the way. */
+	request.tree_is_known = true;
+	request.tree_uid = request.tree_gid = 131072;
+	CHECK(range_look(&request, &seen) == 0 && seen.first == 131072);
+	write_etc("subuid", "eva:100000:65536\n");
+	CHECK(range_look(&request, &seen) == 0 && seen.first == 196608);
+	(void)unlink(in_etc("subuid"));
+}
+
+static bool is_locked(uint32_t first)
+{
+	char path[128];
+
+	(void)snprintf(path, sizeof(path), "%s/%u", lock_directory, first);
+	return locks_look_file(path) == -EBUSY;
+}
+
+static void test_further(void)
+{
+	static const struct id_extent mine[] = {{0, 100000, 65536}, {65536, 800000, 196608}};
+	static const struct id_map own = {mine, 2};
+	struct range_request request = request_for("web");
+	struct locks locks = {0}, others = {0};
+	struct range range, first, second;
+	struct undo undo = {0};
+
+	pick(request, &locks, &undo, &range, 0);
+	CHECK(range_pick_further(&request, &locks, &undo, &first) == RANGES_FURTHER);
+	CHECK(locks.count == 1 + RANGES_FURTHER);
+	for (uint32_t i = 0; i < RANGES_FURTHER; i++)
+		CHECK(is_locked(first.first + i * USERS_RANGE));
+	/* Another machine of the name. */
+	CHECK(range_pick_further(&request, &others, &undo, &second) == RANGES_FURTHER);
+	CHECK(second.first + 2 * USERS_RANGE < first.first ||
+	      second.first > first.first + 2 * USERS_RANGE);
+	undo_all(&undo);
+	CHECK(!is_locked(first.first) && !is_locked(second.first));
+	/* The same again at the next start; within what we have there may be fewer. */
+	locks = others = (struct locks){0};
+	CHECK(range_pick_further(&request, &locks, &undo, &second) == RANGES_FURTHER &&
+	      second.first == first.first);
+	request.own = &own;
+	pick(request, &others, &undo, &range, 0);
+	CHECK(range_pick_further(&request, &others, &undo, &second) ==
+	      (range.first == 131072 ? 1 : 2));
+	undo_all(&undo);
 }
 
 /* Only one of eight is left by the name: chance decides. */
@@ -201,6 +282,9 @@ int main(void)
 	test_locks();
 	test_taken();
 	test_exhausted();
+	test_within();
+	test_ours();
+	test_further();
 	test_chance();
 	CHECK(rmdir(etc) == 0);
 	CHECK(rmdir(directory) == 0);

@@ -64,10 +64,10 @@ static void test_ranges(void)
 	CHECK(!subid_overlaps("junk\n", 0, 100) && subid_overlaps("junk\na:5:1\n", 0, 100));
 }
 
-static const char *map(uint32_t own, uint32_t tree, const char *file)
+static const char *map_for(uint32_t own, uint32_t tree, const char *file, bool wants_all)
 {
 	struct subid_ranges ranges = {0};
-	struct subid_request request = {own, tree, true, &ranges};
+	struct subid_request request = {own, tree, true, &ranges, wants_all};
 	static const char *const ways[] = {"own", "shifted", "foreign"};
 	struct id_map result;
 	enum subid_way way;
@@ -81,6 +81,41 @@ static const char *map(uint32_t own, uint32_t tree, const char *file)
 		text = arena_format(&arena, "%s %u=%u+%u", text, result.items[i].inside,
 				    result.items[i].outside, result.items[i].count);
 	return text;
+}
+
+static const char *map(uint32_t own, uint32_t tree, const char *file)
+{
+	return map_for(own, tree, file, false);
+}
+
+/* What containers inside are given ids of: all there is, and whole ranges where they begin. */
+static void test_all(void)
+{
+	static const struct {
+		uint32_t tree;
+		const char *file, *map;
+	} rows[] = {
+		{1000, "eva:100000:65536\n", "own 0=1000+1 1=100000+65535 65536=165535+1"},
+		{1000, "eva:100000:1000000\n", "own 0=1000+1 1=100000+65535 65536=165535+934465"},
+		{1000, "eva:100000:65536\neva:231072:196608\n",
+		 "own 0=1000+1 1=100000+65535 65536=231072+196608 262144=165535+1"},
+		{1000, "eva:100000:10\neva:200000:20\n", "own 0=1000+1 1=100000+10 11=200000+20"},
+		{1000, "eva:100000:65537\neva:300000:5\neva:400000:7\n",
+		 "own 0=1000+1 1=100000+65535 65536=400000+7 65543=300000+5 65548=165535+2"},
+		/* No id is given twice, whatever the file says. */
+		{1000, "eva:100000:65536\neva:100000:65536\neva:90000:131072\n",
+		 "own 0=1000+1 1=100000+65535 65536=165536+55536 121072=90000+10000 131072=165535+1"},
+		{1000, "eva:500:65536\neva:100000:10\n",
+		 "own 0=1000+1 1=100000+10 11=1001+65035 65046=500+500"},
+		{165536, "eva:100000:300000\n",
+		 "shifted 0=165536+65536 65536=231072+168928 262144=100000+65536"},
+		{100000, "eva:100000:65536\n", "shifted 0=100000+65536"},
+		{1000, "eva:4294900000:67295\neva:5:1\n",
+		 "own 0=1000+1 1=4294900000+65535 65536=4294965535+1760 67296=5+1"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		CHECK_TEXT(map_for(1000, rows[i].tree, rows[i].file, true), rows[i].map);
 }
 
 static void test_map(void)
@@ -104,6 +139,7 @@ int main(void)
 	test_parse();
 	test_ranges();
 	test_map();
+	test_all();
 	arena_done(&arena);
 	return check_result();
 }
