@@ -8,10 +8,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/nsfs.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/auxv.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
@@ -20,6 +22,7 @@
 
 #include "base/log.h"
 #include "base/numbers.h"
+#include "base/scope.h"
 
 #define ACTIVATION_FDS_MAX 1024
 
@@ -93,6 +96,15 @@ unsigned int host_count_activation_fds(void)
 		}
 	}
 	return count;
+}
+
+bool host_network_is_anothers(void)
+{
+	auto_close int fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	auto_close int owner_fd = fd < 0 ? -EBADF : ioctl(fd, NS_GET_USERNS);
+
+	/* The kernel tells owners that are above us to nobody. */
+	return fd >= 0 && owner_fd < 0 && errno == EPERM;
 }
 
 int host_check(void)

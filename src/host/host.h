@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /*
@@ -24,6 +25,12 @@ int host_check_rights(void);
  * they are not for this process. They are closed in no child of ours but by plan.
  */
 unsigned int host_count_activation_fds(void);
+
+/*
+ * True in a container that uses the network of the system around it: nobody in there has rights
+ * over that network, so a sysfs that shows it cannot be mounted (ioctl_nsfs(2), NS_GET_USERNS).
+ */
+bool host_network_is_anothers(void);
 
 /*
  * Refuses, with one sentence, a kernel older than the baseline.

@@ -335,6 +335,7 @@ int device_facts_gather(const struct config *config, struct arena *arena, struct
 	struct gathering g = {.config = config, .arena = arena, .facts = ret};
 	int result = 0;
 
+	ret->are_for_users = config->nesting;
 	gather_properties(config, arena, &ret->rules);
 	for (size_t i = 0; i < config->mounts.count; i++)
 		gather_bind(&config->mounts.items[i], arena, &ret->rules);

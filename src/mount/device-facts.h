@@ -45,6 +45,7 @@ struct device_facts {
 		struct device_node *items;
 		size_t count, room;
 	} nodes;
+	bool are_for_users;        /* who works in containers inside needs fuse and tun, too */
 	struct device_rules rules; /* besides those of the nodes: bound nodes and DeviceAllow= */
 };
 

@@ -110,7 +110,7 @@ bool devices_can_be_made(int dev_fd)
 	       unlinkat(dev_fd, "null", 0) == 0;
 }
 
-static int make_node(int dev_fd, const struct device *device)
+static int make_node(int dev_fd, const struct device *device, bool is_for_users)
 {
 	const char *name = device->host + strlen(DEV);
 	mode_t mode = device->mode;
@@ -118,6 +118,9 @@ static int make_node(int dev_fd, const struct device *device)
 
 	if (!look_at_host(device, &mode) && device->is_probed)
 		return 0;
+	/* Our own node: what its mode opens, root inside could open just as well. */
+	if (is_for_users)
+		mode = device->mode;
 	r = make_or_bind(dev_fd, name, device->host, S_IFCHR | mode,
 			 makedev(device->major, device->minor));
 	if (r < 0)
@@ -221,7 +224,7 @@ int devices_make(int dev_fd, const struct device_facts *given, const struct devi
 			return fail(-errno, "Cannot make the directory '/dev/%s' in the tree",
 				    directories[i]);
 	for (size_t i = 0; i < device_count; i++)
-		TRY(make_node(dev_fd, &devices[i]));
+		TRY(make_node(dev_fd, &devices[i], given->are_for_users));
 	for (size_t i = 0; i < device_link_count; i++)
 		if (symlinkat(device_links[i].target, dev_fd, device_links[i].name) < 0)
 			return fail(-errno, "Cannot make the link '/dev/%s' in the tree",

@@ -205,7 +205,8 @@ static void add_shared(struct arena *arena, const struct mount_facts *facts,
 #define NESTING_PROC "/run/host/nesting/proc"
 #define NESTING_SYS "/run/host/nesting/sys"
 
-static void add_nesting(struct arena *arena, struct mount_plan *plan)
+/* Where sysfs is bound, it is the host's that a container inside has to see. */
+static void add_nesting(struct arena *arena, bool sysfs_is_bound, struct mount_plan *plan)
 {
 	static const struct {
 		const char *type, *target;
@@ -219,7 +220,7 @@ static void add_nesting(struct arena *arena, struct mount_plan *plan)
 		{"sysfs", NESTING_SYS, MOUNT_FLAG_READ_ONLY, NEED_FATAL, SYSFS_MAGIC},
 	};
 
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+	for (size_t i = 0; i < (sysfs_is_bound ? 1 : ARRAY_LEN(rows)); i++)
 		*ARRAY_ADD(arena, plan) = (struct mount_operation){
 			.kind = OPERATION_NEW,
 			.target = rows[i].target,
@@ -510,7 +511,7 @@ void mount_plan_make(struct arena *arena, const struct config *config,
 					     (size_t)(path_last(facts->delta) - facts->delta) - 1),
 		};
 	if (config->nesting)
-		add_nesting(arena, ret);
+		add_nesting(arena, facts->sysfs_is_bound && !facts->network_is_private, ret);
 	/* Before the user's own mounts, which may cover the files that these write. */
 	*ARRAY_ADD(arena, ret) =
 		(struct mount_operation){.kind = OPERATION_HOST_FILES, .target = "/etc"};

@@ -173,6 +173,7 @@ static void look_around(const struct config *config, struct facts *facts, int di
 			     &facts->journal);
 	limit_facts_gather(config, &facts->limits);
 	label_facts_gather(config, &facts->labels);
+	facts->network_is_anothers = !config->private_network && host_network_is_anothers();
 	for (int fd = 0; fd < 3; fd++)
 		facts->is_terminal[fd] = isatty(fd) == 1;
 	facts->colours_are_wanted = config->background && colours_are_wanted(STDOUT_FILENO);

@@ -41,6 +41,7 @@ struct facts {
 	struct bound_users bound_users;
 	struct limit_facts limits;
 	struct label_facts labels;
+	bool network_is_anothers; /* host_network_is_anothers() */
 	struct ids_facts ids; /* its range is filled by who may take one */
 	bool is_terminal[3];
 	bool colours_are_wanted;                 /* for a background that was asked for */
