@@ -172,6 +172,7 @@ static const struct {
 	{"users-owners", "Cannot give the socket of the journal to the payload's root"},
 	{"users-owners", "Cannot map the owners of the layer '%s' to the payload's ids"},
 	{"users-owners", "Cannot map the owners of the tree to the payload's ids"},
+	{"users-owners", "In a container the tree's owners cannot be changed on disk"},
 	{"users-owners", "The change of the tree's owners was interrupted"},
 	{"users-owners", "Only root can make the tree's owners follow by '%s'"},
 	{"users-owners", "The tree belongs to user %u and group %u, which are of different ranges"},

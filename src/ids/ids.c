@@ -80,7 +80,10 @@ static int refuse_mapping(const struct decision *d)
 
 	(void)refuse(EOPNOTSUPP, "The tree's owners cannot be mapped on its file system%s%s",
 		     name ? ", " : "", name ? name : "");
-	if (d->config->read_only || d->config->ephemeral)
+	if (d->facts->own.count > 0)
+		hint("In a container only what is mounted there can be mapped, such as a tmpfs; "
+		     "--private-users=identity needs no mapping");
+	else if (d->config->read_only || d->config->ephemeral)
 		hint("Copy the tree to a file system that can, such as ext4, xfs or btrfs");
 	else
 		hint("--private-users-ownership=chown rewrites each owner on disk; ext4, xfs and btrfs need not");
@@ -130,6 +133,12 @@ static int map_tree(struct decision *d)
 
 static int chown_tree(struct decision *d)
 {
+	/* That a change is unfinished is told by an owner and attributes that only its root may set. */
+	if (d->facts->own.count > 0) {
+		(void)refuse(EPERM, "In a container the tree's owners cannot be changed on disk");
+		hint("--private-users=identity takes a tree as it is");
+		return -EPERM;
+	}
 	d->ids.ownership = IDS_OWNERSHIP_CHOWN;
 	d->ids.owners = "each owner is rewritten on disk";
 	return 0;

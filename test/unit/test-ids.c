@@ -22,6 +22,7 @@ static const struct restriction forbidden = {"x", "the test says so", "Do not te
 enum caller {
 	ROOT,
 	ROOT_FORBIDDEN,
+	ROOT_INSIDE, /* of a container */
 	USER, /* 1000, with programs and 65536 ids from 100000 on */
 	USER_FORBIDDEN,
 	USER_BARE,    /* no programs */
@@ -35,9 +36,13 @@ static void find(enum caller caller, struct ids_facts *ret)
 {
 	static struct subid_range range = {100000, 65536};
 	static const struct subid_ranges ranges = {&range, 1, 1};
+	static const struct id_extent own = {0, 500000, 131072};
 
 	*ret = (struct ids_facts){.tree_is_known = true, .has_manager = caller >= USER_MANAGED};
-	ret->may_map = caller == ROOT || caller == ROOT_MANAGED || caller == ROOT_FORBIDDEN;
+	ret->may_map = caller == ROOT || caller == ROOT_MANAGED || caller == ROOT_FORBIDDEN ||
+		       caller == ROOT_INSIDE;
+	if (caller == ROOT_INSIDE)
+		ret->own = (struct id_map){&own, 1};
 	if (caller == ROOT_FORBIDDEN || caller == USER_FORBIDDEN)
 		ret->restriction = &forbidden;
 	if (ret->may_map)
@@ -108,6 +113,11 @@ static const struct {
 	{"131072", "map", ROOT, 0, 0, 0, "root 131072+65536 map@0"},
 	{"0", "chown", ROOT, 0, 0, 0, "root 0+65536 off"},
 	{"0", "chown", ROOT, 131072, 131072, 0, "root 0+65536 chown"},
+	{"pick", NULL, ROOT_INSIDE, 0, 0, 0, "root 1048576+65536 map@0"},
+	{"pick", NULL, ROOT_INSIDE, 0, 0, UNMAPPABLE, "!cannot be mapped"},
+	{"pick", "auto", ROOT_INSIDE, 0, 0, UNMAPPABLE, "!cannot be changed on disk"},
+	{"65536", "chown", ROOT_INSIDE, 0, 0, 0, "!cannot be changed on disk"},
+	{"65536", "chown", ROOT_INSIDE, 65536, 65536, 0, "root 65536+65536 off"},
 	{"managed", NULL, ROOT, 0, 0, NETWORK, "!Nobody manages ids here"},
 	{"managed", NULL, ROOT_MANAGED, 0, 0, NETWORK, "managed 524288+65536 map@0"},
 	{"managed", NULL, ROOT_MANAGED, RANGE_FOREIGN, RANGE_FOREIGN, NETWORK, "managed 524288+65536 map@2147352576"},
