@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Gives a machine ids for containers of its own: root adds a row of ranges that was picked, ordinary
- * users have given all their ids already (subid_map()).
- * Zone: free. Pure.
+ * Gives a machine ids for containers of its own: root adds a row of ranges that was picked,
+ * ordinary users have given all their ids already (subid_map()). Zone: free. Pure.
  */
 #include "ids/ids-nesting.h"
 
@@ -18,7 +17,8 @@ static void add_further(struct arena *arena, uint32_t outside, uint32_t count, s
 	extents[0] = ids->maps.users.items[0];
 	extents[1] = (struct id_extent){USERS_RANGE, outside, count};
 	ids->maps.users = ids->maps.groups = (struct id_map){extents, 2};
-	ids->reason = arena_format(arena, "%s, and %u more for containers inside", ids->reason, count);
+	ids->reason =
+		arena_format(arena, "%s, and %u more for containers inside", ids->reason, count);
 }
 
 static void lose(struct arena *arena, struct ids *ids, const char *what)

@@ -91,8 +91,8 @@ uint32_t range_within(const struct id_map *own, uint32_t number)
 {
 	for (size_t i = 0; i < own->count; i++) {
 		uint64_t end = (uint64_t)own->items[i].inside + own->items[i].count;
-		uint64_t first = own->items[i].inside > USERS_RANGE ? own->items[i].inside
-								    : USERS_RANGE;
+		uint64_t first =
+			own->items[i].inside > USERS_RANGE ? own->items[i].inside : USERS_RANGE;
 		uint64_t count;
 
 		first = (first + USERS_RANGE - 1) / USERS_RANGE * USERS_RANGE;
@@ -253,7 +253,8 @@ static int try_chances(const struct range_request *request, const struct taken *
 	return -EBUSY;
 }
 
-/* The name decides where to begin, so that machines keep their ranges as far as that is possible. */
+/* The name decides where to begin, so that machines keep their ranges as far as that is possible.
+ */
 static int try_ours(const struct range_request *request, const struct taken *taken,
 		    struct locks *locks, struct undo *undo, struct range *ret)
 {

@@ -60,9 +60,9 @@ int range_pick(const struct range_request *request, struct locks *locks, struct 
 	       struct range *ret);
 
 /*
- * Further ranges, for containers inside the machine: so many that what useradd(8) gives to the first
- * user, 65536 ids from 100000 on, is among them, and one more range. They are in a row, as the kernel
- * takes an extent of a container inside only from within one of ours.
+ * Further ranges, for containers inside the machine: so many that what useradd(8) gives to the
+ * first user, 65536 ids from 100000 on, is among them, and one more range. They are in a row, as
+ * the kernel takes an extent of a container inside only from within one of ours.
  */
 #define RANGES_FURTHER 3
 

@@ -230,8 +230,8 @@ static struct subid_range *longest(const struct subid_ranges *ranges)
 static void map_left(const struct subid_request *request, struct mapping *mapping)
 {
 	struct subid_ranges left = find_left(request, mapping);
-	const struct id_extent *last = mapping->count > 0 ? &mapping->items[mapping->count - 1]
-							  : NULL;
+	const struct id_extent *last =
+		mapping->count > 0 ? &mapping->items[mapping->count - 1] : NULL;
 	uint64_t inside = last ? last->inside + last->count : 0;
 	struct subid_range *range;
 

@@ -64,8 +64,8 @@ enum subid_way subid_way(const struct subid_request *request);
 /*
  * The map of that way, without gaps inside, of no more than USERS_RANGE ids but for the user's
  * range being shorter. Users and groups may differ in everything but the way. In the arena. Who
- * wants all gets what is left of the ranges above these, the longest first; one that is as long as a
- * range of a machine's begins at a multiple of that.
+ * wants all gets what is left of the ranges above these, the longest first; one that is as long as
+ * a range of a machine's begins at a multiple of that.
  */
 void subid_map(struct arena *arena, const struct subid_request *request, enum subid_way way,
 	       struct id_map *ret);

@@ -120,3 +120,22 @@ def test_what_cannot_be_mapped_inside_is_said(given):
     said = inside(given, script).complaint.splitlines()
     assert len(said) == 4 and "cannot be mapped" in said[0] and "tmpfs" in said[1], said
     assert "cannot be changed on disk" in said[2] and "--private-users=identity" in said[3], said
+
+
+def test_the_filter_of_devices_fails_nothing_of_a_booted_system(guest):
+    """The same units fail and the same is in the journal as with a filter that lets everything through, which makes nodes of disks."""
+    tree, everything = lab_tree.cached("bookworm"), [f"--property=DeviceAllow={kind}-* rwm" for kind in ("char", "block")]
+    seen = []
+    for options in (everything, [], ["-U"]):
+        with guest(tree, "-x", *options) as screen:
+            screen.login()
+            _, state = screen.run("systemctl is-system-running --wait", timeout=180)
+            _, failed = screen.run("systemctl --failed --plain --no-legend --no-pager | cut -d' ' -f1")
+            _, errors = screen.run("journalctl -b -q -p err --no-pager -o cat")
+            made, _ = screen.run("mknod /tmp/disk b 8 0 2>/dev/null")
+            assert screen.run("mknod /tmp/null c 1 3 2>/dev/null")[0] == (1 if "-U" in options else 0)
+            assert made == (0 if options == everything else 1), options
+            seen.append((state, failed, set(errors.splitlines())))
+            screen.line("poweroff")
+            assert screen.ends() == 0
+    assert seen[0] == seen[1] and seen[2] == seen[0], seen
