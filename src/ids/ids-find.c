@@ -101,8 +101,8 @@ static void find_subids(struct arena *arena, bool nests, struct ids_facts *ret)
 		subid_parse(arena, subuid, ret->user, ret->uid, &ret->subuids);
 	if (subgid)
 		subid_parse(arena, subgid, ret->user, ret->uid, &ret->subgids);
-	ret->subid_free = find_free_subids(subuid, subgid,
-					   (nests ? RANGES_FURTHER : 1) * USERS_RANGE);
+	ret->subid_free =
+		find_free_subids(subuid, subgid, (nests ? RANGES_FURTHER : 1) * USERS_RANGE);
 	for (int i = 0; i < _NEWIDMAP_COUNT; i++)
 		ret->programs[i] = newidmap_find(arena, (enum newidmap_program)i, NULL);
 }

@@ -133,7 +133,8 @@ static int map_tree(struct decision *d)
 
 static int chown_tree(struct decision *d)
 {
-	/* That a change is unfinished is told by an owner and attributes that only its root may set. */
+	/* That a change is unfinished is told by an owner and attributes that only its root may
+	 * set. */
 	if (d->facts->own.count > 0) {
 		(void)refuse(EPERM, "In a container the tree's owners cannot be changed on disk");
 		hint("--private-users=identity takes a tree as it is");

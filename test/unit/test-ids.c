@@ -23,7 +23,7 @@ enum caller {
 	ROOT,
 	ROOT_FORBIDDEN,
 	ROOT_INSIDE, /* of a container */
-	USER, /* 1000, with programs and 65536 ids from 100000 on */
+	USER,        /* 1000, with programs and 65536 ids from 100000 on */
 	USER_FORBIDDEN,
 	USER_BARE,    /* no programs */
 	USER_POOR,    /* no ids */
@@ -273,11 +273,13 @@ static const struct {
 } nests[] = {
 	{"pick", ROOT, 0, 0, 196608, "0=1048576+65536 65536=7000000+196608", ""},
 	{"pick", ROOT, 0, 0, 65536, "0=1048576+65536 65536=7000000+65536", ""},
-	{"pick", ROOT, 0, 0, 0, "0=1048576+65536", "containers inside cannot have ids of their own"},
+	{"pick", ROOT, 0, 0, 0, "0=1048576+65536",
+	 "containers inside cannot have ids of their own"},
 	{"pick", ROOT, 65536, 0, 196608, "0=1048576+65536 65536=7000000+196608",
 	 "from 1048576 on: in a tree that belongs to another range they are nobody's"},
 	{"pick", ROOT, PICKED, 0, 196608, "0=1048576+65536 65536=7000000+196608", ""},
-	{"131072:65536", ROOT, 131072, 0, 0, "0=131072+65536", "--private-users=pick gives them some"},
+	{"131072:65536", ROOT, 131072, 0, 0, "0=131072+65536",
+	 "--private-users=pick gives them some"},
 	{"131072:262144", ROOT, 131072, 0, 0, "0=131072+262144", ""},
 	{"identity", ROOT, 0, 0, 0, "0=0+65536", "containers inside cannot"},
 	{"managed", USER_MANAGED, RANGE_FOREIGN, 0, 0, "", "--private-users-delegate=1 asks"},
