@@ -34,8 +34,8 @@ def is_absent(note):
 
 # ---- starts
 
-def starts(site, table, rounds, net):
-    commands, results = choose_all(site, table, ["/bin/true"], net)
+def spawn(site, commands, rounds, results):
+    """Runs the commands by turns, and adds what they took to the results of the same names."""
     words = [w for command in commands.values() for w in ["::"] + command][1:]
     with open(site.work + "/stderr", "w") as errors:
         done = subprocess.run([site.work + "/spawn", str(rounds)] + words, env=site.environ,
@@ -55,6 +55,11 @@ def starts(site, table, rounds, net):
     for name, n in failed.items():
         if n:
             results[name].update(note=f"{n} of {rounds} runs failed", broken=True)
+
+
+def starts(site, table, rounds, net):
+    commands, results = choose_all(site, table, ["/bin/true"], net)
+    spawn(site, commands, rounds, results)
     return results
 
 
