@@ -7,7 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/sched.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -102,39 +102,36 @@ static int open_namespace_of(pid_t pid)
 }
 
 /* Lives until it is killed, or until who made it is gone. */
-static void hold_namespace(pid_t maker) __attribute__((noreturn));
-
-static void hold_namespace(pid_t maker)
+static int hold_namespace(void *argument)
 {
+	const pid_t *maker = argument;
+
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	/* Killed before that, it would leave us with its locks for ever. */
-	if (getppid() != maker)
+	if (getppid() != *maker)
 		_exit(EXIT_FAILURE);
 	for (;;)
 		(void)pause();
+	return 0;
 }
 
 int id_holder_start(struct id_holder *ret)
 {
-	int pidfd = -EBADF;
-	struct clone_args arguments = {
-		.flags = CLONE_NEWUSER | CLONE_PIDFD,
-		.pidfd = (uint64_t)(uintptr_t)&pidfd,
-		.exit_signal = SIGCHLD,
-	};
-	pid_t maker = getpid();
-	long pid = syscall(SYS_clone3, &arguments, sizeof(arguments));
+	pid_t pid;
 
+	*ret = (struct id_holder){.pidfd = -EBADF, .users_fd = -EBADF, .maker = getpid()};
+	/* It shares our memory: copying that would be most of what it costs. */
+	pid = clone(hold_namespace, ret->stack + sizeof(ret->stack),
+		    CLONE_VM | CLONE_NEWUSER | CLONE_PIDFD | SIGCHLD, &ret->maker, &ret->pidfd);
 	if (pid < 0)
 		return -errno;
-	if (pid == 0)
-		hold_namespace(maker);
-	*ret = (struct id_holder){(pid_t)pid, pidfd, open_namespace_of((pid_t)pid)};
+	ret->pid = pid;
+	ret->users_fd = open_namespace_of(pid);
 	if (ret->users_fd >= 0)
 		return 0;
 	pid = ret->users_fd;
 	id_holder_stop(ret);
-	return (int)pid;
+	return pid;
 }
 
 void id_holder_stop(struct id_holder *holder)

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdalign.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -58,9 +59,14 @@ struct id_holder {
 	pid_t pid;
 	int pidfd;
 	int users_fd; /* the namespace */
+	pid_t maker;
+	alignas(16) char stack[16384]; /* of a process that shares our memory */
 };
 
-/* Returns 0 or a negative errno. Silent. It goes when it is stopped, or when we do. */
+/*
+ * Returns 0 or a negative errno. Silent. '*ret' must stay where it is until the holder is stopped;
+ * it goes when we do.
+ */
 int id_holder_start(struct id_holder *ret);
 
 /* 'users_fd', unless taken out, is closed; the namespace stays for who has it open. */
