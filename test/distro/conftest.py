@@ -2,6 +2,7 @@
 """Real systems: each test gets a throw-away view of a cached tree, and a person's way of using it."""
 import itertools
 import os
+import subprocess
 
 import pytest
 
@@ -13,27 +14,69 @@ COUNTER = itertools.count(1)
 SLOW = 180  # seconds: a loaded machine with two processors boots six systems in a row
 
 
-@pytest.fixture
-def system(beside, payload):
-    """Makes writable views of cached trees: system("bookworm") returns the root."""
+class Copy:
+    """A writable view of a cached tree, whose ids are the host's."""
+
+    options = []
+
+    def __init__(self, kind, folder):
+        self.overlay = lab_tree.Overlay(lab_tree.cached(kind), folder)
+        self.root = self.overlay.root
+
+    def put(self, inside, source):
+        """A file or directory of the host's, in the tree."""
+        target = self.root / inside
+        target.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["cp", "-a", "--no-target-directory", source, target], check=True)
+
+    def has_host_ids(self):
+        return True
+
+    def remove(self):
+        self.overlay.remove()
+
+
+class Mapped:
+    """A cached tree with ids of its own, its changes thrown away. No overlay of ours can be mapped, so the tree itself is."""
+
+    def __init__(self, kind, folder):
+        self.root = lab_tree.cached(kind)
+        self.folder = folder
+        self.options = ["-x", "-U"]
+        folder.mkdir()
+
+    def put(self, inside, source):
+        """The same, as a mount."""
+        copy = self.folder / inside.replace("/", "-")
+        subprocess.run(["cp", "-a", "--no-target-directory", source, copy], check=True)
+        self.options += [f"--bind={copy}:/{inside}:idmap"]
+
+    def has_host_ids(self):
+        return False
+
+    def remove(self):
+        lab_tree.remove(self.folder)
+
+
+@pytest.fixture(params=[Copy, Mapped], ids=["host-ids", "own-ids"])
+def system(request, beside):
+    """Makes writable views of cached trees: system("bookworm") has a root, and options to start it with."""
     made = []
 
     def view(kind):
-        overlay = lab_tree.Overlay(lab_tree.cached(kind), beside / f"s{os.getpid()}x{next(COUNTER)}")
-        made.append(overlay)
-        lab_tree.fill(overlay.root, {"payload!": payload})
-        return overlay.root
+        made.append(request.param(kind, beside / f"s{os.getpid()}x{next(COUNTER)}"))
+        return made[-1]
 
     yield view
-    for overlay in made:
-        overlay.remove()
+    for each in made:
+        each.remove()
 
 
 class Guest(Terminal):
     """A booted system on a terminal, with what one does there."""
 
-    def __init__(self, root, *options, **more):
-        super().__init__("-q", "-D", root, "--boot", *options, **more)
+    def __init__(self, system, *options, **more):
+        super().__init__("-q", "-D", system.root, "--boot", *system.options, *options, **more)
 
     def login(self):
         self.expect("login: ", timeout=SLOW)
