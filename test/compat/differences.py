@@ -11,6 +11,7 @@ import dataclasses
 import platform
 import re
 
+from cases import BASE_ID
 from lab import probe
 
 
@@ -34,6 +35,7 @@ def kernel():
     return tuple(int(number) for number in re.findall(r"\d+", platform.release())[:2])
 
 
+BOOTED = "*boot*"
 MASKED = "tmpfs from tmpfs, nodev,noexec,nosuid,ro, mode=755,nr_inodes=819200,size=20%, shared"
 OPEN = "tmpfs from tmpfs, nodev,nosuid, mode=755,nr_inodes=819200,size=20%, shared"
 
@@ -46,14 +48,20 @@ EMPTY_INHERITABLE = "Safer: inheritable capabilities of PID 1 would hand themsel
 ERRORS = "Better: what goes wrong before the payload runs is told on standard error, and not on the payload's terminal."
 QUIET = "Better: with --quiet who asked for the end by signal or key is not told of it."
 
+READ_ONLY_PLACES = "Newer: nobody writes to a mount point below the mount."
+NO_JOURNAL = "Better: without a journal of the host to link nothing is made for it."
+HOME_PARENTS = "Safer: the parents of a home are root's, and its group has no business in them."
+STRAY = "Better: what a start makes in the tree belongs to root of the tree, and not to an id that nobody has."
+GIVES_UP = "Better: the reference of this release gives up here on kernels of today, and later releases do not."
+
 DIFFERENCES = [Difference(*row) for row in [
     # Files of the tree
-    *[("*", f"afterwards /{name}", "drwxr-xr-x 0:0", "dr-xr-xr-x 0:0", "Newer: nobody writes to a mount point below the mount.")
+    *[("*", f"afterwards /{name}", "drwxr-xr-x 0:0", "dr-xr-xr-x 0:0", READ_ONLY_PLACES)
       for name in ("dev", "proc", "run", "sys")],
-    ("*", "afterwards /var/log", "drwxr-xr-x 0:0", None, "Better: without a journal of the host to link nothing is made for it."),
+    ("*", "afterwards /var/log", "drwxr-xr-x 0:0", None, NO_JOURNAL),
     ("*", "afterwards /var/log/journal", "drwxr-xr-x 0:0", None, "The same."),
     *[("user by name", f"afterwards {path}", "drwxrwxr-x 0:0", "drwxr-xr-x 0:0",
-       "Safer: the parents of a home are root's, and its group has no business in them.") for path in ("/home", "/home/deep")],
+       HOME_PARENTS) for path in ("/home", "/home/deep")],
 
     # Mounts
     *[("*", f"mount /proc/{name}", None, MASKED, KERNEL_SECRETS) for name in ("kallsyms", "keys", "timer_list")],
@@ -69,11 +77,11 @@ DIFFERENCES = [Difference(*row) for row in [
     ("*", "mount /run/host/os-release", "of the host, -, shared", "of the host, nodev,noexec,nosuid,ro, shared",
      "Safer: it is a file of the host's, and read-only by itself; the reference covers that mount with a writable one."),
     ("*", "mount /run/host/incoming", "of the host, -, shared", None, EXCHANGE),
-    ("boot", "mount /run/host/incoming", "of the host, -, shared", "of the host, nodev,noexec,nosuid,ro, shared",
+    (BOOTED, "mount /run/host/incoming", "of the host, -, shared", "of the host, nodev,noexec,nosuid,ro, shared",
      "Newer: the host puts mounts in, the machine puts nothing in."),
-    ("boot", "mount /run/host/unix-export", None, "of the host, nodev,noexec,nosuid,nosymfollow, shared",
+    (BOOTED, "mount /run/host/unix-export", None, "of the host, nodev,noexec,nosuid,nosymfollow, shared",
      "Newer: sockets that the machine offers to the host."),
-    *[("network", f"mount /sys/{name}", "sysfs from sysfs, nodev,noexec,nosuid,ro, ro, shared",
+    *[("*network", f"mount /sys/{name}", "sysfs from sysfs, nodev,noexec,nosuid,ro, ro, shared",
        "sysfs from sysfs, nodev,noexec,nosuid,ro, -, shared", "Only the mounts are read-only, which is what is looked at on a write.")
       for name in ("block", "bus", "class", "dev", "devices", "kernel")],
     *[("inaccessible mounts", f"mount /{name}", "of the host, ro, shared", MASKED,
@@ -82,6 +90,40 @@ DIFFERENCES = [Difference(*row) for row in [
     *[("bind below /proc", fact, theirs, ours,
        "Better: the source is the host's, wherever the target is. The reference looks it up inside.")
       for fact, theirs, ours in (("exit", "1", "0"), ("stderr", "says something", "silent"))],
+
+    # Ids of its own
+    *[(case, f"afterwards /{name}", "drwxr-xr-x 2147483646:2147483646", "drwxr-xr-x 0:0", STRAY)
+      for case, names in (("bind *", ("mnt", "mnt/a")), ("tmpfs with ids", ("srv", "srv/t"))) for name in names],
+    ("*", "afterwards /etc/localtime", "-rw-r--r-- 2147483646:2147483646 e3b0c442", "-rw-r--r-- 0:0 e3b0c442", STRAY),
+    *[("bind *noidmap", fact, f"{kind} 0:0{size}", f"{kind} 65534:65534{size}",
+       "As the manual has it: files of ids that the machine has not are nobody's. The reference maps what is mounted in the tree as well.")
+      for fact, kind, size in (("node /mnt/a", "directory 755", ""), ("node /mnt/a/x", "file 644", " 1 bytes"))],
+    *[(f"bind {word}", fact, theirs, ours, GIVES_UP) for word in ("idmap", "rootidmap", "rbind,idmap")
+      for fact, theirs, ours in (("exit", "1", "0"), ("stderr", "says something", "silent"), ("stdout", "", None),
+                                 ("node /mnt/a", None, "directory 755 0:0"), ("node /mnt/a/x", None, "file 644 0:0 1 bytes"))],
+    ("inaccessible with ids", "node /secret", "file 0 65534:65534 0 bytes", "file 0 0:0 0 bytes",
+     "Newer: the nodes are the machine's own and not the host's."),
+    *[("ids volatile state", fact, theirs, ours, GIVES_UP)
+      for fact, theirs, ours in (("exit", "1", "0"), ("stderr", "says something", "silent"), ("stdout", "", None), ("result", None, "4"), ("errno", None, "0"))],
+    *[(case, f"afterwards /{name}", f"drwxr-xr-x {BASE_ID}:{BASE_ID}", ours, reason)
+      for case in ("ids fixed, not mapped", "ids on disk*")
+      for name, ours, reason in [*[(name, f"dr-xr-xr-x {BASE_ID}:{BASE_ID}", READ_ONLY_PLACES) for name in ("dev", "proc", "run", "sys")],
+                                 ("var/log", None, NO_JOURNAL), ("var/log/journal", None, NO_JOURNAL)]],
+    *[(case, "afterwards /etc/localtime", "-rw-r--r-- 0:0 e3b0c442", f"-rw-r--r-- {BASE_ID}:{BASE_ID} e3b0c442",
+       "Better: it belongs to root of the tree, like all that a start makes there.") for case in ("ids fixed, not mapped", "ids on disk*")],
+    ("ids picked as owners are asked for", "namespace user", "the host's", "its own",
+     "As the manual has it: whoever says how owners become those of a user namespace wants one."),
+    *[("ids of a user", f"afterwards {path}", "drwxrwxr-x 0:0", "drwxr-xr-x 0:0", HOME_PARENTS) for path in ("/home", "/home/deep")],
+
+    # Templates
+    *[("template*", f"afterwards /made/{name}", "drwxr-xr-x 0:0", "dr-xr-xr-x 0:0", READ_ONLY_PLACES)
+      for name in ("dev", "proc", "run", "sys")],
+    *[("template*", f"afterwards /made/var/{name}", "drwxr-xr-x 0:0", None, NO_JOURNAL)
+      for name in ("log", "log/journal")],
+    *[(case, "stderr", "says something", "silent", "Better: asked to be silent, it is. Whether a tree was made is seen by looking.")
+      for case in ("template", "template of a tree that is there")],
+    ("template and thrown away", "stdout", "execv(/payload) failed: No such file or directory\r\n", "", "Better: the two contradict each other, and it says so."),
+    ("template and thrown away", "stderr", "silent", "says something", "The same."),
 
     # Devices
     *[("*", f"node {path}", None, text, "Newer: file systems in user space.", "fuse")

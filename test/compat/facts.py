@@ -7,7 +7,7 @@ import re
 import signal
 import stat
 
-from cases import PROBES
+from cases import BASE_ID, PROBES
 
 PROBED = {spec: name for name, spec in PROBES.items()}
 # Which error number the kernel itself has for nonsense is its affair.
@@ -48,6 +48,8 @@ def _mount(mount):
         return f"of the host, {flags}, {'+'.join(kinds) or 'private'}"
     options = ",".join(sorted(set(mount["super"].split(",")) - {"rw"}))
     options = re.sub(r"size=(\d+)k", _share_of_memory, options)
+    # In a user namespace the owner of a file system in memory is named always. Inside it is root, which nodes show.
+    options = ",".join(word for word in options.replace(f"gid={BASE_ID + 5}", "gid=5").split(",") if not word.endswith(f"id={BASE_ID}"))
     return f"{mount['type']} from {mount['source']}, {flags}, {options or '-'}, {'+'.join(kinds) or 'private'}"
 
 
