@@ -36,6 +36,8 @@
 
 const struct api_mount api_mounts[] = {
 	{{.kind = OPERATION_BASE, .target = "/"},                                                   API_ALWAYS},
+	/* Root inside may have no right to make it. */
+	{{.kind = OPERATION_DIRECTORY, .target = "/tmp"},                                           API_TMP | API_OWN_IDS},
 	{{.kind = OPERATION_NEW, .target = "/tmp", .source = "tmpfs", .options = TMP_OPTIONS, .flags = NOSUID | NODEV | STRICT,
 	  .makes_target = true, .skips_mount_point = true},                                         API_TMP},
 	{NEW("/sys", "sysfs", NULL, RO | LOCKED, NEED_FATAL, SYSFS_MAGIC),                          API_SYSFS_WHOLE | API_PROTECTED},

@@ -18,6 +18,7 @@ enum api_condition {
 	API_NET_SYSCTL = 1 << 3,     /* /proc/sys/net stays writable */
 	API_PROTECTED = 1 << 4,      /* protections of /proc and /sys are not switched off */
 	API_SYSFS_WRITABLE = 1 << 5, /* they are */
+	API_OWN_IDS = 1 << 6,        /* a user namespace */
 };
 
 /* "tty" of every distribution. */

@@ -23,7 +23,7 @@ static unsigned int conditions_that_hold(const struct config *config,
 	bool is_network_view = facts->network_is_private || config->api_vfs == API_VFS_NETWORK;
 	bool is_writable = config->api_vfs == API_VFS_WRITABLE;
 
-	return (config->tmpfs_on_tmp ? API_TMP : 0) |
+	return (config->tmpfs_on_tmp ? API_TMP : 0) | (facts->ids_are_own ? API_OWN_IDS : 0) |
 	       (is_writable ? API_SYSFS_WRITABLE : API_PROTECTED) |
 	       (is_network_view && !is_writable ? API_SYSFS_SKELETON : API_SYSFS_WHOLE) |
 	       /* Runtimes set those of the network of a container by way of our /proc. */
@@ -422,12 +422,17 @@ static bool is_below(const char *path, const char *directory)
 	       (path[length] == '/' || path[length] == '\0');
 }
 
+struct lateness {
+	bool sysfs, dev, tmp;
+};
+
 /*
  * The host's network is shown by a sysfs of the host's, which only the host's root can mount. The
- * user's own mounts on what is late are late as well, or they would be covered.
+ * user's own mounts on what is late are late as well, or they would be covered; /tmp is early where
+ * there are any, as links of the tree may lead into it. An init unmounts /tmp when it ends, and can
+ * only if that is not locked.
  */
-static bool is_late(const struct mount_operation *operation, bool sysfs_is_late,
-		    bool dev_is_replaced)
+static bool is_late(const struct mount_operation *operation, const struct lateness *lateness)
 {
 	static const char *const late[] = {"/proc", "/dev/pts", "/dev/mqueue", NESTING_PROC};
 
@@ -435,23 +440,32 @@ static bool is_late(const struct mount_operation *operation, bool sysfs_is_late,
 		if (is_below(operation->target, late[i]))
 			return true;
 	if (is_below(operation->target, "/sys") || is_below(operation->target, NESTING_SYS))
-		return sysfs_is_late;
-	return operation->is_custom && dev_is_replaced && is_below(operation->target, "/dev");
+		return lateness->sysfs;
+	if (strcmp(operation->target, "/tmp") == 0 && operation->kind == OPERATION_NEW &&
+	    !operation->is_custom)
+		return lateness->tmp;
+	return operation->is_custom && lateness->dev && is_below(operation->target, "/dev");
 }
 
 /* Keeps the order on both sides. */
-static void put_late_last(struct arena *arena, bool sysfs_is_late, struct mount_plan *plan)
+static void put_late_last(struct arena *arena, const struct mount_facts *facts,
+			  struct mount_plan *plan)
 {
 	struct mount_operation *late = arena_allocate(arena, plan->count * sizeof(*late));
-	bool dev_is_replaced = false;
+	struct lateness lateness = {.sysfs = facts->network_is_private, .tmp = facts->ids_are_own};
 	size_t late_count = 0;
 
-	for (size_t i = 0; i < plan->count; i++)
-		if (plan->items[i].is_custom && strcmp(plan->items[i].target, "/dev") == 0)
-			dev_is_replaced = true;
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct mount_operation *operation = &plan->items[i];
+
+		if (operation->is_custom && strcmp(operation->target, "/dev") == 0)
+			lateness.dev = true;
+		if (operation->is_custom && !is_root(operation->target))
+			lateness.tmp = false;
+	}
 	plan->early_count = 0;
 	for (size_t i = 0; i < plan->count; i++)
-		if (is_late(&plan->items[i], sysfs_is_late, dev_is_replaced))
+		if (is_late(&plan->items[i], &lateness))
 			late[late_count++] = plan->items[i];
 		else
 			plan->items[plan->early_count++] = plan->items[i];
@@ -520,7 +534,7 @@ void mount_plan_make(struct arena *arena, const struct config *config,
 		add_context(facts->context, ret);
 	if (os_check_place(config, facts->tree_is_unseen) == OS_CHECK_ASSEMBLED)
 		add_os_check(arena, OS_CHECK_WANTS_RELEASE, ret);
-	put_late_last(arena, facts->network_is_private, ret);
+	put_late_last(arena, facts, ret);
 	ret->cgroup = api_cgroup_mount;
 	ret->devices = facts->devices;
 }

@@ -236,6 +236,7 @@ int plan_make(struct arena *arena, const struct config *config, const struct fac
 	mount_facts.has_no_tty_group =
 		ret->ids.maps.groups.count > 0 &&
 		id_map_to_outside(&ret->ids.maps.groups, API_TTY_GROUP) == UINT32_MAX;
+	mount_facts.ids_are_own = ret->ids.writer != IDS_WRITER_NONE;
 	mount_facts.sysfs_is_bound =
 		ret->ids.writer > IDS_WRITER_SELF || facts->network_is_anothers;
 	ret->clone_flags = CLONE_NEWNS | (config->share_pid ? 0 : CLONE_NEWPID) |

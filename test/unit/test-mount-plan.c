@@ -307,6 +307,28 @@ static void test_late(void)
 	arena_done(&config.arena);
 }
 
+/* Not locked where that takes nothing away from the user: links of the tree may lead into it. */
+static void test_late_tmp(void)
+{
+	const struct mount_facts own = {.ids_are_own = true}, hosts = {0};
+	struct config config = {0};
+	struct mount_plan plan = {0};
+
+	config_defaults(&config);
+	mount_plan_make(&config.arena, &config, &hosts, &plan);
+	CHECK(is_early(&plan, "/tmp"));
+	plan = (struct mount_plan){0};
+	mount_plan_make(&config.arena, &config, &own, &plan);
+	CHECK(plan.items[find(&plan, "/tmp", 0)].kind == OPERATION_DIRECTORY);
+	CHECK(find(&plan, "/tmp", (size_t)find(&plan, "/tmp", 0) + 1) >= (int)plan.early_count);
+	request(&config, (struct mount_request){
+				 .kind = MOUNT_BIND, .destination = "/var/tmp/x", .source = "/x"});
+	plan = (struct mount_plan){0};
+	mount_plan_make(&config.arena, &config, &own, &plan);
+	CHECK(find(&plan, "/tmp", (size_t)find(&plan, "/tmp", 0) + 1) < (int)plan.early_count);
+	arena_done(&config.arena);
+}
+
 int main(void)
 {
 	struct config config = {0};
@@ -322,6 +344,7 @@ int main(void)
 	test_overlays();
 	test_context();
 	test_late();
+	test_late_tmp();
 	arena_done(&config.arena);
 	return check_result();
 }
