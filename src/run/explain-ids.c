@@ -72,18 +72,29 @@ static void explain_map(struct explanation *e, const char *name, const struct id
 		explain_extent(e, name, &map->items[i]);
 }
 
+static void explain_unknown_range(struct explanation *e, const char *name, uint32_t inside,
+				  uint32_t count)
+{
+	struct explain_row *row =
+		explain_rowf(e, name, NULL, "%s are %u of the host that the start picks",
+			     range_text(e, inside, count), count);
+
+	explain_number(e, row, "inside", inside);
+	explain_text(e, row, "outside", NULL);
+	explain_number(e, row, "count", count);
+}
+
 static void explain_unknown_maps(struct explanation *e)
 {
+	const struct id_map *map = &e->plan->ids.maps.users;
 	static const char *const names[] = {"users", "groups"};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		struct explain_row *row = explain_rowf(
-			e, names[i], NULL, "0-%u are %u of the host that the start picks",
-			e->plan->ids.count - 1, e->plan->ids.count);
-
-		explain_number(e, row, "inside", 0);
-		explain_text(e, row, "outside", NULL);
-		explain_number(e, row, "count", e->plan->ids.count);
+		explain_unknown_range(e, names[i], 0, e->plan->ids.count);
+		/* For containers inside. */
+		for (size_t j = 1; j < map->count; j++)
+			explain_unknown_range(e, names[i], map->items[j].inside,
+					      map->items[j].count);
 	}
 }
 
