@@ -21,9 +21,8 @@
 #include "base/path.h"
 #include "base/scope.h"
 #include "base/text.h"
+#include "ids/ids-inside.h"
 #include "image/btrfs.h"
-#include "mount/overlay.h"
-#include "base/tree-remove.h"
 
 /* What begins with a dot is nobody's image, also where trees are looked for. */
 #define PREFIX ".nspawn-ephemeral-"
@@ -63,7 +62,7 @@ static int remove_all(int parent_fd, const char *name, int own_fd)
 	if (r < 0 && r != -EINVAL && r != -ENOENT)
 		debug("Cannot remove the snapshot in '%s' (%s), emptying it", name,
 		      strerrordesc_np(-r));
-	return tree_remove(parent_fd, name);
+	return ids_inside_remove(parent_fd, name);
 }
 
 static void remove_if_stale(int parent_fd, const char *name)
@@ -160,7 +159,7 @@ static int make_snapshot(int tree_fd, const char *path, struct ephemeral *ret)
 	if (r < 0) {
 		note("No snapshot of the tree can be made (%s): keeping the changes in an overlay",
 		     strerrordesc_np(-r));
-		(void)tree_remove(AT_FDCWD, ret->path); /* an overlay may want the same name */
+		(void)ids_inside_remove(AT_FDCWD, ret->path); /* an overlay may want the same name */
 		return -EOPNOTSUPP;
 	}
 	ret->changes_fd =
@@ -206,6 +205,6 @@ int ephemeral_make(const char *path, int tree_fd, bool is_snapshot, struct ephem
 		return fail(-errno, "Cannot make the directory '%s' for the machine's changes",
 			    path);
 	changes_fd = openat(ret->lock_fd, CHANGES, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	r = changes_fd < 0 ? -errno : overlay_copy_attributes(tree_fd, changes_fd);
+	r = changes_fd < 0 ? -errno : ids_inside_copy_owners(tree_fd, changes_fd);
 	return r < 0 ? fail(r, "Cannot give '%s' the owner and mode of the tree", path) : 0;
 }

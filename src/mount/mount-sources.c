@@ -17,11 +17,11 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "base/scope.h"
+#include "ids/ids-inside.h"
 #include "mount/detached.h"
 #include "mount/devices.h"
 #include "mount/mount-apply.h"
 #include "mount/overlay.h"
-#include "base/tree-remove.h"
 
 static int clone_tree(const struct mount_sources *sources, int directory_fd, const char *path,
 		      bool recursive)
@@ -120,7 +120,7 @@ static void remove_temporaries(void *argument)
 	struct mount_sources *sources = argument;
 
 	for (size_t i = 0; i < sources->temporaries.count; i++) {
-		int r = tree_remove(AT_FDCWD, sources->temporaries.items[i]);
+		int r = ids_inside_remove(AT_FDCWD, sources->temporaries.items[i]);
 
 		if (r < 0)
 			warn(r, "Cannot remove the temporary directory '%s', leaving it",

@@ -19,9 +19,9 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "base/scope.h"
+#include "ids/ids-inside.h"
 #include "mount/detached.h"
 #include "mount/mount-apply.h"
-#include "base/tree-remove.h"
 
 /* The kernel takes a list of layers of 255 characters; "59:58:…:0". */
 #define LAYERS_MAX 60
@@ -74,7 +74,7 @@ static void release_writables(void *argument)
 
 	for (const struct writable *writable = sources->writables; writable;
 	     writable = writable->next) {
-		int r = tree_remove(writable->parent_fd, writable->work);
+		int r = ids_inside_remove(writable->parent_fd, writable->work);
 
 		if (r < 0)
 			warn(r, "Cannot remove the work directory '%s' of an overlay, leaving it",

@@ -7,6 +7,8 @@ import stat
 
 import pytest
 
+from lab import identity
+
 pytestmark = pytest.mark.requires("root")
 
 
@@ -45,7 +47,8 @@ def full(tree):
             (root / name).symlink_to(f"usr/{name}")
         (root / "usr/payload").write_bytes((root / "payload").read_bytes())
         (root / "usr/payload").chmod(0o755)
-        os.chown(root, 0, 7)
+        identity.give(root)
+        os.chown(root, identity.outside(0), identity.outside(7))
         root.chmod(0o751)
         return root
 
@@ -210,6 +213,7 @@ def test_another_root_inside(full, run):
     (inner / "usr/payload").write_bytes((root / "payload").read_bytes())
     (inner / "usr/payload").chmod(0o755)
     (inner / "mark").write_text("inner")
+    identity.give(root / "deployments")
     option = "--pivot-root=/deployments/one"
     assert read(root, run, "/mark", option) == "inner"
     assert "errno" in read(root, run, "/etc/own", option), "the outer root is gone"
@@ -237,5 +241,6 @@ def test_bad_roots(full, run, value):
 def test_what_a_kill_left_before_it_had_a_name_goes_as_well(full, run):
     early = pathlib.Path("/var/tmp/..nspawn-ephemeral-0123456789abcdef")
     early.mkdir(0o700)
+    identity.give(early)
     assert run("-D", full(), "-P", "-x", "/usr/payload", "exit", "0").code == 0
     assert not early.exists() and places("/var/tmp") == []

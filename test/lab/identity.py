@@ -73,6 +73,19 @@ def words(program, given):
     return [*program, *extra, *given]
 
 
+# Inside, what belongs to root of the host is nobody's unless a mapping is asked for; what is the user's is root's.
+MAPPED = ":rootidmap" if AS == "userns" else ""
+# What is read-only anyway is refused for want of rights first, where root has none.
+READ_ONLY = {30} if AS == "root" else {30, 13}
+
+
+def outside(number):
+    """An id of a machine of the user's, as the host has it."""
+    if not IS_USER:
+        return number
+    return UID if number == 0 else SUBIDS + number - 1
+
+
 def give(path):
     """Makes a tree the user's own: root of it is the user, everybody else is in the user's ranges."""
     if not IS_USER:
@@ -82,8 +95,7 @@ def give(path):
         todo += [os.path.join(folder, name) for name in (*folders, *files)]
     for name in todo:
         status = os.lstat(name)
-        ids = [UID if number == 0 else SUBIDS + number - 1 if number < SUBID_COUNT else -1
-               for number in (status.st_uid, status.st_gid)]
+        ids = [outside(number) if number < SUBID_COUNT and number != UID else -1 for number in (status.st_uid, status.st_gid)]
         os.chown(name, *ids, follow_symlinks=False)
         # Who owns a file may have lost a bit of it.
         if not os.path.islink(name):
