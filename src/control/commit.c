@@ -21,6 +21,7 @@
 #include "base/tree-remove.h"
 #include "control/changes-walk.h"
 #include "control/changes.h"
+#include "control/inside.h"
 #include "image/copy.h"
 
 /* A file with several names, and the first of them that was committed. */
@@ -231,13 +232,11 @@ static int lock_tree(const struct commit *commit)
 	return refuse(EBUSY, "Somebody else writes changes into the tree '%s'", commit->entry.tree);
 }
 
-static int commit_all(struct commit *commit, int argc, char **argv)
+static int commit_all(const struct places *places, struct commit *commit)
 {
 	int r;
 
-	TRY(registry_find(&commit->arena, argv[1], &commit->entry));
-	for (int i = 2; i < argc; i++)
-		TRY(add_path(commit, argv[i]));
+	TRY(registry_find(&commit->arena, places, commit->copying.from, &commit->entry));
 	commit->is_found = arena_allocate(&commit->arena, (commit->paths.count + 1) * sizeof(bool));
 	TRY(changes_open(&commit->entry, &commit->walk));
 	TRY(lock_tree(commit));
@@ -254,6 +253,17 @@ static int commit_all(struct commit *commit, int argc, char **argv)
 	return 0;
 }
 
+static int commit_uninterrupted(const struct places *places, void *argument)
+{
+	struct interrupt interrupt;
+	int r;
+
+	interrupt_hold(&interrupt);
+	r = commit_all(places, argument);
+	interrupt_release(&interrupt);
+	return r;
+}
+
 int control_commit(int argc, char **argv)
 {
 	struct commit commit = {.walk = {.changes_fd = -EBADF,
@@ -261,8 +271,7 @@ int control_commit(int argc, char **argv)
 					 .wants_same = true,
 					 .function = commit_change,
 					 .skips = skips}};
-	struct interrupt interrupt;
-	int r;
+	int r = 0;
 
 	if (argc < 2 || *argv[1] == '-') {
 		(void)refuse(EINVAL, "'commit' needs the name of a machine");
@@ -271,9 +280,10 @@ int control_commit(int argc, char **argv)
 	commit.walk.argument = &commit;
 	commit.copying = (struct copying){
 		.from = argv[1], .to = argv[1], .is_interruptible = true, .is_layer = true};
-	interrupt_hold(&interrupt);
-	r = commit_all(&commit, argc, argv);
-	interrupt_release(&interrupt);
+	for (int i = 2; i < argc && r == 0; i++)
+		r = add_path(&commit, argv[i]);
+	if (r == 0)
+		r = control_inside(argv[1], commit_uninterrupted, &commit);
 	changes_close(&commit.walk);
 	copying_done(&commit.copying);
 	arena_done(&commit.arena);

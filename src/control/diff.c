@@ -14,6 +14,7 @@
 #include "base/scope.h"
 #include "control/changes-walk.h"
 #include "control/changes.h"
+#include "control/inside.h"
 
 static const struct {
 	char letter;
@@ -91,8 +92,14 @@ static int add_change(void *argument, const struct change *change)
 	return json_array_append_new(argument, json) < 0 ? -ENOMEM : 0;
 }
 
-static int diff(const char *machine, bool is_json)
+struct diff {
+	const char *machine;
+	bool is_json;
+};
+
+static int diff(const struct places *places, void *argument)
 {
+	const struct diff *request = argument;
 	struct arena arena = {0};
 	struct registry_entry entry;
 	__attribute__((cleanup(changes_close))) struct changes_walk walk = {
@@ -100,14 +107,14 @@ static int diff(const char *machine, bool is_json)
 	json_t *list = json_array();
 	int r;
 
-	TRY(registry_find(&arena, machine, &entry));
+	TRY(registry_find(&arena, places, request->machine, &entry));
 	TRY(changes_open(&entry, &walk));
-	if (is_json) {
+	if (request->is_json) {
 		walk.function = add_change;
 		walk.argument = list;
 	}
 	r = changes_walk(&walk);
-	if (r == 0 && is_json) {
+	if (r == 0 && request->is_json) {
 		(void)json_dumpf(list, stdout, JSON_INDENT(2));
 		(void)putchar('\n');
 	}
@@ -118,22 +125,21 @@ static int diff(const char *machine, bool is_json)
 
 int control_diff(int argc, char **argv)
 {
-	const char *machine = NULL;
-	bool is_json = false;
+	struct diff request = {0};
 
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--json") == 0) {
-			is_json = true;
-		} else if (*argv[i] == '-' || machine) {
+			request.is_json = true;
+		} else if (*argv[i] == '-' || request.machine) {
 			(void)refuse(EINVAL, "'diff' does not take '%s'", argv[i]);
 			return EXIT_FAILURE;
 		} else {
-			machine = argv[i];
+			request.machine = argv[i];
 		}
 	}
-	if (!machine) {
+	if (!request.machine) {
 		(void)refuse(EINVAL, "'diff' needs the name of a machine");
 		return EXIT_FAILURE;
 	}
-	return diff(machine, is_json) < 0 || fflush(stdout) != 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	return control_inside(request.machine, diff, &request) < 0 || fflush(stdout) != 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -16,6 +16,7 @@
 #include "base/scope.h"
 #include "control/changes-walk.h"
 #include "control/changes.h"
+#include "control/inside.h"
 #include "control/pack.h"
 
 struct linked {
@@ -27,6 +28,7 @@ struct linked {
 struct export
 {
 	struct arena arena;
+	const char *machine;
 	struct registry_entry entry;
 	struct changes_walk walk;
 	struct pack pack;
@@ -104,11 +106,13 @@ static int add_change(void *argument, const struct change *change)
 					       find_link(export, &change->now, change->path + 1)});
 }
 
-static int write_archive(struct export *export, const char *name)
+static int write_archive(const struct places *places, void *argument)
 {
+	struct export *export = argument;
+	const char *name = export->machine;
 	int r;
 
-	TRY(registry_find(&export->arena, name, &export->entry));
+	TRY(registry_find(&export->arena, places, name, &export->entry));
 	r = read_owners(export);
 	if (r < 0)
 		return fail(r, "Cannot read how the ids of machine '%s' are mapped", name);
@@ -119,11 +123,14 @@ static int write_archive(struct export *export, const char *name)
 	TRY(add(export, &(struct pack_item){export->walk.changes_fd, ".", ".", NULL}));
 	TRY(changes_walk(&export->walk));
 	r = pack_finish(&export->pack);
-	return r < 0 ? fail(r, "Cannot write the archive of machine '%s'", name) : 0;
+	if (r < 0)
+		return fail(r, "Cannot write the archive of machine '%s'", name);
+	/* What was left out was said. */
+	return export->is_partial ? -EIO : 0;
 }
 
 /* Whoever has the name has the whole archive. */
-static int export_to_file(struct export *export, const char *machine, const char *path)
+static int export_to_file(struct export *export, const char *path)
 {
 	auto_free char *partial = NULL;
 	auto_close int fd = -EBADF;
@@ -135,7 +142,7 @@ static int export_to_file(struct export *export, const char *machine, const char
 	if (fd < 0)
 		return fail(-errno, "Cannot make the file '%s'", partial);
 	export->fd = fd;
-	r = write_archive(export, machine);
+	r = control_inside(export->machine, write_archive, export);
 	if (r == 0 && rename(partial, path) < 0)
 		r = fail(-errno, "Cannot make the file '%s'", path);
 	if (r < 0)
@@ -143,14 +150,14 @@ static int export_to_file(struct export *export, const char *machine, const char
 	return r;
 }
 
-static int export_machine(struct export *export, const char *machine, const char *path)
+static int export_machine(struct export *export, const char *path)
 {
 	if (strcmp(path, "-") != 0)
-		return export_to_file(export, machine, path);
+		return export_to_file(export, path);
 	if (isatty(STDOUT_FILENO) == 1)
 		return refuse(EINVAL, "An archive is nothing for a terminal");
 	export->fd = STDOUT_FILENO;
-	return write_archive(export, machine);
+	return control_inside(export->machine, write_archive, export);
 }
 
 int control_export(int argc, char **argv)
@@ -166,10 +173,10 @@ int control_export(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	export.walk.argument = &export;
-	r = export_machine(&export, argv[1], argv[2]);
+	export.machine = argv[1];
+	r = export_machine(&export, argv[2]);
 	pack_done(&export.pack);
 	changes_close(&export.walk);
 	arena_done(&export.arena);
-	/* What was left out was said. */
-	return r < 0 || export.is_partial ? EXIT_FAILURE : EXIT_SUCCESS;
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -133,7 +133,7 @@ static int read_entry(struct arena *arena, const char *text, struct registry_ent
 }
 
 /* The name alone does for a leader that ended, until its supervisor has tidied up. */
-static int open_held(const char *machine)
+static int open_held(const struct places *places, const char *machine)
 {
 	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	auto_free char *path = NULL;
@@ -141,7 +141,7 @@ static int open_held(const char *machine)
 
 	if (!text_is_hostname(machine))
 		return -ESRCH;
-	if (asprintf(&path, "%s/name-%s", places_of_system.name_locks, machine) < 0)
+	if (asprintf(&path, "%s/name-%s", places->name_locks, machine) < 0)
 		return -ENOMEM;
 	fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0)
@@ -151,10 +151,11 @@ static int open_held(const char *machine)
 	return whole.l_type == F_UNLCK ? -ESRCH : steal_fd(fd);
 }
 
-int registry_find(struct arena *arena, const char *machine, struct registry_entry *ret)
+int registry_find(struct arena *arena, const struct places *places, const char *machine,
+		  struct registry_entry *ret)
 {
 	auto_free char *text = NULL;
-	auto_close int fd = open_held(machine);
+	auto_close int fd = open_held(places, machine);
 	int r = fd < 0 ? fd : fd_read_all(fd, ENTRY_BYTES_MAX, &text, NULL);
 
 	if (r == 0)

@@ -13,6 +13,7 @@
 
 struct arena;
 struct locks;
+struct places;
 
 enum registry_changes {
 	REGISTRY_CHANGES_IN_TREE,
@@ -37,7 +38,8 @@ struct registry_entry {
 int registry_write(const struct locks *locks, const struct registry_entry *entry);
 
 /*
- * Finds a running machine; texts are in the arena. Complains itself: -ESRCH if there is none of
+ * Finds a running machine whose locks are in 'places'; texts are in the arena. Complains itself: -ESRCH if there is none of
  * that name, -EAGAIN if it is only about to start.
  */
-int registry_find(struct arena *arena, const char *machine, struct registry_entry *ret);
+int registry_find(struct arena *arena, const struct places *places, const char *machine,
+		  struct registry_entry *ret);

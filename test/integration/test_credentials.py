@@ -25,6 +25,7 @@ def served(path, content):
     """A stream socket at path that says content to the first who comes."""
     server = socket.socket(socket.AF_UNIX)
     server.bind(str(path))
+    identity.give(path)
     server.listen(1)
     server.settimeout(10)
 
@@ -248,6 +249,7 @@ def test_a_tree_cannot_lead_them_astray(tree, do, tmp_path):
 def test_interrupting_a_socket_that_says_nothing(tree, Running, tmp_path):
     server = socket.socket(socket.AF_UNIX)
     server.bind(str(tmp_path / "s"))
+    identity.give(tmp_path / "s")
     server.listen(1)
     with Running("-q", "-P", "-D", tree(), f"--load-credential=a:{tmp_path}/s", "/payload", "exit", "0") as machine:
         peer, _ = server.accept()

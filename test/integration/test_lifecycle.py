@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from lab import identity
 from lab.run import leader_of, program
 
 pytestmark = pytest.mark.requires("root")
@@ -148,6 +149,7 @@ class Manager:
         self.path = str(folder / "notify")
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(self.path)
+        identity.give(self.path)
         self.heard = []
 
     def __enter__(self):

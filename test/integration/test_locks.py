@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from lab import identity
 from lab.leaks import descendants
 from lab.run import environment, leader_of, program
 
@@ -135,8 +136,9 @@ def test_nobody_outlives_a_killed_supervisor(tree, run):
     root = tree()
     before = set(descendants())
     for number in range(250):
-        process = subprocess.Popen([*program(), "-q", "-D", str(root), "/payload", "sleep", "30"], env=environment(),
-                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(identity.words(program(), ["-q", "-D", root, "/payload", "sleep", "30"]), env=environment(),
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                   **identity.popen())
         time.sleep(number % 50 * 0.0001)
         process.kill()
         process.wait()

@@ -18,13 +18,14 @@ assert AS in ("root", "userns", "user"), f"NSPAWN_TEST_AS is root, userns or use
 IS_USER = AS == "user"
 
 # What a payload finds differs with who runs it; how words are parsed does not.
-THREE_WAYS = ("test_as_user", "test_credentials", "test_custom_mounts", "test_exit", "test_lifecycle", "test_locks", "test_mounts",
+THREE_WAYS = ("test_as_user", "test_changes", "test_credentials", "test_custom_mounts", "test_exit", "test_lifecycle", "test_locks", "test_mounts",
               "test_overlay", "test_pipe", "test_run_host", "test_start", "test_volatile")
 
 NAME, UID = "nspawn-test", 47110
 HOME, RUNTIME = pathlib.Path("/tmp/nspawn-test-home"), pathlib.Path(f"/run/user/{UID}")
+LOCKS = RUNTIME / "nspawn/locks" if IS_USER else pathlib.Path("/run/nspawn/locks")
 SUBIDS, SUBID_COUNT = 0x60000000, 65536
-VERBS = ("config", "syscalls")
+VERBS = ("config", "syscalls", "diff", "commit", "export")
 
 
 def make():

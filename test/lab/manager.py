@@ -130,6 +130,8 @@ class Manager:
     def __exit__(self, *_):
         self.listener.close()
         self.path.unlink()
+        if self.path.parent.name == "systemd":
+            self.path.parent.rmdir()
         if self.group:
             for folder, _, _ in os.walk(self.group, topdown=False):
                 os.rmdir(folder)
