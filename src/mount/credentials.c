@@ -264,6 +264,23 @@ void credentials_lend(const struct credentials *credentials)
 				      credentials->items[i].mapped_bytes, MADV_KEEPONFORK);
 }
 
+void credentials_take_back(const struct credentials *credentials)
+{
+	for (size_t i = 0; i < credentials->count; i++)
+		if (credentials->items[i].bytes)
+			(void)madvise(credentials->items[i].bytes,
+				      credentials->items[i].mapped_bytes, MADV_WIPEONFORK);
+}
+
+void credentials_forget_lent(const struct credentials *credentials)
+{
+	credentials_take_back(credentials);
+	for (size_t i = 0; i < credentials->count; i++)
+		if (credentials->items[i].bytes)
+			explicit_bzero(credentials->items[i].bytes,
+				       credentials->items[i].mapped_bytes);
+}
+
 int credentials_mount(const struct credentials *credentials, uint32_t owner)
 {
 	/* Not tmpfs: that one is swapped. */

@@ -2,7 +2,8 @@
 /*
  * Small secrets for the payload, as files in /run/host/credentials. They are read with the caller's
  * view and rights before the machine is born, and put into a file system in memory by the
- * supervisor: what becomes the payload never has them.
+ * supervisor; for a user by the process that assembles the tree, which wipes them then: what becomes
+ * the payload never has them.
  * Zone: free for reading, owing for mounting.
  */
 #pragma once
@@ -43,6 +44,12 @@ int credentials_read(struct config *config, struct credentials *ret, struct undo
  * system. Until here no memory but ours holds a value.
  */
 void credentials_lend(const struct credentials *credentials);
+
+/* In the parent, once that child is there: the next ones have nothing again. */
+void credentials_take_back(const struct credentials *credentials);
+
+/* In the child, once they are in the file system: wiped, before the payload's process is made. */
+void credentials_forget_lent(const struct credentials *credentials);
 
 /*
  * A detached, read-only mount with a file for each, all owned by 'owner'; the mount is the

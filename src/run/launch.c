@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/numbers.h"
 #include "base/scope.h"
+#include "mount/credentials.h"
 #include "run/guard.h"
 #include "run/notify.h"
 #include "run/payload.h"
@@ -234,6 +235,8 @@ static int bear(struct machine *machine, struct handshake *container)
 		return explain_clone_failure(machine->pid);
 	if (machine->pid == 0)
 		payload_run(&request);
+	if (machine->credentials)
+		credentials_take_back(machine->credentials);
 	undo_push(machine->undo, guard_stop, machine, "guard");
 	undo_push(machine->undo, kill_payload, machine, "payload");
 	scope_close(&container->fd);

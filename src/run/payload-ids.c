@@ -62,6 +62,7 @@ static int mount_credentials(struct payload_request *request)
 	if (!request->credentials || request->credentials->count == 0)
 		return 0;
 	fd = credentials_mount(request->credentials, /* owner= */ 0);
+	credentials_forget_lent(request->credentials);
 	TRY(fd);
 	mount_sources_hand(request->sources, &request->plan->mounts, CREDENTIALS_DIRECTORY_INSIDE,
 			   fd);

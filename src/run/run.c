@@ -225,6 +225,12 @@ static int make_cgroup(const struct run *run, struct machine *machine, struct cg
 		note("No cgroup2 hierarchy is mounted, the machine stays in the cgroups of its caller");
 	else if (r == CGROUP_NOT_WRITABLE)
 		note("Our cgroup cannot be divided, the machine stays in the cgroups of its caller");
+	if (r == CGROUP_NOT_WRITABLE && config->start == START_BOOT &&
+	    machine->plan->facts->tree.init_kind == INIT_SYSTEMD) {
+		warn(0, "A systemd inside needs a cgroup that it may divide, trying without");
+		hint("Log in as the user, so that there is a service manager to make one, or start nspawn "
+		     "by 'systemd-run --user --scope --property=Delegate=yes'");
+	}
 	return r < 0 ? r : 0;
 }
 
