@@ -2,6 +2,7 @@
 """What is other when an ordinary user starts a machine: whose manager is asked for a cgroup, and what is said if it
 declines."""
 import os
+import tarfile
 
 import pytest
 
@@ -101,3 +102,22 @@ def test_a_program_that_lends_rights_is_refused(tmp_path, run, mode):
         folder.chmod(0o755)
     result = run("-D", "/srv", "/bin/true", command=["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", str(copy)])
     assert result.code == 1 and "does not run set-user-id" in result.complaint
+
+
+def test_changes_of_a_user_s_machine(tree, run, Running, tmp_path):
+    """Whoever of the machine's users they belong to."""
+    if not identity.IS_USER:
+        pytest.skip("the verbs of root look for machines of the system")
+    root = tree(kind="busybox")
+    script = "mkdir -m 700 /srv && echo x >/srv/a && chmod 600 /srv/a && chown -R 7:8 /srv && rm /etc/hosts && echo done && exec sleep 60"
+    with Running("-D", root, "-P", "-x", "-M", "lab", "/bin/sh", "-c", script) as machine:
+        machine.expect("done")
+        assert {"A /srv", "A /srv/a", "D /etc/hosts"} <= set(run("diff", "lab").text.splitlines())
+        assert run("export", "lab", tmp_path / "x.tar").code == 0
+        assert run("commit", "lab", "/srv").code == 0
+    status = (root / "srv/a").stat()
+    assert (status.st_uid, status.st_gid) == (identity.outside(7), identity.outside(8)) and (root / "etc/hosts").exists()
+    with tarfile.open(tmp_path / "x.tar") as archive:
+        found = archive.getmember("srv/a")
+        assert (found.uid, found.gid, found.mode) == (7, 8, 0o600) and "etc/hosts" not in archive.getnames()
+    assert not [name for name in os.listdir("/var/tmp") if name.startswith("nspawn-")]

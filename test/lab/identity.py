@@ -18,7 +18,7 @@ assert AS in ("root", "userns", "user"), f"NSPAWN_TEST_AS is root, userns or use
 IS_USER = AS == "user"
 
 # What a payload finds differs with who runs it; how words are parsed does not.
-THREE_WAYS = ("test_as_user", "test_changes", "test_credentials", "test_custom_mounts", "test_exit", "test_lifecycle", "test_locks", "test_mounts",
+THREE_WAYS = ("test_as_user", "test_credentials", "test_custom_mounts", "test_exit", "test_lifecycle", "test_locks", "test_mounts",
               "test_overlay", "test_pipe", "test_run_host", "test_start", "test_volatile")
 
 NAME, UID = "nspawn-test", 47110
@@ -45,6 +45,13 @@ def make():
     subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=0755", "nspawn-test", "/run/user"], check=True)
     RUNTIME.mkdir(mode=0o700)
     os.chown(RUNTIME, UID, UID)
+
+
+def unmake():
+    for path in ("/run/user", "/etc"):
+        subprocess.run(["umount", "--lazy", path], check=True)
+    for path in (HOME, "/tmp/nspawn-test-etc"):
+        shutil.rmtree(path)
 
 
 def share_program():
@@ -82,21 +89,26 @@ READ_ONLY = {30} if AS == "root" else {30, 13}
 
 def outside(number):
     """An id of a machine of the user's, as the host has it."""
-    if not IS_USER:
-        return number
+    return of_user(number) if IS_USER else number
+
+
+def of_user(number):
     return UID if number == 0 else SUBIDS + number - 1
 
 
 def give(path):
     """Makes a tree the user's own: root of it is the user, everybody else is in the user's ranges."""
-    if not IS_USER:
-        return
+    if IS_USER:
+        give_to_user(path)
+
+
+def give_to_user(path):
     todo = [str(path)]
     for folder, folders, files in os.walk(path):
         todo += [os.path.join(folder, name) for name in (*folders, *files)]
     for name in todo:
         status = os.lstat(name)
-        ids = [outside(number) if number < SUBID_COUNT and number != UID else -1 for number in (status.st_uid, status.st_gid)]
+        ids = [of_user(number) if number < SUBID_COUNT and number != UID else -1 for number in (status.st_uid, status.st_gid)]
         os.chown(name, *ids, follow_symlinks=False)
         # Who owns a file may have lost a bit of it.
         if not os.path.islink(name):

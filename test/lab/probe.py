@@ -133,6 +133,8 @@ WORDS = {
     "userns": (_has_userns, "needs user namespaces"),
     "idmap": (_maps_tmpfs, "needs id-mapped mounts of tmpfs (Linux 6.3)"),
     "idmap-drop": (_drops_maps, "needs a kernel that drops the map of a mount (Linux 6.15)"),
+    "newuidmap": (lambda: shutil.which("newuidmap") is not None and shutil.which("newgidmap") is not None,
+                  "needs newuidmap and newgidmap"),
     "netns": (_has_netns, "needs network namespaces"),
     "ia32": (_has_ia32, "needs a kernel that runs 32-bit x86 programs"),
     "fuse": (_has_fuse, "needs /dev/fuse"),
