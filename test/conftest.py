@@ -15,7 +15,7 @@ import subprocess
 
 import pytest
 
-from lab import bed, identity, leaks, probe
+from lab import bed, identity, leaks, network, probe
 from lab import run as lab_run
 from lab import tree as lab_tree
 from lab.terminal import Terminal as lab_terminal
@@ -98,6 +98,16 @@ def tree(beside, payload):
     yield make
     for root in made:
         lab_tree.remove(root)
+
+
+@pytest.fixture(scope="module")
+def own_network():
+    """Moves the test process, and all that it starts, into a network with nothing but a loopback."""
+    if not (probe.offers("root") and probe.offers("netns")):
+        pytest.skip("needs root and network namespaces")
+    made = network.Network()
+    yield
+    made.leave()
 
 
 @pytest.fixture

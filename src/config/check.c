@@ -49,6 +49,13 @@ bool config_has_idle_properties(const struct config *config)
 	return false;
 }
 
+bool config_has_links(const struct config *config)
+{
+	return config->network_veth || config->network_bridge || config->network_zone ||
+	       config->network_interfaces.count > 0 || config->network_macvlans.count > 0 ||
+	       config->network_ipvlans.count > 0 || config->network_veths_extra.count > 0;
+}
+
 static bool boots_and_has_pid2(const struct config *config)
 {
 	return config->has_two_starts;
@@ -205,6 +212,22 @@ static bool maps_without_namespace(const struct config *config)
 	return false;
 }
 
+static bool links_in_foreign_network(const struct config *config)
+{
+	return config->network_namespace_path && config_has_links(config);
+}
+
+static bool plugs_into_two(const struct config *config)
+{
+	return config->network_bridge && config->network_zone;
+}
+
+static bool names_no_veth(const struct config *config)
+{
+	return config->network_veth_name && !config->network_veth && !config->network_bridge &&
+	       !config->network_zone;
+}
+
 static bool has_shell_of_nobody(const struct config *config)
 {
 	return config->bind_user_shell && config->bind_users.count == 0;
@@ -263,6 +286,14 @@ static const struct {
 	 "Leave out one of the two"},
 	{maps_without_namespace, "The mount option 'idmap' needs a user namespace",
 	 "Add --private-users=pick; 'rootidmap', 'owneridmap' and 'owner=HOST>GUEST' need none"},
+	{links_in_foreign_network,
+	 "'--network-namespace-path' cannot be combined with links of the machine's own",
+	 "Whoever made that network gives it its links"},
+	{plugs_into_two, "'--network-bridge' and '--network-zone' cannot be combined",
+	 "The cable has one end: '--network-veth-extra' makes another cable"},
+	{names_no_veth,
+	 "'--network-veth-name' names the cable of '--network-veth', which is not asked for",
+	 "Add --network-veth"},
 	{has_shell_of_nobody, "'--bind-user-shell' with a path needs a user of '--bind-user'",
 	 NULL},
 	{has_group_of_nobody, "'--bind-user-group' needs a user of '--bind-user'", NULL},
@@ -358,6 +389,8 @@ static void imply(struct config *config)
 	/* What is mounted there cannot be written to by us, nor what it hides. */
 	if (mounts_root(config))
 		config->read_only = true;
+	if (config_has_links(config))
+		config->private_network = true;
 	imply_users(config);
 }
 

@@ -29,5 +29,8 @@ bool config_throws_template_away(const struct config *config);
  */
 bool config_keeps_tree(const struct config *config);
 
+/* True if links to the host are asked for, for which a machine needs a network of its own. */
+bool config_has_links(const struct config *config);
+
 /* True if a property of the unit was given that only a service manager could apply. */
 bool config_has_idle_properties(const struct config *config);

@@ -229,6 +229,17 @@ struct limit_request {
 	struct rlimit value;
 };
 
+/* An interface of the host, existing or to be made, and what it is called inside. */
+struct link_request {
+	const char *host;
+	const char *inside; /* NULL: the default for its kind */
+};
+
+struct link_requests {
+	struct link_request *items;
+	size_t count, room;
+};
+
 enum family_policy {
 	FAMILIES_UNRESTRICTED,
 	FAMILIES_ALLOW, /* only the listed ones; an empty list allows none */
@@ -313,7 +324,16 @@ struct config {
 	uint32_t private_users_delegate; /* further ranges of USERS_RANGE ids */
 
 	/* Network */
-	bool private_network;
+	bool private_network; /* asked for, or implied by a link */
+	struct link_requests network_interfaces, network_macvlans, network_ipvlans,
+		network_veths_extra;
+	bool network_veth;
+	const char *network_veth_name;      /* of its outer end, NULL: made from the machine's */
+	const char *network_bridge;         /* what it is plugged into, or NULL */
+	const char *network_zone;           /* without the "vz-" of its bridge, or NULL */
+	const char *network_namespace_path; /* absolute, to be joined, or NULL */
+	bool network_mac_is_set;
+	uint8_t network_mac[6]; /* of its inner end */
 
 	/* Confinement */
 	uint64_t capabilities_added, capabilities_dropped,

@@ -13,6 +13,7 @@
 #include "base/scope.h"
 #include "base/text.h"
 #include "config/config.h"
+#include "config/network-values.h"
 
 struct variable {
 	const char *name;
@@ -80,6 +81,16 @@ static int apply_tint(struct config *config, const struct variable *variable, co
 	return 0;
 }
 
+static int apply_mac(struct config *config, const struct variable *variable, const char *value)
+{
+	if (parse_mac(value, config->network_mac) < 0)
+		return refuse(EINVAL,
+			      "Variable '$%s' takes an address like 02:00:00:12:34:56, not '%s'",
+			      variable->name, value);
+	config->network_mac_is_set = true;
+	return 0;
+}
+
 #define AT(member) offsetof(struct config, member)
 
 /*
@@ -98,6 +109,7 @@ static const struct variable variables[] = {
 	{"SYSTEMD_NSPAWN_CONTAINER_SERVICE", apply_container_service, 0},
 	{"SYSTEMD_NSPAWN_LOCK", apply_bool, AT(locks)},
 	{"SYSTEMD_NSPAWN_CHECK_OS_RELEASE", apply_bool, AT(check_os_release)},
+	{"SYSTEMD_NSPAWN_NETWORK_MAC", apply_mac, 0},
 	{"SYSTEMD_SUPPRESS_SYNC", apply_suppress_sync, AT(suppress_sync)},
 	{"SYSTEMD_SECCOMP", apply_bool, AT(syscall_filter)},
 	{"SYSTEMD_TINT_BACKGROUND", apply_tint, AT(tint)},
@@ -111,9 +123,7 @@ static const struct {
 	const char *name, *reason;
 } idle[] = {
 	{"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "there is but one kind of cgroups"},
-	{"SYSTEMD_NSPAWN_NETWORK_MAC",
-	 "there is no link to the host that it could be the address of"},
-	{"NET_NAMING_SCHEME", "no link is named"},
+	{"NET_NAMING_SCHEME", "links have the same names under every scheme"},
 	{"SYSTEMD_DISSECT_VERITY_SIDECAR", "no disk image is opened"},
 	{"SYSTEMD_DISSECT_FILE_SYSTEMS", "no disk image is opened"},
 	{"SYSTEMD_VERITY_SHARING", "no disk image is opened"},

@@ -251,7 +251,8 @@ static int apply(struct merge *merge, const struct said *said)
 	*config = before;
 	leave_out(merge, said, "refused, as a warning told");
 	/* A word misspelt is a user namespace wanted all the same. */
-	if (r == -EOPNOTSUPP || said->setting == SETTING_PRIVATE_USERS)
+	if (r == -EOPNOTSUPP || said->setting == SETTING_PRIVATE_USERS ||
+	    matter_of(said->setting) == SETTING_PRIVATE_NETWORK)
 		remember_unmet(merge, said);
 	return 0;
 }
@@ -272,7 +273,8 @@ static int check_isolation(const struct merge *merge)
 		     users->file);
 		return -EINVAL;
 	}
-	if (network && !merge->config->private_network) {
+	if (network && !merge->config->private_network && !config_has_links(merge->config) &&
+	    !merge->config->network_namespace_path) {
 		(void)refuse(
 			EOPNOTSUPP,
 			"Without '%s' the machine would use the host's network: not starting it",

@@ -22,6 +22,7 @@
 #include "config/label-values.h"
 #include "config/limit-values.h"
 #include "config/mount-values.h"
+#include "config/network-values.h"
 #include "config/owner-values.h"
 #include "config/program-values.h"
 #include "config/user-values.h"
@@ -173,21 +174,23 @@ const struct setting_row setting_rows[_SETTING_COUNT] = {
 		GROUP, 0, set_flag, AT(private_network), NULL,
 		"Give the container a network of its own, with nothing but lo"},
 	[SETTING_NETWORK_INTERFACE] = {"network-interface", 0, ONE, "HOSTIF[:NAME]", "Network.Interface",
-		GROUP, LATER | MANY, NULL, 0, NULL, "Move an interface of the host in"},
+		GROUP, MANY, set_links, AT(network_interfaces), NULL, "Move an interface of the host in"},
 	[SETTING_NETWORK_MACVLAN] = {"network-macvlan", 0, ONE, "HOSTIF[:NAME]", "Network.MACVLAN",
-		GROUP, LATER | MANY, NULL, 0, NULL, "Make a macvlan interface of one of the host"},
+		GROUP, MANY, set_links, AT(network_macvlans), NULL, "Make a macvlan interface of one of the host"},
 	[SETTING_NETWORK_IPVLAN] = {"network-ipvlan", 0, ONE, "HOSTIF[:NAME]", "Network.IPVLAN",
-		GROUP, LATER | MANY, NULL, 0, NULL, "Make an ipvlan interface of one of the host"},
+		GROUP, MANY, set_links, AT(network_ipvlans), NULL, "Make an ipvlan interface of one of the host"},
 	[SETTING_NETWORK_VETH] = {"network-veth", 'n', SWITCH, NULL, "Network.VirtualEthernet",
-		GROUP, LATER, NULL, 0, NULL, "Connect the container to the host by a virtual cable"},
+		GROUP, 0, set_flag, AT(network_veth), NULL, "Connect the container to the host by a virtual cable"},
+	[SETTING_NETWORK_VETH_NAME] = {"network-veth-name", 0, ONE, "NAME", NULL,
+		GROUP, 0, set_network_veth_name, 0, NULL, "Name of that cable's end on the host, instead of ve-MACHINE"},
 	[SETTING_NETWORK_VETH_EXTRA] = {"network-veth-extra", 0, ONE, "HOSTIF[:NAME]", "Network.VirtualEthernetExtra",
-		GROUP, LATER | MANY, NULL, 0, NULL, "Add one more virtual cable"},
+		GROUP, MANY, set_veth_extra, AT(network_veths_extra), NULL, "Add one more virtual cable"},
 	[SETTING_NETWORK_BRIDGE] = {"network-bridge", 0, ONE, "BRIDGE", "Network.Bridge",
-		GROUP, LATER, NULL, 0, NULL, "Plug the cable into a bridge"},
+		GROUP, 0, set_network_bridge, 0, NULL, "Plug the cable into a bridge"},
 	[SETTING_NETWORK_ZONE] = {"network-zone", 0, ONE, "NAME", "Network.Zone",
-		GROUP, LATER, NULL, 0, NULL, "Plug the cable into a bridge made for the zone"},
+		GROUP, 0, set_network_zone, 0, NULL, "Plug the cable into a bridge made for the zone"},
 	[SETTING_NETWORK_NAMESPACE_PATH] = {"network-namespace-path", 0, ONE, "PATH", "Network.NamespacePath",
-		GROUP, LATER, NULL, 0, NULL, "Join an existing network namespace"},
+		GROUP, FILES | EMPTY, set_network_namespace, AT(network_namespace_path), NULL, "Join an existing network namespace"},
 	[SETTING_PORT] = {"port", 'p', ONE, "[PROTOCOL:]PORT[:PORT]", "Network.Port",
 		GROUP, LATER | MANY, NULL, 0, NULL, "Forward a port of the host"},
 #undef GROUP

@@ -452,7 +452,10 @@ static void put_late_last(struct arena *arena, const struct mount_facts *facts,
 			  struct mount_plan *plan)
 {
 	struct mount_operation *late = arena_allocate(arena, plan->count * sizeof(*late));
-	struct lateness lateness = {.sysfs = facts->network_is_private, .tmp = facts->ids_are_own};
+	struct lateness lateness = {
+		.sysfs = facts->network_is_private && !facts->network_is_joined,
+		.tmp = facts->ids_are_own,
+	};
 	size_t late_count = 0;
 
 	for (size_t i = 0; i < plan->count; i++) {

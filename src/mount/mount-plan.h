@@ -110,6 +110,7 @@ struct mount_facts {
 	bool tree_is_unseen; /* what the tree is must be looked at from inside */
 	bool network_is_private;
 	bool ids_are_own;                /* what is not late is locked for the payload then */
+	bool network_is_joined;          /* and so belongs to another user namespace */
 	const char *context;             /* SELinux label for what is made in memory, or NULL */
 	const char *host_os_release;     /* path on the host, or NULL */
 	const struct exchange *exchange; /* directories shared with the host, or NULL */

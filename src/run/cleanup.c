@@ -24,6 +24,8 @@
 #include "image/find.h"
 #include "manager/cgroup.h"
 #include "mount/exchange.h"
+#include "net/net-apply.h"
+#include "net/net-find.h"
 #include "run/facts.h"
 #include "run/journal-remote.h"
 
@@ -134,6 +136,30 @@ static int clean_cgroup(struct arena *arena, const char *machine)
 	return r;
 }
 
+/* Nobody says which links it had: those that '-n' and, in a bridge, its like make. */
+static bool clean_links(const struct config *config, const char *machine)
+{
+	static const char *const bridges[] = {NULL, "any"};
+	bool has_removed = false;
+
+	for (size_t i = 0; i < ARRAY_LEN(bridges); i++) {
+		struct config assumed = *config;
+		struct net_facts facts = {.may_make_links = true};
+		struct net_plan plan;
+
+		assumed.network_veth = true;
+		if (!assumed.network_bridge && !assumed.network_zone)
+			assumed.network_bridge = bridges[i];
+		net_facts_gather(&assumed, &facts);
+		if (net_plan_make(&assumed.arena, &assumed, machine, &facts, &plan) == 0 &&
+		    net_clean(&plan) > 0)
+			has_removed = true;
+	}
+	if (has_removed)
+		note("Removed links of machine '%s'", machine);
+	return has_removed;
+}
+
 int cleanup(struct config *config)
 {
 	auto_undo struct undo undo = {0};
@@ -141,6 +167,7 @@ int cleanup(struct config *config)
 	struct facts facts = {0};
 	struct exchange exchange;
 	int removed, group, journal, r;
+	bool links;
 
 	TRY(locate(config, &facts));
 	TRY(places_make(&facts.places, &undo));
@@ -150,10 +177,11 @@ int cleanup(struct config *config)
 	removed = exchange_clean(&exchange);
 	group = clean_cgroup(&config->arena, facts.machine);
 	journal = journal_remote_clean(&config->arena, &facts.places, facts.machine);
+	links = clean_links(config, facts.machine);
 	r = clean_tree_locks(config, &facts, &tree_locks, &undo);
 	if (journal > 0)
 		note("Removed the journal's socket of machine '%s'", facts.machine);
-	if (removed == 0 && group == 0 && journal == 0 && r == 0)
+	if (removed == 0 && group == 0 && journal == 0 && !links && r == 0)
 		note("Machine '%s' left nothing behind", facts.machine);
 	return removed < 0 ? removed : group < 0 ? group : journal < 0 ? journal : r;
 }

@@ -281,7 +281,7 @@ void explain_capabilities(struct explanation *e)
 			: "no process inside has more");
 	if (config->private_network && !(config->capabilities_dropped & net_admin))
 		explain_set(e, "added", net_admin, "its network is its own")->origin =
-			explain_origin(e, SETTING_PRIVATE_NETWORK);
+			explain_network_origin(e);
 	else if (config->nesting && !(config->capabilities_dropped & net_admin))
 		explain_set(e, "added", net_admin, "for the networks of containers inside")
 			->origin = explain_origin(e, SETTING_NESTING);

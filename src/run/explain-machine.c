@@ -269,6 +269,29 @@ static struct explain_origin sharing_origin(const struct explanation *e, const c
 	return origin.source == EXPLAIN_DEFAULT ? explain_origin_variable(variable) : origin;
 }
 
+/* The last link of which somebody said something, where nobody said it of the network as a whole.
+ */
+struct explain_origin explain_network_origin(const struct explanation *e)
+{
+	struct explain_origin origin = explain_origin(e, SETTING_PRIVATE_NETWORK);
+
+	for (size_t i = 0; i < e->plan->net.count && origin.source == EXPLAIN_DEFAULT; i++)
+		origin = explain_origin(e, e->plan->net.items[i].setting);
+	return origin;
+}
+
+static void explain_network_namespace(struct explanation *e, struct explain_row *row)
+{
+	row->origin = explain_network_origin(e);
+	if (e->plan->net.count > 0) {
+		row->reason = "the loopback interface, and what is below";
+	} else if (e->plan->net.namespace_path) {
+		row->value = "another";
+		row->reason = "the one that is joined, see below";
+		row->origin = explain_origin(e, SETTING_NETWORK_NAMESPACE_PATH);
+	}
+}
+
 static void explain_namespaces(struct explanation *e)
 {
 	static const struct {
@@ -299,7 +322,7 @@ static void explain_namespaces(struct explanation *e)
 		row = explain_row(e, rows[i].name, is_new ? "new" : "the host's",
 				  is_new ? rows[i].if_new : rows[i].if_shared);
 		if (rows[i].flag == CLONE_NEWNET)
-			row->origin = explain_origin(e, SETTING_PRIVATE_NETWORK);
+			explain_network_namespace(e, row);
 		else if (!is_new && rows[i].variable)
 			row->origin = sharing_origin(e, rows[i].variable);
 		else if (rows[i].flag == CLONE_NEWUSER)

@@ -53,6 +53,9 @@ bool explain_has_word(const struct said *said, const void *item);
 /* A variable of nspawn's environment. */
 struct explain_origin explain_origin_variable(const char *name);
 
+/* Why the network is the machine's own: asked for, or implied by a link. */
+struct explain_origin explain_network_origin(const struct explanation *e);
+
 #define EXPLAIN_FOUND_ORIGIN ((struct explain_origin){.source = EXPLAIN_FOUND})
 
 /* --- Ids, for more than one part --- */
@@ -78,6 +81,7 @@ const struct bound_user *explain_bound_user(const struct explanation *e);
 void explain_machine(struct explanation *e); /* explain-machine.c */
 void explain_places(struct explanation *e);  /* locks, cgroup, namespaces */
 void explain_ids(struct explanation *e);     /* explain-ids.c */
+void explain_network(struct explanation *e); /* explain-network.c */
 void explain_mounts(struct explanation *e);  /* explain-mounts.c */
 void explain_devices(struct explanation *e); /* explain-files.c */
 void explain_files(struct explanation *e);

@@ -202,6 +202,7 @@ void explain_make(struct arena *arena, const struct plan *plan, const struct exp
 	explain_machine(ret);
 	explain_places(ret);
 	explain_ids(ret);
+	explain_network(ret);
 	explain_mounts(ret);
 	explain_devices(ret);
 	explain_files(ret);

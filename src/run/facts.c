@@ -26,6 +26,7 @@
 #include "image/os-check.h"
 #include "image/template.h"
 #include "mount/ephemeral.h"
+#include "net/net-find.h"
 #include "run/bind-user-find.h"
 #include "run/owners.h"
 
@@ -171,6 +172,7 @@ static void look_around(const struct config *config, struct facts *facts, int di
 	host_file_facts_gather(arena, &facts->host_files);
 	journal_facts_gather(config, facts->machine, known_machine_id(config, facts),
 			     &facts->journal);
+	net_facts_gather(config, &facts->net);
 	limit_facts_gather(config, &facts->limits);
 	label_facts_gather(config, &facts->labels);
 	facts->network_is_anothers = !config->private_network && host_network_is_anothers();
@@ -182,6 +184,7 @@ static void look_around(const struct config *config, struct facts *facts, int di
 	facts->no_color = getenv("NO_COLOR");
 	facts->activation_fds = host_count_activation_fds();
 	facts->capabilities = capabilities_permitted();
+	facts->net.may_make_links = facts->capabilities & CAPABILITY(NET_ADMIN);
 	os_release_of_host(arena, &facts->host, &facts->host_os_release);
 }
 

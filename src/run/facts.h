@@ -19,6 +19,7 @@
 #include "mount/device-facts.h"
 #include "mount/host-files.h"
 #include "mount/journal.h"
+#include "net/net-plan.h"
 
 struct facts {
 	struct places places;
@@ -39,6 +40,7 @@ struct facts {
 	struct device_facts devices;
 	struct journal_facts journal;
 	struct bound_users bound_users;
+	struct net_facts net;
 	struct limit_facts limits;
 	struct label_facts labels;
 	bool network_is_anothers; /* host_network_is_anothers() */

@@ -220,6 +220,7 @@ static int bear(struct machine *machine, struct handshake *container)
 		.supervisor_fd = machine->handshake.fd,
 		.handshake = *container,
 		.ids_fd = machine->ids_fd,
+		.network_fd = machine->net.join_fd,
 		.has_cgroup = machine->has_cgroup,
 	};
 	bool must_move = false;
@@ -290,6 +291,7 @@ static int accompany(struct machine *machine)
 	 * Place: links and scope belong here; the cgroup was there before the clone. Whoever hears
 	 * from the payload can find the machine, and noting it takes no time of anybody's.
 	 */
+	TRY(net_place(&machine->net, machine->pid));
 
 	r = handshake_say(&machine->handshake, HANDSHAKE_PLACED, NULL);
 	if (r == 0 && machine->entry)

@@ -11,6 +11,7 @@
 #include "host/registry.h"
 #include "manager/cgroup.h"
 #include "mount/mount-apply.h"
+#include "net/net-apply.h"
 #include "run/console.h"
 #include "run/handshake.h"
 #include "run/journal-remote.h"
@@ -29,6 +30,7 @@ struct machine {
 	const struct credentials *credentials; /* for the container to mount, or NULL */
 	int ids_fd; /* the payload's user namespace, -EBADF: none, or made by the payload's side */
 	int tree_map_fd; /* the one that the tree is mapped by, if that is another, or -EBADF */
+	struct net net;
 	struct cgroup cgroup;
 	bool has_cgroup;
 	pid_t pid;

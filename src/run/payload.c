@@ -66,6 +66,15 @@ static bool has_own_ids(const struct payload *payload)
 	return payload->plan->ids.writer != IDS_WRITER_NONE;
 }
 
+/* Before anything shows it: what is mounted of the kernel tells of the network of who mounts it. */
+static int join_network(const struct payload *payload)
+{
+	if (setns(payload->request->network_fd, CLONE_NEWNET) < 0)
+		return fail(-errno, "Cannot join the network namespace '%s'",
+			    payload->plan->net.namespace_path);
+	return 0;
+}
+
 /*
  * User namespace: the host's, or one where somebody else is about to map our ids. Mount, pid, uts,
  * ipc (and network, if private): our own, with the host's mounts still in it; with ids of its own
@@ -102,7 +111,7 @@ static int be_born(struct payload *payload)
 	 */
 	if (payload->plan->ids.writer <= IDS_WRITER_SELF && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return fail(-errno, "Cannot make the payload's set-up unobservable");
-	return 0;
+	return payload->request->network_fd >= 0 ? join_network(payload) : 0;
 }
 
 /* --- Root --- */
@@ -184,7 +193,7 @@ static int take_root(struct payload *payload, int passengers[_PASSENGER_COUNT])
 	if (payload->plan->clone_flags & CLONE_NEWUTS &&
 	    sethostname(payload->plan->hostname, strlen(payload->plan->hostname)) < 0)
 		return fail(-errno, "Cannot set the host name '%s'", payload->plan->hostname);
-	return payload->plan->config->private_network ? bring_up_loopback() : 0;
+	return payload->plan->clone_flags & CLONE_NEWNET ? bring_up_loopback() : 0;
 }
 
 /* --- Place --- */

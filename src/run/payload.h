@@ -18,6 +18,7 @@ struct payload_request {
 	const struct locks *locks;
 	const struct credentials *credentials; /* to be mounted here, or NULL */
 	int supervisor_fd;                     /* its end of the handshake */
+	int network_fd;                        /* the network namespace to join, -EBADF: none */
 	struct handshake handshake;
 	int ids_fd;      /* the payload's user namespace, -EBADF without */
 	bool has_cgroup; /* we were born in, or get moved to, a group of our own */

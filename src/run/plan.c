@@ -221,13 +221,14 @@ int plan_make(struct arena *arena, const struct config *config, const struct fac
 	struct mount_facts mount_facts = {
 		.tree_is_unseen = facts->tree.is_unseen,
 		.network_is_private = config->private_network,
+		.network_is_joined = config->network_namespace_path != NULL,
 		.context = facts->labels.has_selinux ? config->selinux_apifs_context : NULL,
 		.host_os_release = facts->host_os_release,
 		.whole_tree = facts->directory,
 		.bound_users = &facts->bound_users,
 		.devices = &facts->devices,
 	};
-	int ids, journal, r;
+	int ids, journal, net, r;
 
 	ret->config = config;
 	ret->facts = facts;
@@ -239,10 +240,10 @@ int plan_make(struct arena *arena, const struct config *config, const struct fac
 	mount_facts.ids_are_own = ret->ids.writer != IDS_WRITER_NONE;
 	mount_facts.sysfs_is_bound =
 		ret->ids.writer > IDS_WRITER_SELF || facts->network_is_anothers;
-	ret->clone_flags = CLONE_NEWNS | (config->share_pid ? 0 : CLONE_NEWPID) |
-			   (config->share_uts ? 0 : CLONE_NEWUTS) |
-			   (config->share_ipc ? 0 : CLONE_NEWIPC) |
-			   (config->private_network ? CLONE_NEWNET : 0);
+	ret->clone_flags =
+		CLONE_NEWNS | (config->share_pid ? 0 : CLONE_NEWPID) |
+		(config->share_uts ? 0 : CLONE_NEWUTS) | (config->share_ipc ? 0 : CLONE_NEWIPC) |
+		(config->private_network && !config->network_namespace_path ? CLONE_NEWNET : 0);
 	plan_identity(arena, config, facts, ret);
 	mount_facts.exchange = ret->has_exchange ? &ret->exchange : NULL;
 	journal =
@@ -278,11 +279,13 @@ int plan_make(struct arena *arena, const struct config *config, const struct fac
 	plan_program(arena, config, ret);
 	plan_stop(config, ret);
 	environment_plan(arena, ret, &ret->environment);
+	net = net_plan_make(arena, config, ret->machine, &facts->net, &ret->net);
 	/* What can be refused comes last, so that the rest of a refused plan can still be shown. */
 	r = plan_capabilities(config, facts, &ret->ids, &ret->capabilities);
 	TRY(ids);
 	TRY(check_nesting(config, facts, &ret->ids));
 	TRY(journal);
+	TRY(net);
 	TRY(r);
 	TRY(labels_plan(config, &facts->labels, &ret->labels));
 	return plan_filter(arena, config, ret);

@@ -18,6 +18,7 @@
 #include "mount/host-files.h"
 #include "mount/mount-plan.h"
 #include "mount/run-host.h"
+#include "net/net-plan.h"
 #include "run/console-plan.h"
 #include "run/facts.h"
 
@@ -32,6 +33,7 @@ struct plan {
 
 	bool has_exchange; /* a machine that boots has services; a command has none */
 	struct exchange exchange;
+	struct net_plan net;
 	const char *delta;      /* directory on the host for the changes of --ephemeral, or NULL */
 	bool delta_is_snapshot; /* the tree's, which then is what is mounted */
 	struct mount_plan mounts;

@@ -410,6 +410,7 @@ static int boot(struct run *run, int signal_fd, struct ending *ret)
 		.handshake = {.fd = -EBADF},
 		.ids_fd = -EBADF,
 		.tree_map_fd = -EBADF,
+		.net = NET_NONE,
 	};
 	struct registry_entry entry;
 	auto_undo struct undo undo = {0};
@@ -422,6 +423,7 @@ static int boot(struct run *run, int signal_fd, struct ending *ret)
 				    &undo); /* it warned; we can do without */
 	TRY(journal_remote_start(arena, &run->config, &run->facts.places, plan->machine,
 				 &machine.journal_remote, &undo));
+	TRY(net_prepare(arena, &plan->net, &machine.net, &undo));
 	TRY(open_ids(run, &machine));
 	if (machine.journal_remote.socket &&
 	    lchown(machine.journal_remote.socket, plan->ids.shift, plan->ids.shift) < 0)

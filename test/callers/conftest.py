@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from lab import network
 from lab import run as lab_run
 from lab.tree import TOP, fill, remove
 
@@ -56,6 +57,14 @@ def known_host(tmp_path_factory):
     subprocess.run(["umount", "--lazy", *hidden, "/etc", space], check=True)
 
 
+@pytest.fixture(scope="module")
+def known_network(own_network):
+    """A host with a bridge and two interfaces, which callers name."""
+    del own_network
+    network.ip("link", "add", "br0", "type", "bridge")
+    network.ip("link", "add", "x0", "type", "veth", "peer", "name", "x1")
+
+
 @pytest.fixture(autouse=True)
 def usual_umask():
     """Trees are made with it, and a program of the tree must be there for its users."""
@@ -92,5 +101,8 @@ def work():
         os.mknod(made / "dev" / name, stat.S_IFCHR | 0o660, os.makedev(*number))
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(made / "socket"))
+    (made / "netns").touch()
+    subprocess.run(["unshare", "--net", "mount", "--bind", "/proc/self/ns/net", made / "netns"], check=True)
     yield made
+    subprocess.run(["umount", made / "netns"], check=True)
     remove(made)

@@ -111,7 +111,7 @@ line("mkosi", "shell", "--quiet", "--link-journal=no", "--suppress-sync=yes", "-
      "--bind", "WORK/src:/work/src:norbind,rootidmap",
      "--bind-user", "daemon", "--bind-user-group=wheel", "--setenv", "SRCDIR=/work/src", "--", "env", "--", "-x",
      settings_beside="[Exec]\nHostname=from-the-file\nCapability=CAP_NET_ADMIN\nEnvironment=OVERRULED=yes\n", why_not_compared=NEWER)
-line("mkosi", "boot", "--quiet", "--link-journal=no", "--suppress-sync=yes", "--private-network", later("--network-veth"),
+line("mkosi", "boot", "--quiet", "--link-journal=no", "--suppress-sync=yes", "--private-network", "--network-veth",
      "--settings=trusted", "--boot", "--machine", "NAME", "--register", "yes",
      "--load-credential=agetty.autologin:WORK/credential", "--directory", "TREE",
      "--bind", "WORK/src:/work/src:norbind,noidmap",
@@ -128,22 +128,21 @@ line("mkosi-14", "build script", "--quiet", "--directory=TREE", "--machine=mkosi
      "--setenv=WITH_DOCS=1", "--setenv=DESTDIR=/root/dest", "--rlimit=RLIMIT_CORE=0:0", "--console=pipe", "--setenv=SRCDIR=/root/src",
      "--chdir=/root/src", "--bind=WORK/src:/root/src:rootidmap",
      "--overlay=+/root/src::/root/src", "--private-network", "--keep-unit", "/srv/build.sh", exits=3)
-line("mkosi-14", "shell", "--quiet", "--directory=TREE", "--rlimit=RLIMIT_CORE=0:0", "--console=interactive", later("--network-veth"),
+line("mkosi-14", "shell", "--quiet", "--directory=TREE", "--rlimit=RLIMIT_CORE=0:0", "--console=interactive", "--network-veth",
      "--ephemeral", "--machine", "NAME", "--keep-unit", "--bind=WORK/src:/root/src", "--chdir=/root/src", "--", "sh", stdin={})
 
 # The containers module of NixOS. A release and an id that are empty are what such a tree has.
 NIXOS = {"etc/os-release": "", "etc/machine-id": "", "nix/store/": None}
 line("nixos", "container", "--keep-unit", "-M", "NAME", "-D", "TREE", "--private-network", "--private-users=pick",
-     later("--network-veth"), later("--port=tcp:8080:80"), later("--network-bridge=br0"),
-     later("--network-namespace-path=/run/netns/x"), later("--network-veth-extra=a:b"), later("--network-interface=x0"),
-     later("--network-macvlan=x0"), "--personality=x86", "--notify-ready=yes", "--kill-signal=SIGRTMIN+3",
+     "--network-veth", later("--port=tcp:8080:80"), "--network-bridge=br0", "--network-veth-extra=a:b",
+     "--network-interface=x0", "--network-macvlan=x1", "--personality=x86", "--notify-ready=yes", "--kill-signal=SIGRTMIN+3",
      "--bind-ro=WORK/store:/nix/store:idmap",
      "--link-journal=try-guest", "--setenv", "PRIVATE_NETWORK=1", "--setenv", "LOCAL_ADDRESS=10.0.0.2", "--ephemeral",
      "--capability=CAP_NET_ADMIN,CAP_SYS_TTY_CONFIG", "--tmpfs=/var/cache:mode=755", "/init", "/nix/var/nix/profiles/system/init",
      env={"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}, files={**FILES, **NIXOS})
 line("nixos", "test driver", "--private-network", "--machine=NAME", "--bind-ro=WORK/store:/nix/store", "--keep-unit", "--register=no",
      "--notify-ready=yes", "--load-credential=a:WORK/credential", "--directory=TREE",
-     later("--network-namespace-path=/run/netns/x"), "--bind=WORK/shared:/tmp/shared", "/init", "one", "two words",
+     "--network-namespace-path=WORK/netns", "--bind=WORK/shared:/tmp/shared", "/init", "one", "two words",
      stdin=b"", files={**FILES, **NIXOS})
 
 # nixos-nspawn and others that live in settings files.
@@ -160,9 +159,9 @@ BindReadOnly=WORK/store:/nix/store
 [Network]
 Private=yes
 """
-line("nixos-nspawn", "unit", "--quiet", "--keep-unit", "--boot", later("--network-veth"), "--settings=override", "--machine=NAME",
+line("nixos-nspawn", "unit", "--quiet", "--keep-unit", "--boot", "--network-veth", "--settings=override", "--machine=NAME",
      files={**FILES, **NIXOS}, settings=UNIT_FILE)
-line("unit-file", "start", "--quiet", "--keep-unit", "--boot", "--link-journal=try-guest", later("--network-veth"), "-U",
+line("unit-file", "start", "--quiet", "--keep-unit", "--boot", "--link-journal=try-guest", "--network-veth", "-U",
      "--settings=override", "--machine=NAME", env={"SYSTEMD_LOG_LEVEL": "info"},
      settings_beside="[Exec]\nCapability=CAP_SYS_MODULE\n[Files]\nBind=WORK/store\n")
 line("unit-file", "after the end", "--cleanup", "--machine=NAME", starts=False, why_not_compared=NEWER)
@@ -178,12 +177,12 @@ line("nspawn-runner", "wrapper", "--console=pipe", "-qD", "TREE", "--", "sh", "-
 line("ciel", "boot", "-qb", "--capability=CAP_IPC_LOCK", "--system-call-filter=swapcontext", "-D", "TREE", "-M", "NAME", "--",
      env={"SYSTEMD_NSPAWN_TMPFS_TMP": "0"})
 
-line("nomad", "command", "-D", "TREE", "--ephemeral", later("--network-veth"), later("--network-namespace-path=/run/netns/x"),
+line("nomad", "command", "-D", "TREE", "--ephemeral", "--network-veth",
      "--as-pid2", "--read-only", "--private-users=pick", "--private-users-ownership=auto", "--console=read-only",
      "--machine", "NAME", "--resolv-conf", "off", "--user", "builder", "--volatile=state",
      "--chdir", "/build", "--bind", "WORK/src:/srcdest", "--bind-ro", "WORK/store:/mnt/store", "-E", "NOMAD_TASK=web", "-E", "EMPTY=",
      later("-p", "8080:80"), "--property=CPUWeight=100", "--capability", "CAP_NET_ADMIN,CAP_IPC_LOCK",
-     later("--network-zone=nomad"), later("--network-bridge=br0"), "sh", "-c", "serve", files={**FILES, "mnt/store/": None},
+     "--network-zone=nomad", "sh", "-c", "serve", files={**FILES, "mnt/store/": None},
      why_not_compared="the reference cannot map an ephemeral, volatile tree: Device or resource busy")
 line("nomad", "image", later("-i", "WORK/image.raw", instead=("-D", "TREE")), "--boot", "--console=pipe", "--machine", "NAME")
 

@@ -19,7 +19,7 @@ from lines import FILES, LINES
 
 pytestmark = [pytest.mark.requires("root", "cgroup2", "netns"),
               pytest.mark.skipif(platform.machine() != "x86_64", reason="some callers run programs of 32-bit x86"),
-              pytest.mark.usefixtures("known_host")]
+              pytest.mark.usefixtures("known_host", "known_network")]
 RECORDS = pathlib.Path(__file__).parent / "records"
 CALLERS = list(dict.fromkeys(name for name, _ in LINES))
 

@@ -51,6 +51,7 @@ static inline void fake_defaults(struct fake *fake)
 	*fake = (struct fake){0};
 	facts->places = places_of_system;
 	facts->tree.has_usr = true;
+	facts->net.may_make_links = true;
 	facts->host = (struct os_identity){.id = "debian", .version_id = "12"};
 	facts->host_os_release = "/etc/os-release";
 	facts->host_files.has_resolv_conf = true;

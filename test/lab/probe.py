@@ -127,7 +127,18 @@ def _has_journal_remote():
     return os.access("/usr/lib/systemd/systemd-journal-remote", os.X_OK) and shutil.which("journalctl") is not None
 
 
+def _makes(*words):
+    """Whether the kernel makes such an interface, in a network of its own."""
+    script = f"ip link add v0 type veth peer name v1 && ip link add x0 {' '.join(words)}"
+    done = subprocess.run(["unshare", "--net", "sh", "-c", script], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    return done.returncode == 0
+
+
 WORDS = {
+    "veth": (lambda: _makes("type", "veth"), "needs ip(8) and veth interfaces"),
+    "bridge": (lambda: _makes("type", "bridge"), "needs bridges"),
+    "macvlan": (lambda: _makes("link", "v0", "type", "macvlan"), "needs macvlan interfaces"),
+    "ipvlan": (lambda: _makes("link", "v0", "type", "ipvlan"), "needs ipvlan interfaces"),
     "root": (_has_root, "needs root"),
     "cgroup2": (_has_cgroup2, "needs a cgroup2 hierarchy with a writable group"),
     "userns": (_has_userns, "needs user namespaces"),

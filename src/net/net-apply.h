@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * MADE: the links of a machine. What they need of the host is found before the machine exists, they
+ * are made when its network does, and taken back when it has ended.
+ * Zone: owing.
+ */
+#pragma once
+
+#include <net/if.h>
+
+#include "base/undo.h"
+#include "net/net-plan.h"
+#include "net/netlink.h"
+
+/* One link of the plan. */
+struct net_link {
+	char name[IFNAMSIZ];   /* moved: what the host calls it */
+	char inside[IFNAMSIZ]; /* moved: what the machine will */
+	int parent;            /* index of what it is made of, or is plugged into */
+	int index;             /* of what we made: outside for a cable, else inside; 0: nothing */
+};
+
+struct net {
+	const struct net_plan *plan;
+	struct net_link *links;
+	/* 'inside' keeps the network of the machine until its links are taken back. */
+	struct netlink_socket host, inside;
+	int home_fd, inside_fd; /* network namespaces: the host's and the machine's */
+	int join_fd;            /* the one to be joined, or -EBADF */
+};
+
+#define NET_NONE \
+	((struct net){.host = NETLINK_CLOSED, \
+		      .inside = NETLINK_CLOSED, \
+		      .home_fd = -EBADF, \
+		      .inside_fd = -EBADF, \
+		      .join_fd = -EBADF})
+
+/*
+ * Opens the network namespace to be joined and finds the interfaces of the host; one that is not
+ * there yet is waited for a little. A plan without either costs no system call. '*net' starts as
+ * NET_NONE. Complains itself.
+ */
+int net_prepare(struct arena *arena, const struct net_plan *plan, struct net *net,
+		struct undo *undo);
+
+/* Makes the links of the process 'pid', which has a network of its own. Complains itself. */
+int net_place(struct net *net, pid_t pid);
+
+/*
+ * Removes what a killed supervisor may have left of the plan's links. Returns 1 if there was
+ * anything. The machine must not run.
+ */
+int net_clean(const struct net_plan *plan);

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Which links there will be, and what they are called.
+ * Zone: free. Pure.
+ */
+#include "net/net-plan.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/scope.h"
+#include "net/siphash.h"
+
+#define NAME_KEPT 11 /* of a name that is too long; the rest is made out of the whole name */
+
+/*
+ * One key for each purpose, so that no two ends share an address. They are our own and part of the
+ * interface: another key is another address of every machine.
+ */
+enum purpose {
+	PURPOSE_HOST,
+	PURPOSE_INSIDE,
+	PURPOSE_EXTRA_HOST,
+	PURPOSE_EXTRA_INSIDE,
+	PURPOSE_MACVLAN,
+	PURPOSE_NAME,
+	_PURPOSE_COUNT
+};
+
+/* clang-format off */
+static const uint8_t keys[_PURPOSE_COUNT][16] = {
+	[PURPOSE_HOST] =
+		{0xd0, 0x5e, 0x84, 0x94, 0x7e, 0x88, 0x1e, 0xfb, 0xab, 0xe2, 0x78, 0x00, 0xf4, 0x3a, 0x9a, 0x51},
+	[PURPOSE_INSIDE] =
+		{0x67, 0x37, 0x59, 0xdc, 0x1a, 0x79, 0x8a, 0xc5, 0x32, 0xd9, 0x34, 0x41, 0x04, 0xec, 0x55, 0x0e},
+	[PURPOSE_EXTRA_HOST] =
+		{0xf2, 0x91, 0x68, 0x96, 0xae, 0x7d, 0x27, 0xc6, 0x35, 0xd0, 0x01, 0x16, 0xa6, 0xa7, 0x38, 0x92},
+	[PURPOSE_EXTRA_INSIDE] =
+		{0x37, 0x56, 0x73, 0x44, 0x5d, 0xea, 0x89, 0xe9, 0x0d, 0xda, 0xd5, 0x4e, 0xe1, 0x76, 0x90, 0xd0},
+	[PURPOSE_MACVLAN] =
+		{0xb9, 0x18, 0xeb, 0x08, 0xa2, 0x17, 0x61, 0xd3, 0xf4, 0x0c, 0x97, 0x07, 0x6a, 0x18, 0xee, 0x15},
+	[PURPOSE_NAME] =
+		{0x80, 0x65, 0xcc, 0x34, 0x7a, 0xf5, 0x3b, 0xae, 0xdc, 0xa7, 0xdd, 0xe3, 0x58, 0x52, 0xc4, 0x1e},
+};
+/* clang-format on */
+
+static const char *const kinds[] = {
+	[LINK_MOVED] = "moved interface",
+	[LINK_VETH] = "veth",
+	[LINK_MACVLAN] = "macvlan",
+	[LINK_IPVLAN] = "ipvlan",
+};
+
+struct planner {
+	struct arena *arena;
+	const struct config *config;
+	const char *machine;
+	const struct net_facts *facts;
+	struct net_plan *plan;
+};
+
+/* --- Names and addresses --- */
+
+const char *net_name(struct arena *arena, const char *name, const char **ret_alternative)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				     "0123456789-_";
+	size_t length = strlen(name);
+	uint64_t hash;
+
+	*ret_alternative = NULL;
+	if (length <= LINK_NAME_MAX)
+		return name;
+	hash = siphash(keys[PURPOSE_NAME], name, length);
+	*ret_alternative = length <= LINK_ALTERNATIVE_MAX ? name : NULL;
+	return arena_format(arena, "%.*s%c%c%c%c", NAME_KEPT, name, digits[hash >> 18 & 63],
+			    digits[hash >> 12 & 63], digits[hash >> 6 & 63], digits[hash & 63]);
+}
+
+/* Of the host, the machine and, for all but the first of a kind, a number. */
+static void make_mac(const struct planner *p, enum purpose purpose, uint64_t number,
+		     uint8_t ret[LINK_MAC_BYTES])
+{
+	size_t length = strlen(p->machine), total = sizeof(p->facts->host_id) + length;
+	uint8_t *text = arena_allocate(p->arena, total + sizeof(number));
+	uint64_t hash;
+
+	memcpy(text, p->facts->host_id, sizeof(p->facts->host_id));
+	memcpy(text + sizeof(p->facts->host_id), p->machine, length);
+	for (size_t i = 0; number > 0 && i < sizeof(number); i++)
+		text[total++] = (uint8_t)(number >> (8 * i));
+	hash = siphash(keys[purpose], text, total);
+	for (size_t i = 0; i < LINK_MAC_BYTES; i++)
+		ret[i] = (uint8_t)(hash >> (8 * i));
+	ret[0] = (uint8_t)((ret[0] | 0x02) & ~0x01); /* administered locally, one station */
+}
+
+const char *net_mac_text(struct arena *arena, const uint8_t mac[LINK_MAC_BYTES])
+{
+	return arena_format(arena, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3],
+			    mac[4], mac[5]);
+}
+
+const char *link_kind_name(enum link_kind kind)
+{
+	return kinds[kind];
+}
+
+/* --- Links --- */
+
+static struct link_plan *add(const struct planner *p, enum link_kind kind, enum setting setting)
+{
+	struct link_plan *link = ARRAY_ADD(p->arena, p->plan);
+
+	*link = (struct link_plan){.kind = kind, .setting = setting};
+	return link;
+}
+
+static void add_moved(const struct planner *p)
+{
+	const struct link_requests *requests = &p->config->network_interfaces;
+
+	for (size_t i = 0; i < requests->count; i++) {
+		const struct link_request *request = &requests->items[i];
+		struct link_plan *link = add(p, LINK_MOVED, SETTING_NETWORK_INTERFACE);
+
+		link->host = request->host;
+		link->inside = request->inside ? request->inside : request->host;
+	}
+}
+
+static void add_veth(const struct planner *p)
+{
+	const struct config *config = p->config;
+	bool is_plugged = config->network_bridge || config->network_zone;
+	const char *name;
+	struct link_plan *link;
+
+	if (!config->network_veth && !is_plugged)
+		return;
+	link = add(p, LINK_VETH,
+		   config->network_zone     ? SETTING_NETWORK_ZONE
+		   : config->network_bridge ? SETTING_NETWORK_BRIDGE
+					    : SETTING_NETWORK_VETH);
+	name = arena_format(p->arena, "%s-%s", is_plugged ? "vb" : "ve", p->machine);
+	link->is_main = true;
+	link->host = config->network_veth_name ? config->network_veth_name
+					       : net_name(p->arena, name, &link->host_alternative);
+	link->inside = "host0";
+	link->bridge_is_zone = config->network_zone != NULL;
+	link->bridge = config->network_zone ? arena_format(p->arena, "vz-%s", config->network_zone)
+					    : config->network_bridge;
+	make_mac(p, PURPOSE_HOST, 0, link->host_mac);
+	make_mac(p, PURPOSE_INSIDE, 0, link->inside_mac);
+	if (config->network_mac_is_set)
+		memcpy(link->inside_mac, config->network_mac, sizeof(link->inside_mac));
+}
+
+static void add_veths_extra(const struct planner *p)
+{
+	const struct link_requests *requests = &p->config->network_veths_extra;
+
+	for (size_t i = 0; i < requests->count; i++) {
+		const struct link_request *request = &requests->items[i];
+		struct link_plan *link = add(p, LINK_VETH, SETTING_NETWORK_VETH_EXTRA);
+
+		link->host = request->host;
+		link->inside = request->inside ? request->inside : request->host;
+		make_mac(p, PURPOSE_EXTRA_HOST, i, link->host_mac);
+		make_mac(p, PURPOSE_EXTRA_INSIDE, i, link->inside_mac);
+	}
+}
+
+static void add_children(const struct planner *p, enum link_kind kind, enum setting setting,
+			 const struct link_requests *requests)
+{
+	const char *prefix = kind == LINK_MACVLAN ? "mv" : "iv";
+
+	for (size_t i = 0; i < requests->count; i++) {
+		const struct link_request *request = &requests->items[i];
+		struct link_plan *link = add(p, kind, setting);
+		const char *name = arena_format(p->arena, "%s-%s", prefix, request->host);
+
+		link->host = request->host;
+		link->inside = request->inside
+				       ? request->inside
+				       : net_name(p->arena, name, &link->inside_alternative);
+		if (kind == LINK_MACVLAN)
+			make_mac(p, PURPOSE_MACVLAN, i, link->inside_mac);
+	}
+}
+
+/* --- What cannot be --- */
+
+static int refuse_twins(const struct net_plan *plan)
+{
+	for (size_t i = 0; i < plan->count; i++)
+		for (size_t j = 0; j < i; j++) {
+			const struct link_plan *a = &plan->items[j], *b = &plan->items[i];
+
+			if (strcmp(a->inside, b->inside) == 0)
+				return refuse(EEXIST,
+					      "Two interfaces of the machine would be called '%s'",
+					      a->inside);
+			/* One can have any number of children, but be moved once. */
+			if (a->kind == b->kind && a->kind <= LINK_VETH &&
+			    strcmp(a->host, b->host) == 0)
+				return refuse(EEXIST,
+					      "The interface '%s' of the host is there twice",
+					      a->host);
+		}
+	return 0;
+}
+
+int net_plan_make(struct arena *arena, const struct config *config, const char *machine,
+		  const struct net_facts *facts, struct net_plan *ret)
+{
+	const struct planner p = {arena, config, machine, facts, ret};
+
+	*ret = (struct net_plan){.namespace_path = config->network_namespace_path};
+	add_moved(&p);
+	add_veth(&p);
+	add_veths_extra(&p);
+	add_children(&p, LINK_MACVLAN, SETTING_NETWORK_MACVLAN, &config->network_macvlans);
+	add_children(&p, LINK_IPVLAN, SETTING_NETWORK_IPVLAN, &config->network_ipvlans);
+	TRY(refuse_twins(ret));
+	if (ret->count == 0 || facts->may_make_links)
+		return 0;
+	(void)refuse(EPERM, "Only root can give a machine a link to the host's network");
+	hint("An ordinary user's machine can have a network of its own, by --private-network");
+	return -EPERM;
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The lock is of the open file description (fcntl(2), F_OFD_SETLK), so the kernel drops it with its
+ * holder; the file goes with the last of them.
+ * Zone: owing.
+ */
+#include "net/zone.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/scope.h"
+#include "net/link.h"
+
+#define WAIT_MSEC 10
+#define WAITS_MAX 1000
+#define WAITS_BEFORE_WORD 100
+
+/* -EAGAIN: somebody else holds it, or has just removed the file that we opened. */
+static int try_lock(int *ret_fd)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	auto_close int fd =
+		open(ZONE_LOCK, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
+	struct stat status;
+
+	if (fd < 0)
+		return -errno;
+	if (fcntl(fd, F_OFD_SETLK, &lock) < 0)
+		return errno == EACCES ? -EAGAIN : -errno;
+	if (fstat(fd, &status) < 0)
+		return -errno;
+	if (status.st_nlink == 0)
+		return -EAGAIN;
+	*ret_fd = steal_fd(fd);
+	return 0;
+}
+
+static int take_lock(int *ret_fd)
+{
+	const struct timespec pause = {.tv_nsec = WAIT_MSEC * 1000000L};
+	int r = try_lock(ret_fd);
+
+	if (r == -ENOENT && mkdir("/run/systemd", 0755) == 0)
+		r = try_lock(ret_fd);
+	for (int i = 0; r == -EAGAIN && i < WAITS_MAX; i++) {
+		if (i == WAITS_BEFORE_WORD)
+			note("Waiting for another machine to be done with the zones: '%s' is locked",
+			     ZONE_LOCK);
+		(void)nanosleep(&pause, NULL);
+		r = try_lock(ret_fd);
+	}
+	return r;
+}
+
+void zone_unlock(int *lock_fd)
+{
+	if (*lock_fd >= 0)
+		(void)unlink(ZONE_LOCK);
+	scope_close(lock_fd);
+	*lock_fd = -EBADF;
+}
+
+static int find_or_make(struct netlink_socket *socket, const char *bridge, struct link *ret)
+{
+	int r = link_find(socket, bridge, NULL, ret);
+
+	if (r == -ENODEV) {
+		r = link_make_bridge(socket, bridge);
+		r = r < 0 ? r : link_find(socket, bridge, NULL, ret);
+	}
+	if (r < 0)
+		return fail(r, "Cannot make the bridge '%s' of the zone", bridge);
+	if (strcmp(ret->kind, "bridge") != 0)
+		return refuse(EEXIST, "The interface '%s' of the host is no bridge of a zone",
+			      bridge);
+	return 0;
+}
+
+int zone_enter(struct netlink_socket *socket, const char *bridge, int *ret_lock_fd, int *ret_index)
+{
+	int lock_fd = -EBADF, r = take_lock(&lock_fd);
+	struct link link;
+
+	if (r < 0)
+		return fail(r, "Cannot lock the zones of the host by '%s'", ZONE_LOCK);
+	r = find_or_make(socket, bridge, &link);
+	if (r < 0) {
+		zone_unlock(&lock_fd);
+		return r;
+	}
+	*ret_lock_fd = lock_fd;
+	*ret_index = link.index;
+	return 0;
+}
+
+static int remove_empty(struct netlink_socket *socket, const char *bridge)
+{
+	bool has_ports;
+	struct link link;
+	int r = link_find(socket, bridge, NULL, &link);
+
+	if (r == -ENODEV || (r == 0 && strcmp(link.kind, "bridge") != 0))
+		return 0;
+	TRY(r);
+	TRY(link_has_ports(socket, link.index, &has_ports));
+	if (has_ports)
+		return 0;
+	r = link_remove(socket, link.index);
+	return r < 0 ? r : 1;
+}
+
+int zone_leave(struct netlink_socket *socket, const char *bridge)
+{
+	int lock_fd = -EBADF, r = take_lock(&lock_fd);
+
+	r = r < 0 ? r : remove_empty(socket, bridge);
+	zone_unlock(&lock_fd);
+	if (r < 0)
+		warn(r, "Cannot remove the bridge '%s' of the zone, leaving it", bridge);
+	return r > 0;
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The links of the machine to the host.
+ * Zone: free.
+ */
+#include <string.h>
+
+#include "run/explain-rows.h"
+
+/* The name of a throw-away machine is another one each time, and so is what is made out of it. */
+static bool is_named_anew(const struct explanation *e)
+{
+	return e->config->ephemeral && !e->config->machine;
+}
+
+static const char *say_outer_end(const struct explanation *e, const struct link_plan *link)
+{
+	if (link->is_main && is_named_anew(e) && !e->config->network_veth_name)
+		return "an interface of the host that is named anew each time";
+	return arena_format(e->arena, "'%s' of the host", link->host);
+}
+
+static const char *say_link(const struct explanation *e, const struct link_plan *link)
+{
+	switch (link->kind) {
+	case LINK_MOVED:
+		return arena_format(e->arena, "'%s' of the host itself", link->host);
+	case LINK_VETH:
+		return link->bridge
+			       ? arena_format(e->arena,
+					      "a cable to %s, plugged into the bridge '%s'",
+					      say_outer_end(e, link), link->bridge)
+			       : arena_format(e->arena, "a cable to %s", say_outer_end(e, link));
+	case LINK_MACVLAN:
+	case LINK_IPVLAN:
+	default:
+		return arena_format(e->arena, "%s of '%s' of the host", link_kind_name(link->kind),
+				    link->host);
+	}
+}
+
+static const char *say_reason(const struct link_plan *link)
+{
+	if (link->kind == LINK_MOVED)
+		return "comes back when the machine ends";
+	if (link->bridge_is_zone)
+		return "the bridge comes with the first machine of the zone and goes with the last";
+	if (link->kind == LINK_VETH && !link->bridge)
+		return "who manages the host's network sets its end up";
+	return NULL;
+}
+
+static const char *mac_text(struct explanation *e, const uint8_t *mac, bool is_known)
+{
+	return is_known ? net_mac_text(e->arena, mac) : NULL;
+}
+
+static void explain_link(struct explanation *e, const struct link_plan *link)
+{
+	struct explain_row *row = explain_row(e, link->inside, say_link(e, link), say_reason(link));
+	bool is_veth = link->kind == LINK_VETH, is_anew = is_named_anew(e),
+	     is_main_anew = link->is_main && is_anew && !e->config->network_veth_name,
+	     is_asked = link->is_main && e->config->network_mac_is_set;
+
+	row->origin = explain_origin(e, link->setting);
+	explain_text(e, row, "kind", link_kind_name(link->kind));
+	explain_text(e, row, "host", is_main_anew ? NULL : link->host);
+	explain_text(e, row, "host_alternative", is_main_anew ? NULL : link->host_alternative);
+	explain_text(e, row, "alternative", link->inside_alternative);
+	explain_text(e, row, "bridge", link->bridge);
+	explain_text(e, row, "mac",
+		     mac_text(e, link->inside_mac,
+			      (is_veth || link->kind == LINK_MACVLAN) && (!is_anew || is_asked)));
+	explain_text(e, row, "host_mac", mac_text(e, link->host_mac, is_veth && !is_anew));
+}
+
+void explain_network(struct explanation *e)
+{
+	const struct net_plan *plan = &e->plan->net;
+
+	(void)explain_section(e, "network", "Network", NULL);
+	for (size_t i = 0; i < plan->count; i++)
+		explain_link(e, &plan->items[i]);
+	if (plan->namespace_path)
+		explain_row(e, "joined", plan->namespace_path, "with the interfaces that it has")
+			->origin = explain_origin(e, SETTING_NETWORK_NAMESPACE_PATH);
+}
