@@ -276,12 +276,12 @@ static int check_isolation(const struct merge *merge)
 	if (network && !merge->config->private_network && !config_has_links(merge->config) &&
 	    !merge->config->network_namespace_path) {
 		(void)refuse(
-			EOPNOTSUPP,
+			EINVAL,
 			"Without '%s' the machine would use the host's network: not starting it",
 			row_of(network)->key);
-		hint("Write Private=yes into '%s' for a network with nothing but lo, or take line %u out",
+		hint("Correct it, or write Private=yes into '%s' for a network with nothing but lo and take line %u out",
 		     network->file, network->line);
-		return -EOPNOTSUPP;
+		return -EINVAL;
 	}
 	return 0;
 }

@@ -19,7 +19,7 @@ from lines import FILES, LINES
 
 pytestmark = [pytest.mark.requires("root", "cgroup2", "netns", "reference"),
               pytest.mark.skipif(platform.machine() != "x86_64", reason="some callers run programs of 32-bit x86"),
-              pytest.mark.usefixtures("known_host")]
+              pytest.mark.usefixtures("known_host", "known_network")]
 COMPARED = {"env": facts.env, "tty": facts.tty, **{name: facts.each(name) for name in ("ids", "fds", "system")},
             "argv": lambda words: {f"word {number}": word for number, word in enumerate(words)}, "input": lambda text: {"input": text}}
 

@@ -32,9 +32,7 @@ VALUED = {
 # What other parts of the tool will bring. They are known, and say that they are not there yet.
 LATER = [["--image=/x"], ["-i", "/x"], ["--mstack=/x"], ["--image-policy=root=verity"],
          ["--oci-bundle=/x"], ["--root-hash=" + "a" * 64], ["--root-hash-sig=/x"],
-         ["--verity-data=/x"], ["--network-veth"], ["-n"], ["--network-bridge=b"], ["--network-zone=z"],
-         ["--network-interface=x"], ["--network-macvlan=x"], ["--network-ipvlan=x"], ["--network-veth-extra=a:b"],
-         ["--network-namespace-path=/x"], ["--port=80"], ["-p", "80"]]
+         ["--verity-data=/x"], ["--port=80"], ["-p", "80"]]
 
 
 def options_of_help():

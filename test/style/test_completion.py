@@ -98,7 +98,7 @@ CASES = [
     ("nspawn --bi", ["--bind", "--bind-ro"], ["--boot"]),
     ("nspawn -q --no-p", ["--no-pager"], []),
     ("nspawn --mst", [], ["--mstack"]),
-    ("nspawn --network-v", [], ["--network-veth"]),
+    ("nspawn --network-v", ["--network-veth", "--network-veth-extra"], ["--network-zone"]),
     ("nspawn --console=", ["interactive", "read-only", "passive", "pipe", "autopipe"], ["data"]),
     ("nspawn --console p", ["passive", "pipe"], ["interactive"]),
     ("nspawn --volatile=", ["no", "yes", "state", "overlay"], ["data"]),

@@ -16,7 +16,7 @@ import shutil
 import subprocess
 
 import pytest
-from lab import probe
+from lab import network, probe
 from lab import run as lab_run
 from lab import tree as lab_tree
 
@@ -340,7 +340,16 @@ def little_tree(tmp_path_factory):
     lab_tree.remove(root)
 
 
-@pytest.mark.requires("root")
+@pytest.fixture(scope="module")
+def example_network(own_network):
+    """Never the network of whoever runs the tests, and with the interfaces that examples name."""
+    del own_network
+    network.ip("link", "add", "br0", "type", "bridge")
+    network.ip("link", "add", "eth1", "type", "veth", "peer", "name", "eth0")
+
+
+@pytest.mark.requires("root", "veth", "bridge", "macvlan")
+@pytest.mark.usefixtures("example_network")
 @pytest.mark.parametrize("where,line", [example for example in examples() if can_run(example[1])])
 def test_example_works(where, line, little_tree, tmp_path):
     del where

@@ -145,6 +145,12 @@ static void put_families(struct writer *writer, const struct config *config)
 		put(writer, "family=%d", config->families.items[i]);
 }
 
+static void put_links(struct writer *writer, const char *name, const struct link_requests *links)
+{
+	for (size_t i = 0; i < links->count; i++)
+		put(writer, "%s=%s:%s", name, links->items[i].host, links->items[i].inside ?: "");
+}
+
 /* What differs from the default, readable. */
 static const char *tell(struct arena *arena, const struct config *config)
 {
@@ -187,6 +193,16 @@ static const char *tell(struct arena *arena, const struct config *config)
 		put(&writer, "users%d", (int)config->private_users);
 	if (config->private_network)
 		put(&writer, "private-network");
+	if (config->network_veth)
+		put(&writer, "veth");
+	put_text(&writer, "veth-name", config->network_veth_name);
+	put_text(&writer, "bridge", config->network_bridge);
+	put_text(&writer, "zone", config->network_zone);
+	put_text(&writer, "join", config->network_namespace_path);
+	put_links(&writer, "interface", &config->network_interfaces);
+	put_links(&writer, "macvlan", &config->network_macvlans);
+	put_links(&writer, "ipvlan", &config->network_ipvlans);
+	put_links(&writer, "extra", &config->network_veths_extra);
 	if (config->kill_signal)
 		put(&writer, "kill=%d", config->kill_signal);
 	return writer.text;
@@ -210,6 +226,12 @@ static void strip(struct config *config)
 	memset(&bare.bind_user_groups, 0, sizeof(bare.bind_user_groups));
 	bare.bind_user_shell = NULL;
 	memset(&bare.devices, 0, sizeof(bare.devices));
+	memset(&bare.network_interfaces, 0, sizeof(bare.network_interfaces));
+	memset(&bare.network_macvlans, 0, sizeof(bare.network_macvlans));
+	memset(&bare.network_ipvlans, 0, sizeof(bare.network_ipvlans));
+	memset(&bare.network_veths_extra, 0, sizeof(bare.network_veths_extra));
+	bare.network_veth_name = bare.network_bridge = bare.network_zone = NULL;
+	bare.network_namespace_path = NULL;
 	bare.families.items = NULL;
 	bare.families.room = 0;
 	bare.has_resets = false;
@@ -284,6 +306,9 @@ static void test_files_win(void)
 		    "limit7=6:6");
 	check_merge((struct sources){OVERRIDE "--tmpfs=/t", "[Files]\nBind=/a\n"}, "bind:/a:/a");
 	check_merge((struct sources){OVERRIDE "--private-network", "[Network]\nPrivate=no\n"}, "");
+	/* What undoes the option of the template unit. */
+	check_merge((struct sources){OVERRIDE "--network-veth", "[Network]\nPrivate=no\n"}, "");
+	check_merge((struct sources){OVERRIDE "--network-veth", "[Network]\nZone=z\n"}, "zone=z");
 	check_merge((struct sources){OVERRIDE "--settings=trusted -b", "[Exec]\nBoot=no\n"},
 		    "boot");
 }
@@ -460,6 +485,8 @@ static const char *sample(int setting)
 	case SETTING_OVERLAY:
 	case SETTING_OVERLAY_RO:
 		return "/low:+/mid:/top:/to";
+	case SETTING_NETWORK_NAMESPACE_PATH:
+		return "/run/netns/x";
 	case SETTING_PIVOT_ROOT:
 		return "/new:/old";
 	case SETTING_VOLATILE:
@@ -690,8 +717,7 @@ static void test_bad_values(void)
 			check_same(&with, &without, row->key);
 		} else {
 			CHECK(i == SETTING_PRIVATE_USERS ||
-			      (r == -EOPNOTSUPP && row->flags & SETTING_IS_LATER &&
-			       row->group == GROUP_NETWORK));
+			      (r == -EINVAL && row->group == GROUP_NETWORK));
 		}
 		arena_done(&with.arena);
 		arena_done(&without.arena);
@@ -745,15 +771,15 @@ static void test_isolation(void)
 		"[Exec]\nPrivateUsers=pcik\n",
 		"[Exec]\nPrivateUsers=65536:\n",
 		"[Exec]\nPrivateUsers=4294967295\n",
-		"[Network]\nVirtualEthernet=yes\n",
-		"[Network]\nZone=web\n",
+		"[Network]\nVirtualEthernet=yse\n",
+		"[Network]\nZone=a/b\n",
+		"[Network]\nNamespacePath=relative\n",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		struct config config = {0};
 
-		CHECK(merge(&config, &(struct sources){"", texts[i]}) ==
-		      (strstr(texts[i], "Users") ? -EINVAL : -EOPNOTSUPP));
+		CHECK(merge(&config, &(struct sources){"", texts[i]}) == -EINVAL);
 		CHECK(captured.warnings == 1 && captured.failures == 2);
 		CHECK(strstr(captured.first, ": not starting it"));
 		arena_done(&config.arena);
@@ -762,8 +788,8 @@ static void test_isolation(void)
 		CHECK(merge(&config, &(struct sources){"", .untrusted = texts[i]}) == 0);
 		arena_done(&config.arena);
 	}
-	check_warned("[Network]\nVirtualEthernet=yes\nPrivate=yes\n", "private-network",
-		     "T:2: Key 'Network.VirtualEthernet' is not available yet, ignoring it");
+	check_warned("[Network]\nZone=a/b\nPrivate=yes\n", "private-network",
+		     "T:2: Key 'Network.Zone' takes a name");
 	check_merge((struct sources){"--private-network", "[Network]\nVirtualEthernet=yes\n"},
 		    "private-network");
 	check_merge((struct sources){"", "[Network]\nVirtualEthernet=no\n[Exec]\nEphemeral=no\n"},
