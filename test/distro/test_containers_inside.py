@@ -4,6 +4,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import types
 
 import pytest
 
@@ -124,10 +125,11 @@ def test_what_cannot_be_mapped_inside_is_said(given):
 
 def test_the_filter_of_devices_fails_nothing_of_a_booted_system(guest):
     """The same units fail and the same is in the journal as with a filter that lets everything through, which makes nodes of disks."""
-    tree, everything = lab_tree.cached("bookworm"), [f"--property=DeviceAllow={kind}-* rwm" for kind in ("char", "block")]
+    tree = types.SimpleNamespace(root=lab_tree.cached("bookworm"), options=["-x"])
+    everything = [f"--property=DeviceAllow={kind}-* rwm" for kind in ("char", "block")]
     seen = []
     for options in (everything, [], ["-U"]):
-        with guest(tree, "-x", *options) as screen:
+        with guest(tree, *options) as screen:
             screen.login()
             _, state = screen.run("systemctl is-system-running --wait", timeout=180)
             _, failed = screen.run("systemctl --failed --plain --no-legend --no-pager | cut -d' ' -f1")
