@@ -28,36 +28,19 @@
 #include "host/host.h"
 #include "host/locks.h"
 #include "host/registry.h"
-#include "ids/lease.h"
 #include "ids/shift.h"
 #include "image/template.h"
 #include "manager/scope.h"
-#include "mount/credentials.h"
 #include "mount/detached.h"
-#include "mount/ephemeral.h"
 #include "run/cleanup.h"
 #include "run/dry-run.h"
 #include "run/facts.h"
-#include "run/launch.h"
 #include "run/notify.h"
+#include "run/run-ids.h"
 #include "run/supervise.h"
 
 /* What a service manager takes as "start me again": RestartForceExitStatus= of the unit. */
 #define STATUS_RESTART 133
-
-/* The nouns of one run of the program; the kernel takes back what is not in the undo list. */
-struct run {
-	struct config config;
-	struct facts facts;
-	struct locks locks;
-	struct lease lease; /* of who manages ids, if anybody does */
-	struct plan plan;
-	struct credentials credentials;
-	struct ephemeral ephemeral[2]; /* the second if there could be no snapshot */
-	int directory_fd;              /* the tree, or the snapshot of it */
-	int tree_fd;                   /* the tree in any case */
-	int scope;                     /* enum scope_result; SCOPE_NONE: none was asked for */
-};
 
 /* --- Asked --- */
 
@@ -113,59 +96,6 @@ static int take_locks(struct run *run, struct undo *undo)
 	TRY(locks_take(&run->locks, &request, undo));
 	run->facts.machine = run->locks.machine;
 	return 0;
-}
-
-static struct lease_request make_lease_request(const struct run *run)
-{
-	return (struct lease_request){
-		.machine = run->facts.machine,
-		.delegated = run->config.private_users_delegate,
-		.directory_fd = run->directory_fd,
-	};
-}
-
-/* Where nobody insists on it a refusal is no failure, and told when it is known what is instead. */
-static int take_lease(struct run *run, struct undo *undo)
-{
-	const struct lease_request request = make_lease_request(run);
-	struct ids_facts *facts = &run->facts.ids;
-	bool is_vital;
-	int r;
-
-	if (!ids_wants_lease(&run->config, facts, &is_vital))
-		return 0;
-	r = lease_take(&run->config.arena, &request, undo, &run->lease,
-		       is_vital ? NULL : &facts->lease_refusal);
-	if (r < 0)
-		return is_vital || r == -EINTR ? r : 0;
-	facts->has_lease = true;
-	facts->lease = run->lease.maps;
-	return 0;
-}
-
-/* Kept for all boots of the run. */
-static int pick_ids(struct run *run, struct undo *undo)
-{
-	struct ids_facts *facts = &run->facts.ids;
-	const struct range_request request = {
-		.machine = run->facts.machine,
-		.tree_is_known = facts->tree_is_known,
-		.tree_uid = facts->tree_uid,
-		.tree_gid = facts->tree_gid,
-		.own = facts->own.count > 0 ? &facts->own : NULL,
-	};
-	int r;
-
-	if (!ids_wants_range(&run->config, facts))
-		return take_lease(run, undo);
-	TRY(range_pick(&request, &run->locks, undo, &facts->range));
-	facts->has_range = true;
-	if (!run->config.nesting)
-		return 0;
-	r = range_pick_further(&request, &run->locks, undo, &facts->further);
-	if (r > 0)
-		facts->further_count = (uint32_t)r * USERS_RANGE;
-	return r < 0 ? r : 0;
 }
 
 /*
@@ -260,78 +190,6 @@ static int hand_over(struct run *run, struct machine *machine)
 	return 0;
 }
 
-static void close_ids(void *argument)
-{
-	struct machine *machine = argument;
-
-	scope_close(&machine->ids_fd);
-	scope_close(&machine->tree_map_fd);
-	machine->ids_fd = machine->tree_map_fd = -EBADF;
-}
-
-/* By which namespace owners on disk become the payload's: its own, unless theirs are others. */
-static int open_tree_map(struct machine *machine)
-{
-	const struct ids *ids = &machine->plan->ids;
-	const struct id_maps maps = ids_tree_maps(machine->arena, ids);
-
-	machine->sources.map_fd = machine->ids_fd;
-	if (ids->tree_base == 0)
-		return 0;
-	machine->tree_map_fd = id_maps_open_namespace(&maps);
-	if (machine->tree_map_fd < 0)
-		return fail(machine->tree_map_fd, "Cannot make a user namespace for the tree");
-	machine->sources.map_fd = machine->tree_map_fd;
-	return 0;
-}
-
-/* The tree, mapped by who gave the ids, and the group. */
-static int take_what_is_lent(struct run *run, struct machine *machine)
-{
-	const struct lease_request request = make_lease_request(run);
-	auto_close int group_fd = -EBADF;
-	int fd = lease_open_tree(&request, &run->lease);
-
-	TRY(fd);
-	machine->sources.lent_tree_fd = fd;
-	if (!machine->has_cgroup)
-		return 0;
-	group_fd = openat(machine->cgroup.payload_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (group_fd < 0)
-		return fail(-errno, "Cannot read the payload's cgroup");
-	/* A machine without one runs as well; what it lacks was told. */
-	(void)nsresource_add_cgroup(NULL, machine->ids_fd, group_fd);
-	return 0;
-}
-
-/*
- * As root, and where others manage ids, the payload's user namespace is there before it, so that
- * mounts can be mapped by it.
- */
-static int open_ids(struct run *run, struct machine *machine)
-{
-	const struct ids *ids = &machine->plan->ids;
-
-	machine->sources.map_fd = machine->sources.lent_tree_fd = -EBADF;
-	machine->sources.are_named =
-		ids->writer > IDS_WRITER_SELF && !machine->plan->facts->ids.may_map;
-	machine->sources.ids = ids;
-	if (ids_are_written_late(ids) || ids->writer == IDS_WRITER_NONE)
-		return 0;
-	machine->ids_fd = ids->writer == IDS_WRITER_MANAGER
-				  ? fcntl(run->lease.users_fd, F_DUPFD_CLOEXEC, 3)
-				  : id_maps_open_namespace(&ids->maps);
-	if (machine->ids_fd < 0)
-		return fail(machine->ids_fd < -1 ? machine->ids_fd : -errno,
-			    "Cannot make a user namespace for the payload");
-	undo_push(machine->undo, close_ids, machine, "user namespace");
-	machine->sources.root_id = ids->shift;
-	machine->sources.groups = &ids->maps.groups;
-	if (ids->writer == IDS_WRITER_MANAGER)
-		TRY(take_what_is_lent(run, machine));
-	return ids->ownership == IDS_OWNERSHIP_MAP ? open_tree_map(machine) : 0;
-}
-
 /* Where the changes of a throw-away machine go: into a snapshot, or an overlay's top layer. */
 static int make_changes(struct run *run, struct undo *undo)
 {
@@ -424,7 +282,7 @@ static int boot(struct run *run, int signal_fd, struct ending *ret)
 	TRY(journal_remote_start(arena, &run->config, &run->facts.places, plan->machine,
 				 &machine.journal_remote, &undo));
 	TRY(net_prepare(arena, &plan->net, &machine.net, &undo));
-	TRY(open_ids(run, &machine));
+	TRY(run_open_ids(run, &machine));
 	if (machine.journal_remote.socket &&
 	    lchown(machine.journal_remote.socket, plan->ids.shift, plan->ids.shift) < 0)
 		return fail(-errno, "Cannot give the socket of the journal to the payload's root");
@@ -547,7 +405,7 @@ int run_machine(int argc, char **argv)
 	if (ask(&run) < 0 || host_check() < 0 || make_tree(&run) < 0 ||
 	    facts_gather(&run.config, &run.facts, &run.directory_fd) < 0 ||
 	    credentials_read(&run.config, &run.credentials, &undo) < 0 ||
-	    take_locks(&run, &undo) < 0 || pick_ids(&run, &undo) < 0 ||
+	    take_locks(&run, &undo) < 0 || run_take_ids(&run, &undo) < 0 ||
 	    plan_make(&run.config.arena, &run.config, &run.facts, &run.plan) < 0)
 		return EXIT_FAILURE;
 	if (enter_scope(&run) < 0)
