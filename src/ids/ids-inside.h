@@ -31,7 +31,7 @@ int ids_inside_maps_of(struct arena *arena, pid_t pid, struct id_maps *ret);
 int ids_inside_remove(int parent_fd, const char *name);
 
 /*
- * Gives what 'fd' is open on the owners of what 'from_fd' is, and its mode. Owners that are not ours
- * to give are left: whose they are is nobody inside, and the user is root. Silent.
+ * Gives what 'fd' is open on the owners of what 'from_fd' is, and its mode. Owners that are not
+ * ours to give are left: whose they are is nobody inside, and the user is root. Silent.
  */
 int ids_inside_copy_owners(int from_fd, int fd);
