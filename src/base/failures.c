@@ -193,6 +193,7 @@ static const struct {
 	{"users-unavailable", "Cannot ask %s to %s"},
 	{"users-unavailable", "Cannot become root in the user namespace"},
 	{"users-unavailable", "Cannot enter the payload's user namespace"},
+	{"users-unavailable", "Cannot join the user namespace of machine '%s'"},
 	{"users-unavailable", "Cannot keep the rights for assembling the tree"},
 	{"users-unavailable", "Cannot make a user namespace for the payload"},
 	{"users-unavailable", "Cannot make a user namespace for the tree"},

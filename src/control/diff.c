@@ -141,5 +141,7 @@ int control_diff(int argc, char **argv)
 		(void)refuse(EINVAL, "'diff' needs the name of a machine");
 		return EXIT_FAILURE;
 	}
-	return control_inside(request.machine, diff, &request) < 0 || fflush(stdout) != 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	return control_inside(request.machine, diff, &request) < 0 || fflush(stdout) != 0
+		       ? EXIT_FAILURE
+		       : EXIT_SUCCESS;
 }

@@ -38,8 +38,8 @@ struct registry_entry {
 int registry_write(const struct locks *locks, const struct registry_entry *entry);
 
 /*
- * Finds a running machine whose locks are in 'places'; texts are in the arena. Complains itself: -ESRCH if there is none of
- * that name, -EAGAIN if it is only about to start.
+ * Finds a running machine whose locks are in 'places'; texts are in the arena. Complains itself:
+ * -ESRCH if there is none of that name, -EAGAIN if it is only about to start.
  */
 int registry_find(struct arena *arena, const struct places *places, const char *machine,
 		  struct registry_entry *ret);

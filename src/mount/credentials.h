@@ -2,9 +2,8 @@
 /*
  * Small secrets for the payload, as files in /run/host/credentials. They are read with the caller's
  * view and rights before the machine is born, and put into a file system in memory by the
- * supervisor; for a user by the process that assembles the tree, which wipes them then: what becomes
- * the payload never has them.
- * Zone: free for reading, owing for mounting.
+ * supervisor; for a user by the process that assembles the tree, which wipes them then: what
+ * becomes the payload never has them. Zone: free for reading, owing for mounting.
  */
 #pragma once
 

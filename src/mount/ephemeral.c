@@ -159,7 +159,8 @@ static int make_snapshot(int tree_fd, const char *path, struct ephemeral *ret)
 	if (r < 0) {
 		note("No snapshot of the tree can be made (%s): keeping the changes in an overlay",
 		     strerrordesc_np(-r));
-		(void)ids_inside_remove(AT_FDCWD, ret->path); /* an overlay may want the same name */
+		(void)ids_inside_remove(AT_FDCWD,
+					ret->path); /* an overlay may want the same name */
 		return -EOPNOTSUPP;
 	}
 	ret->changes_fd =
