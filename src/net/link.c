@@ -234,6 +234,15 @@ int link_make_bridge(struct netlink_socket *socket, const char *name)
 	return netlink_call(socket, &message, NULL, NULL);
 }
 
+int link_set_up(struct netlink_socket *socket, int index)
+{
+	const struct ifinfomsg up = {.ifi_index = index, .ifi_flags = IFF_UP, .ifi_change = IFF_UP};
+	struct netlink_message message;
+
+	netlink_begin(&message, RTM_SETLINK, 0, &up);
+	return netlink_call(socket, &message, NULL, NULL);
+}
+
 /* --- Moved, removed --- */
 
 int link_move(struct netlink_socket *socket, int index, int namespace_fd, const char *name)

@@ -48,6 +48,8 @@ int link_make_child(struct netlink_socket *socket, const struct link_plan *plan,
 /* A bridge that is up. */
 int link_make_bridge(struct netlink_socket *socket, const char *name);
 
+int link_set_up(struct netlink_socket *socket, int index);
+
 /* Into another network namespace, under the name 'name', or NULL for the one it has. */
 int link_move(struct netlink_socket *socket, int index, int namespace_fd, const char *name);
 

@@ -79,6 +79,11 @@ static int find_or_make(struct netlink_socket *socket, const char *bridge, struc
 	if (strcmp(ret->kind, "bridge") != 0)
 		return refuse(EEXIST, "The interface '%s' of the host is no bridge of a zone",
 			      bridge);
+	/* systemd-nspawn makes them down, for a network manager to set up. */
+	if (!(ret->flags & IFF_UP))
+		r = link_set_up(socket, ret->index);
+	if (r < 0)
+		warn(r, "Cannot set up the bridge '%s' of the zone, leaving it down", bridge);
 	return 0;
 }
 
