@@ -13,7 +13,7 @@ import pytest
 from lab import probe
 from lab.run import environment, program
 
-SECTIONS = ["version", "would_start", "machine", "locks", "cgroup", "namespaces", "ids", "mounts", "devices", "files",
+SECTIONS = ["version", "would_start", "machine", "locks", "cgroup", "namespaces", "ids", "network", "mounts", "devices", "files",
             "journal", "credentials", "environment", "limits", "capabilities", "labels", "filter", "program",
             "console", "end", "unheeded", "warnings", "unseen", "failures"]
 

@@ -209,9 +209,9 @@ def test_a_link_beside_the_tree_is_not_followed(tree, write, do):
     assert (ran.code, ran.complaint) == (0, f"nspawn: The settings file '{path}' is no regular file, ignoring it\n")
 
 
-def test_isolation_that_is_not_there_stops_the_start(tree, write, do):
+def test_isolation_that_is_misspelt_stops_the_start(tree, write, do):
     root = tree()
-    write(root, "[Network]\nVirtualEthernet=yes\n")
+    write(root, "[Network]\nVirtualEthernet=perhaps\n")
     ran = do(root, "exit", "0")
     assert ran.code == 1 and "the machine would use the host's network: not starting it" in ran.complaint
 
@@ -335,7 +335,7 @@ def test_config_needs_no_root(write, run):
     folder = pathlib.Path("/var/tmp/settings-test")
     folder.mkdir(mode=0o755)
     try:
-        path = write(folder / "somewhere", "[Exec]\nBoot=yes\n")
+        path = write(folder / "somewhere", "[Exec]\nBoot=yes\n", trusted=False)
         program = shutil.copy(lab_run.program()[0], folder / "nspawn")
         ran = run("config", "-D", folder / "somewhere", "--json",
                   command=["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program])
