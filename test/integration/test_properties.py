@@ -111,11 +111,12 @@ HARMLESS = {
     "LISTEN_FDS": ("1", None),
     "LISTEN_PID": ("1", None),
     "WATCHDOG_USEC": ("1000000", None),
+    "SYSTEMD_NSPAWN_NETWORK_MAC": ("02:00:00:12:34:56", "1"),
 }
 
 # The same with those that mean nothing here, which only somebody who debugs is told.
 IDLE = [
-    "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "SYSTEMD_NSPAWN_NETWORK_MAC", "NET_NAMING_SCHEME", "SYSTEMD_DISSECT_VERITY_SIDECAR",
+    "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "NET_NAMING_SCHEME", "SYSTEMD_DISSECT_VERITY_SIDECAR",
     "SYSTEMD_DISSECT_FILE_SYSTEMS", "SYSTEMD_VERITY_SHARING", "SYSTEMD_ADJUST_TERMINAL_TITLE", "SYSTEMD_LOG_TARGET",
     "SYSTEMD_LOG_SECCOMP", "FDSTORE", "RUNTIME_DIRECTORY",
 ]
@@ -149,6 +150,7 @@ def test_variables_do_not_go_in(tree, run):
     """They are the tool's, not the payload's."""
     env = {name: "1" for name in [*IDLE, *HARMLESS] if name not in ("TERM", "COLORTERM", "NO_COLOR", "SYSTEMD_LOG_LEVEL",
                                                                    "SYSTEMD_NSPAWN_CONTAINER_SERVICE")}
+    env["SYSTEMD_NSPAWN_NETWORK_MAC"] = "02:00:00:12:34:56"
     inside = run("-q", "-P", "-D", tree(), "/payload", "env", env=env).json["env"]
     text = repr(inside)
     assert [name for name in env if f"{name}=" in text or f"'{name}'" in text] == []
