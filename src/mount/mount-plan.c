@@ -398,7 +398,7 @@ static void add_base(struct arena *arena, const struct config *config,
 
 /*
  * A sysfs shows a network, and so belongs to who made that. What is mounted in the host's comes
- * along: only who mounted it may leave it out.
+ * along: only who mounted it may leave it out. In a container the host's may be any file system.
  */
 static void bind_sysfs(struct mount_operation *operation)
 {
@@ -406,6 +406,7 @@ static void bind_sysfs(struct mount_operation *operation)
 	operation->place = SOURCE_HOST;
 	operation->source = operation->target;
 	operation->recursive = true;
+	operation->magic = 0;
 }
 
 static bool operation_is_devpts(const struct mount_operation *operation)

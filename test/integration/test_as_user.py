@@ -121,3 +121,38 @@ def test_changes_of_a_user_s_machine(tree, run, Running, tmp_path):
         found = archive.getmember("srv/a")
         assert (found.uid, found.gid, found.mode) == (7, 8, 0o600) and "etc/hosts" not in archive.getnames()
     assert not [name for name in os.listdir("/var/tmp") if name.startswith("nspawn-")]
+
+
+NOBODYS = 47111
+
+
+@pytest.fixture
+def single(tmp_path, run, tree):
+    """Runs nspawn as a user to whom nothing gives ids, after a script of root's in a mount namespace of its own."""
+    copy = tmp_path / "nspawn"
+    copy.write_bytes(open(run("--version").words[0], "rb").read())
+    copy.chmod(0o755)
+    for folder in (tmp_path, *list(tmp_path.parents)[:2]):
+        folder.chmod(0o755)
+
+    def start(root, *options, script="true"):
+        for folder in (root, root.parent, root.parent.parent):
+            folder.chmod(0o755)
+        for path in (root, *root.rglob("*")):
+            os.chown(path, NOBODYS, NOBODYS, follow_symlinks=False)
+        become = f'{script} && exec setpriv --reuid={NOBODYS} --regid={NOBODYS} --clear-groups "$@"'
+        return run("-P", "-D", root, *options, command=["unshare", "--mount", "sh", "-ec", become, "sh", str(copy)],
+                   env={"HOME": "/", "XDG_RUNTIME_DIR": None})
+
+    return start
+
+
+
+@pytest.mark.requires("userns")
+@pytest.mark.root_only("makes mounts")
+def test_a_host_whose_sys_is_no_sysfs(tree, single):
+    """As in a container with a network of its own, where it is a tmpfs with parts of one."""
+    script = "mount -t tmpfs tmpfs /sys && mkdir /sys/class && echo x >/sys/class/mark"
+    result = single(tree(), "-q", "/payload", "read", "/sys/class/mark", script=script)
+    assert result.code == 0, result
+    assert "x" in result.text and "hides" not in result.complaint

@@ -5,6 +5,8 @@
  */
 #include "mount/mount-plan.h"
 
+#include <linux/magic.h>
+
 #include "base/scope.h"
 #include "config/check.h"
 #include "check.h"
@@ -53,6 +55,23 @@ static void test_networks(struct config *config)
 	seal = find(&own, "/sys", (size_t)sys + 1);
 	CHECK(seal > find(&own, "/sys/class", 0));
 	CHECK(own.items[seal].kind == OPERATION_REMOUNT);
+}
+
+/* Where there is a container outside, its /sys need not be a sysfs. */
+static void test_sysfs_of_the_host(struct config *config)
+{
+	const struct mount_facts bound = {.sysfs_is_bound = true}, own = {0};
+	struct mount_plan plan = {0};
+	const struct mount_operation *sys;
+
+	mount_plan_make(&config->arena, config, &own, &plan);
+	sys = &plan.items[find(&plan, "/sys", 0)];
+	CHECK(sys->kind == OPERATION_NEW && sys->magic == SYSFS_MAGIC);
+	plan = (struct mount_plan){0};
+	mount_plan_make(&config->arena, config, &bound, &plan);
+	sys = &plan.items[find(&plan, "/sys", 0)];
+	CHECK(sys->kind == OPERATION_BIND && sys->place == SOURCE_HOST && sys->magic == 0);
+	CHECK((sys->flags & MOUNT_FLAG_READ_ONLY) != 0);
 }
 
 static void test_nesting(struct config *config)
@@ -335,6 +354,7 @@ int main(void)
 
 	config_defaults(&config);
 	test_networks(&config);
+	test_sysfs_of_the_host(&config);
 	test_nesting(&config);
 	test_environment(&config);
 	test_read_only(&config);
