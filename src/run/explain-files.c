@@ -33,18 +33,33 @@ static struct explain_origin origin_of_request(const struct explanation *e, size
 	return (struct explain_origin){.source = EXPLAIN_DEFAULT};
 }
 
+/*
+ * In a user namespace no node can be made, and no filter be loaded. As root it is the host's root
+ * who does both, unless that is root of a container only.
+ */
+bool explain_nodes_are_bound(const struct explanation *e)
+{
+	return !e->found->is_root || e->facts->ids.own.count > 0;
+}
+
 static void explain_given(struct explanation *e)
 {
+	bool is_bound = explain_nodes_are_bound(e);
+
 	for (size_t i = 0; i < e->facts->devices.nodes.count; i++) {
 		const struct device_node *node = &e->facts->devices.nodes.items[i];
 		struct explain_row *row =
 			explain_row(e, arena_format(e->arena, "/dev/%s", node->inside),
-				    arena_format(e->arena, "made as the host's %s, to %s",
+				    arena_format(e->arena,
+						 is_bound ? "the host's %s is mounted, to %s"
+							  : "made as the host's %s, to %s",
 						 node->host, device_access_words(node->access)),
-				    "root's inside, and the host's is left alone");
+				    is_bound ? "with the host's owner and mode"
+					     : "root's inside, and the host's is left alone");
 
 		row->origin = origin_of_request(e, node->request);
 		explain_number_pair(e, row, node->major, node->minor);
+		explain_flag(e, row, "is_bound", is_bound);
 		explain_text(e, row, "type", S_ISBLK(node->mode) ? "block" : "char");
 		explain_text(e, row, "access", device_access_words(node->access));
 	}
@@ -53,37 +68,54 @@ static void explain_given(struct explanation *e)
 /* What is not allowed. Only a start finds out whether the kernel takes the program. */
 static void explain_device_filter(struct explanation *e)
 {
-	bool has_cgroup = e->found->cgroup && e->found->cgroup_obstacle == 0;
-	struct explain_row *row = explain_row(
-		e, "others", has_cgroup ? "can neither be opened nor made" : "are not kept out",
-		has_cgroup ? "by a BPF program on the payload's cgroup, if the kernel takes it"
-			   : "without a cgroup of its own there is no place for a filter");
+	bool has_cgroup = e->found->cgroup && e->found->cgroup_obstacle == 0,
+	     is_filtered = has_cgroup && !explain_nodes_are_bound(e);
+	struct explain_row *row;
 
-	row->origin = has_cgroup ? row->origin : EXPLAIN_FOUND_ORIGIN;
+	if (explain_nodes_are_bound(e))
+		row = explain_row(e, "others", "cannot be made, but are not filtered",
+				  "no more can be opened than you may open yourself");
+	else if (has_cgroup)
+		row = explain_row(
+			e, "others", "can neither be opened nor made",
+			"by a BPF program on the payload's cgroup, if the kernel takes it");
+	else
+		row = explain_row(e, "others", "are not kept out",
+				  "without a cgroup of its own there is no place for a filter");
+	row->origin = is_filtered ? row->origin : EXPLAIN_FOUND_ORIGIN;
 	explain_text(e, row, "operation", "filter");
-	explain_flag(e, row, "is_filtered", has_cgroup);
+	explain_flag(e, row, "is_filtered", is_filtered);
 	explain_number(e, row, "rules", (int64_t)e->plan->device_rules.count);
 }
 
 void explain_devices(struct explanation *e)
 {
-	(void)explain_section(e, "devices", "Devices, made new in /dev", NULL);
+	bool is_bound = explain_nodes_are_bound(e);
+
+	(void)explain_section(e, "devices",
+			      is_bound ? "Devices, the host's mounted in /dev"
+				       : "Devices, made new in /dev",
+			      NULL);
 	for (size_t i = 0; i < device_count; i++) {
 		const struct device *device = &devices[i];
 		bool is_missing = e->found->devices_missing & (UINT32_C(1) << i);
 		struct explain_row *row;
 
 		if (device->is_probed && is_missing)
-			row = explain_row(e, device->host, "not made", "the host has none");
+			row = explain_row(e, device->host, is_bound ? "not there" : "not made",
+					  "the host has none");
 		else if (device->is_probed)
-			row = explain_row(e, device->host, "made if nspawn may open the host's",
+			row = explain_row(e, device->host,
+					  is_bound ? "mounted if nspawn may open it"
+						   : "made if nspawn may open the host's",
 					  "what the host may not use, the payload may not either");
 		else
-			row = explain_row(e, device->host, "made", NULL);
+			row = explain_row(e, device->host, is_bound ? "mounted" : "made", NULL);
 		if (device->is_probed)
 			row->origin = EXPLAIN_FOUND_ORIGIN;
 		row->is_usual = !device->is_probed;
 		explain_number_pair(e, row, device->major, device->minor);
+		explain_flag(e, row, "is_bound", is_bound);
 		explain_flag(e, row, "is_conditional", device->is_probed && !is_missing);
 	}
 	explain_given(e);

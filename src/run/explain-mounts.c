@@ -131,10 +131,13 @@ static const char *reason_of(const struct mount_operation *operation)
 							   : "complete, nothing is added any more";
 	case OPERATION_OVERLAY:
 		return "the tree itself stays as it is";
+	case OPERATION_DIRECTORY:
+		if (strcmp(operation->target, "/tmp") == 0)
+			return "made while that can be done, for the mount below";
+		break;
 	case OPERATION_NEW:
 	case OPERATION_BIND:
 	case OPERATION_COVER:
-	case OPERATION_DIRECTORY:
 	case _OPERATION_COUNT:
 	default:
 		break;
@@ -201,7 +204,8 @@ static const char *what_of(const struct explanation *e, const struct mount_opera
 	case OPERATION_COVER:
 		return "made inaccessible";
 	case OPERATION_DEVICES:
-		return "device nodes are made";
+		return explain_nodes_are_bound(e) ? "device nodes of the host are mounted"
+						  : "device nodes are made";
 	case OPERATION_RUN_HOST:
 		return "files are written to /run/host";
 	case OPERATION_DIRECTORY:

@@ -73,6 +73,9 @@ void explain_owners(struct explanation *e, const struct mount_operation *operati
 const char *explain_lost_owners(const struct explanation *e,
 				const struct mount_operation *operation);
 
+/* True if device nodes are the host's, mounted, and not nodes of the payload's own. */
+bool explain_nodes_are_bound(const struct explanation *e);
+
 /* The bound user that --uid= means, or NULL: it is looked up in the tree. */
 const struct bound_user *explain_bound_user(const struct explanation *e);
 

@@ -156,3 +156,17 @@ def test_a_host_whose_sys_is_no_sysfs(tree, single):
     result = single(tree(), "-q", "/payload", "read", "/sys/class/mark", script=script)
     assert result.code == 0, result
     assert "x" in result.text and "hides" not in result.complaint
+
+
+@pytest.mark.requires("userns")
+@pytest.mark.root_only("becomes a user itself")
+def test_the_plan_says_whether_nodes_are_made(tree, run, single):
+    """Nodes that are mounted are seen among the mounts."""
+    root = tree()
+    ways = [lambda *words: run("-q", "-P", "-D", root, *words), lambda *words: run("-q", "-P", "-D", root, "-U", *words),
+            lambda *words: single(root, "-q", *words)]
+    for way, is_bound in zip(ways, (False, False, True)):
+        rows = {row["name"]: row for row in way("--dry-run=json", "/payload", "exit", "0").json["devices"]}
+        assert rows["/dev/null"]["is_bound"] is is_bound
+        assert ("/dev/null" in way("/payload", "mounts").text) is is_bound
+    assert rows["others"]["is_filtered"] is False
