@@ -129,7 +129,8 @@ static void explain_tree(struct explanation *e)
 	row = explain_row(e, "tree is", config_keeps_tree(config) ? "read-only" : "writable", NULL);
 	row->origin = explain_origin(e, SETTING_READ_ONLY);
 	if (config->volatile_mode != VOLATILE_NO || config->ephemeral) {
-		row->reason = "changes go elsewhere, see Mounts";
+		row->reason = e->plan->delta_is_snapshot ? "changes go to the snapshot"
+							 : "changes go elsewhere, see Mounts";
 		row->origin =
 			explain_origin(e, config->ephemeral ? SETTING_EPHEMERAL : SETTING_VOLATILE);
 	} else if (config->read_only && row->origin.source == EXPLAIN_DEFAULT) {
@@ -137,6 +138,12 @@ static void explain_tree(struct explanation *e)
 		row->origin = EXPLAIN_FOUND_ORIGIN;
 	}
 	explain_flag(e, row, "read_only", config_keeps_tree(config));
+	if (e->plan->delta_is_snapshot) {
+		row = explain_row(
+			e, "snapshot", e->plan->delta,
+			"made of the tree, a subvolume of btrfs, and gone with the machine");
+		row->origin = explain_origin(e, SETTING_EPHEMERAL);
+	}
 }
 
 /* Whose machine it is. */

@@ -251,7 +251,9 @@ static inline bool fake_found(struct fake *fake, const char *line)
 	else if (strcmp(key, "template") == 0) {
 		fake->facts.template = fake->config.template;
 		fake->facts.template_is_snapshot = strcmp(value, "snapshot") == 0;
-	} else if (strcmp(key, "name") == 0)
+	} else if (strcmp(key, "snapshot-directory") == 0)
+		fake->facts.snapshot_directory = value;
+	else if (strcmp(key, "name") == 0)
 		fake->facts.machine = value; /* the one that is free */
 	else if (strcmp(key, "node") == 0)
 		return fake_node(fake, value);

@@ -61,6 +61,15 @@ def test_a_snapshot_shows_the_tree_and_takes_changes(subvolume, volume, run, Run
     assert subvolumes(volume) == before and sorted(os.listdir(volume)) == ["web"]
 
 
+def test_the_plan_says_where_the_snapshot_is_made(subvolume, volume, tree, run):
+    rows = run("-D", subvolume, "-x", "--dry-run=json", "/payload").json["machine"]
+    found = [row["value"] for row in rows if row["name"] == "snapshot"]
+    assert len(found) == 1 and found[0].startswith(f"{volume}/.nspawn-ephemeral-") and found[0].endswith("/changes")
+    # A tree of which there can be none has an overlay.
+    rows = run("-D", tree(), "-x", "--dry-run=json", "/payload").json["machine"]
+    assert not [row for row in rows if row["name"] == "snapshot"]
+
+
 def test_a_killed_one_is_swept_with_what_the_guest_made(subvolume, volume, run, Running):
     before = subvolumes(volume)
     with Running("-D", subvolume, "-P", "-x", "-M", "mine", "/payload", "sleep", "60") as killed:
