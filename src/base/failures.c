@@ -366,6 +366,7 @@ static const struct {
 	{"user-find", "Cannot look up the %s '%s' %s"},
 	{"user-find", "Cannot look up the user '%s' in the tree"},
 	{"user-find", "Cannot read '%s' of the tree"},
+	{"user-missing", "The user '%s' has the %s id %u, which is not among the machine's ids"},
 	{"user-missing", "There is no %s '%s' %s"},
 	{"user-missing", "There is no user '%s' in the tree"},
 	{"user-taken", "No id from %u to %u is free in the tree for the user '%s'"},

@@ -96,9 +96,50 @@ int payload_apply_limits(const struct plan *plan)
 	return 0;
 }
 
+static int refuse_unmapped(const struct payload *payload, const char *name, const char *kind,
+			   uint32_t id)
+{
+	const struct ids *ids = &payload->plan->ids;
+
+	(void)refuse(EINVAL, "The user '%s' has the %s id %u, which is not among the machine's ids",
+		     name, kind, id);
+	if (ids->improvement)
+		hint("%s; without -u it is root, who is there", ids->improvement);
+	else if (ids->writer == IDS_WRITER_SELF)
+		hint("Without -u it is root, who is there; --private-users=BASE:COUNT gives more ids");
+	else
+		hint("Without -u it is root, who is there");
+	return -EINVAL;
+}
+
+/* A manager's maps may not be known here: what it gave has room for every system. */
+static bool has_id(const struct id_map *map, uint32_t id)
+{
+	return map->count == 0 || id_map_to_outside(map, id) != UINT32_MAX;
+}
+
+/* The kernel would say EINVAL at whatever comes first, which tells nobody what is missing. */
+static int check_user_is_mapped(const struct payload *payload, const char *name)
+{
+	const struct id_maps *maps = &payload->plan->ids.maps;
+	const struct user_identity *user = &payload->user;
+
+	if (!has_id(&maps->users, user->uid))
+		return refuse_unmapped(payload, name, "user", user->uid);
+	if (!has_id(&maps->groups, user->gid))
+		return refuse_unmapped(payload, name, "group", user->gid);
+	/* They are not taken then. */
+	if (payload->plan->capabilities.groups_are_fixed)
+		return 0;
+	for (size_t i = 0; i < user->group_count; i++)
+		if (!has_id(&maps->groups, user->groups[i]))
+			return refuse_unmapped(payload, name, "group", user->groups[i]);
+	return 0;
+}
+
 /*
  * The tree's own files first; a name they do not have is asked of the tree's getent, itself
- * confined.
+ * confined. That runs as nobody, who is not there with a single id.
  */
 static int find_user(struct payload *payload)
 {
@@ -114,7 +155,7 @@ static int find_user(struct payload *payload)
 			(struct user_identity){.name = strdup("root"), .home = strdup("/root")};
 		return 0;
 	}
-	if (r == -ESRCH)
+	if (r == -ESRCH && has_id(&payload->plan->ids.maps.users, ID_NOBODY))
 		r = users_ask_guest(name, payload->plan->filter,
 				    (unsigned short)payload->plan->filter_length, &payload->user);
 	if (r == -ESRCH || r == -ENOENT) {
@@ -124,6 +165,7 @@ static int find_user(struct payload *payload)
 	}
 	if (r < 0)
 		return fail(r, "Cannot look up the user '%s' in the tree", name);
+	TRY(check_user_is_mapped(payload, name));
 	if (payload->user.uid != 0) {
 		r = users_make_home(payload->site.root_fd, &payload->user);
 		if (r < 0)

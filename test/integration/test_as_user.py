@@ -147,6 +147,22 @@ def single(tmp_path, run, tree):
     return start
 
 
+@pytest.mark.requires("userns")
+@pytest.mark.root_only("becomes a user itself")
+@pytest.mark.parametrize("options, kind", [(["-u", "daemon"], "user id 1"), (["-u", "77"], "user id 77"), (["-u", "staff"], "group id 50")])
+def test_a_user_whose_id_the_machine_has_not(tree, single, options, kind):
+    passwd = "root:x:0:0::/root:/bin/sh\ndaemon:x:1:1::/home/daemon:/bin/sh\nstaff:x:0:50::/:/bin/sh\n"
+    root = tree({"etc/passwd": passwd, "bin/getent!": "#!/payload\n"})
+    result = single(root, "-q", *options, "/payload", "exit", "0")
+    said = result.complaint.splitlines()
+    assert result.code == 1 and len(said) == 2, result
+    assert said[0] == f"nspawn: The user '{options[1]}' has the {kind}, which is not among the machine's ids"
+    assert "add as root the line" in said[1] or "Install them" in said[1]
+    assert not (root / "home/daemon").exists()
+    assert single(root, "-q", "-u", "root", "/payload", "exit", "3").code == 3
+    # Nor can anybody ask the tree: that would be done as nobody.
+    assert "There is no user 'eve' in the tree" in single(root, "-q", "-u", "eve", "/payload", "exit", "0").complaint
+
 
 @pytest.mark.requires("userns")
 @pytest.mark.root_only("makes mounts")

@@ -95,3 +95,16 @@ def test_a_getent_that_lies_is_not_believed(tree, run):
 def test_a_getent_that_hangs_or_floods_is_ended(tree, run):
     root = tree({"usr/bin/getent!": "#!/bin/sh\nyes carol\n", **FILES}, kind="busybox")
     assert run("-q", "-P", "-D", root, "-u", "carol", "/payload", "ids").code == 1
+
+
+@pytest.mark.requires("userns", "idmap")
+@pytest.mark.host_ids_only("says itself which ids there are")
+@pytest.mark.parametrize("user, kind", [("70000", "user id 70000"), ("far", "user id 65536"), ("wide", "group id 65536")])
+def test_a_user_beyond_the_ids_of_the_machine(tree, run, user, kind):
+    root = tree({"etc/passwd": "root:x:0:0::/:/bin/sh\nfar:x:65536:1::/srv/far:/bin/sh\nwide:x:5:5::/:/bin/sh\n",
+                 "etc/group": "big:x:65536:wide\n"})
+    result = run("-q", "-P", "-D", root, "-U", "-u", user, "/payload", "exit", "0")
+    said = result.complaint.splitlines()
+    assert result.code == 1 and len(said) == 2, result
+    assert said[0] == f"nspawn: The user '{user}' has the {kind}, which is not among the machine's ids"
+    assert "--private-users=BASE:COUNT" in said[1] and not (root / "srv").exists()
