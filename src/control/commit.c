@@ -248,8 +248,8 @@ static int commit_all(const struct places *places, struct commit *commit)
 		r = fail(-errno, "Cannot write what was committed to disk");
 	TRY(r);
 	TRY(check_found(commit));
-	note("%zu changes of machine '%s' are in '%s'", commit->count, commit->entry.machine,
-	     commit->entry.tree);
+	note("Committed %zu %s of machine '%s' to '%s'", commit->count,
+	     commit->count == 1 ? "change" : "changes", commit->entry.machine, commit->entry.tree);
 	return 0;
 }
 

@@ -152,8 +152,8 @@ static int write_one(struct arena *arena, enum newidmap_program program, const c
 		return fail(r, "Cannot run '%s' to map the ids of the machine", path);
 	(void)refuse(EPERM, "'%s' did not map the ids of the machine: %s", path,
 		     *complaint ? complaint : "it did not say why");
-	hint("It must be set-user-id root or have its file capability, and '%s' must give these ids "
-	     "to you",
+	hint("It must be set-user-id root or have its file capability, neither a tracer nor "
+	     "no-new-privileges may take that away, and '%s' must give these ids to you",
 	     programs[program].file);
 	return -EPERM;
 }

@@ -204,7 +204,7 @@ int mount_sources_map(struct mount_sources *sources, const struct mount_operatio
 		return 0;
 	if (sources->are_named) {
 		(void)refuse(EPERM, "Only root can map the owners of '%s'", name);
-		hint("Leave the option about owners out, or start the machine as root");
+		hint("Leave out '--bind-user=' or the option about owners, or start the machine as root");
 		return -EPERM;
 	}
 	request = *operation->ids;
@@ -274,8 +274,12 @@ static int open_source(struct mount_sources *sources, const struct mount_plan *p
 static int open_tree_of(const struct mount_plan *plan, int directory_fd, struct mount_sources *ret)
 {
 	ret->tree_fd = clone_tree(ret, directory_fd, "", /* recursive= */ !plan->tree_is_alone);
-	if (ret->tree_fd < 0)
-		return fail(ret->tree_fd, "Cannot take a private view of the tree");
+	if (ret->tree_fd < 0) {
+		(void)fail(ret->tree_fd, "Cannot take a private view of the tree");
+		if (ret->tree_fd == -EACCES)
+			hint("Its directory needs mode 0500 at least, for whoever starts the machine");
+		return ret->tree_fd;
+	}
 	return map_tree(ret);
 }
 

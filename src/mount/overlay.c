@@ -434,6 +434,9 @@ static int create(const struct scaffold *scaffold, const struct mount_operation 
 		(void)fail(r, "Cannot make an overlay for '%s'", operation->target);
 		if (*complaint)
 			hint("The kernel says: %s", complaint);
+		else if (r == -EINVAL && is_of_user)
+			/* They are locked in our user namespace: nobody may look below them. */
+			hint("Only root can lay changes over a directory that other file systems are mounted in");
 		return -ECANCELED; /* said already */
 	}
 	fd = fsmount(context_fd, FSMOUNT_CLOEXEC, is_writable ? 0 : MOUNT_ATTR_RDONLY);
