@@ -186,3 +186,17 @@ def test_the_plan_says_whether_nodes_are_made(tree, run, single):
         assert rows["/dev/null"]["is_bound"] is is_bound
         assert ("/dev/null" in way("/payload", "mounts").text) is is_bound
     assert rows["others"]["is_filtered"] is False
+
+
+@pytest.mark.requires("userns")
+@pytest.mark.root_only("becomes a user itself")
+@pytest.mark.parametrize("options, script, sentence, advice", [
+    ([], "chmod 0 {root}", "Cannot take a private view of the tree: Permission denied", "needs mode 0500 at least"),
+    (["-x"], "mount -t tmpfs tmpfs {root}/mnt", "Cannot make an overlay for '/': Invalid argument", "other file systems are mounted in"),
+    (["--bind=/usr:/mnt:rootidmap"], "true", "Only root can map the owners of", "Leave out '--bind-user='"),
+])
+def test_what_a_user_cannot_do_comes_with_advice(tree, single, options, script, sentence, advice):
+    root = tree({"mnt/": None})
+    result = single(root, "-q", *options, "/payload", "exit", "0", script=script.format(root=root))
+    said = result.complaint.splitlines()
+    assert result.code == 1 and sentence in said[-2] and advice in said[-1], result
