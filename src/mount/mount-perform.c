@@ -298,8 +298,10 @@ static int perform_base(struct mount_site *site, const struct mount_operation *o
 		 * A read-only tree must do with what it has; what is really missing fails where it
 		 * is needed.
 		 */
-		if (r < 0 && errno != EROFS && errno != EEXIST)
-			return fail(-errno, "Cannot make '/%s' in the tree", rows[i].name);
+		if (r < 0 && errno != EROFS && errno != EEXIST) {
+			(void)fail(-errno, "Cannot make '/%s' in the tree", rows[i].name);
+			return -ECANCELED; /* said already */
+		}
 	}
 	return 0;
 }
