@@ -36,12 +36,21 @@ def compared():
 def compare(tree, compared):
     """Runs the cases of a section with both, some at a time, and returns what differs. A second time it only remembers."""
 
-    def one(name, case, roots):
+    def once(name, case, roots):
         theirs, ours = runs = [sides.run(case, side, root) for side, root in zip(sides.SIDES, roots)]
         assert theirs[0] == case.code, f"{name}: the reference does something else itself: {theirs}; ours: {ours}"
         theirs, ours = (facts.of_run(case, root, *run) for root, run in zip(roots, runs))
         return [(name, fact, theirs.get(fact), ours.get(fact)) for fact in sorted({*theirs, *ours})
                 if theirs.get(fact) != ours.get(fact)]
+
+    def one(name, case, roots):
+        """The reference races with its own terminal: what is no known difference has to show three times."""
+        lines = once(name, case, roots)
+        for _ in range(2):
+            if all(any(explains(difference, *line) for difference in DIFFERENCES) for line in lines):
+                break
+            lines = once(name, case, roots)
+        return lines
 
     def comparison(section):
         if section not in compared:

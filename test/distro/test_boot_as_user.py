@@ -5,6 +5,7 @@ import pathlib
 import shutil
 import signal
 import subprocess
+import types
 
 import pytest
 
@@ -51,7 +52,7 @@ def owned(user):
 
 def test_login_reboot_poweroff(owned, user, guest):
     root = owned("trixie")
-    with guest(root, command=user, env=ENVIRONMENT) as screen:
+    with guest(types.SimpleNamespace(root=root, options=[]), command=user, env=ENVIRONMENT) as screen:
         screen.login()
         code, text = screen.run("id -u; cat /proc/self/uid_map; touch /root/mine && chown 1:1 /root/mine; tty")
         assert code == 0 and text.startswith("0\n") and text.endswith("/dev/pts/0"), text
@@ -71,10 +72,10 @@ def test_login_reboot_poweroff(owned, user, guest):
 def test_a_throw_away_boot_ends_by_a_signal(owned, user, guest):
     """Whoever of the machine's users its changes belong to: nothing of them stays."""
     root = owned("trixie")
-    with guest(root, "-x", command=user, env=ENVIRONMENT) as screen:
+    with guest(types.SimpleNamespace(root=root, options=[]), "-x", command=user, env=ENVIRONMENT) as screen:
         screen.login()
         assert screen.run("mkdir -m 700 /srv/a && touch /srv/a/b && chown -R daemon:daemon /srv/a")[0] == 0
-        assert list(pathlib.Path("/var/tmp").glob("nspawn-ephemeral-*"))
+        assert list(pathlib.Path("/var/tmp").glob(".nspawn-ephemeral-*"))
         screen.signal(signal.SIGTERM)
         assert screen.ends() == 0
-    assert not list(pathlib.Path("/var/tmp").glob("nspawn-ephemeral-*")) and not (root / "srv/a").exists()
+    assert not list(pathlib.Path("/var/tmp").glob(".nspawn-ephemeral-*")) and not (root / "srv/a").exists()
