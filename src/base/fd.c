@@ -8,8 +8,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/scope.h"
@@ -97,6 +100,20 @@ pid_t fd_pid(int pidfd)
 	line = strstr(text, "\nPid:");
 	/* -1: it was waited for already. */
 	return line && atoi(line + strlen("\nPid:")) > 0 ? atoi(line + strlen("\nPid:")) : -ESRCH;
+}
+
+void pidfd_wait(int pidfd)
+{
+	siginfo_t info;
+
+	while (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED) < 0 && errno == EINTR)
+		;
+}
+
+void pidfd_end(int pidfd)
+{
+	(void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+	pidfd_wait(pidfd);
 }
 
 bool fd_is_terminal(int fd)

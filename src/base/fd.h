@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Descriptors: reading and writing whole contents, and carrying them over sockets.
+ * Descriptors: reading and writing whole contents, and processes that are known by one.
  * Zone: any.
  */
 #pragma once
@@ -38,6 +38,12 @@ int fd_path(int fd, char *ret_path);
 
 /* The process that a pidfd refers to, or a negative errno (pidfd_open(2), proc_pid_fdinfo(5)). */
 pid_t fd_pid(int pidfd);
+
+/* Waits until the child behind a pidfd has ended, and reaps it. */
+void pidfd_wait(int pidfd);
+
+/* Kills it first. */
+void pidfd_end(int pidfd);
 
 /* True if 'fd' refers to a terminal. */
 bool fd_is_terminal(int fd);

@@ -25,10 +25,10 @@
 
 #include "base/numbers.h"
 #include "base/scope.h"
+#include "ids/id-map.h"
 
 #define ANSWER_MAX_BYTES ((size_t)64 * 1024)
 #define ANSWER_TIMEOUT_MSEC 5000
-#define ID_NOBODY 65534
 #define GROUPS_MAX 65536
 
 /*

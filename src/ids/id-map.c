@@ -13,8 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -136,11 +134,7 @@ int id_holder_start(struct id_holder *ret)
 
 void id_holder_stop(struct id_holder *holder)
 {
-	siginfo_t info;
-
-	(void)syscall(SYS_pidfd_send_signal, holder->pidfd, SIGKILL, NULL, 0);
-	while (waitid(P_PIDFD, (id_t)holder->pidfd, &info, WEXITED) < 0 && errno == EINTR)
-		;
+	pidfd_end(holder->pidfd);
 	scope_close(&holder->pidfd);
 	scope_close(&holder->users_fd);
 }

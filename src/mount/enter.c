@@ -13,9 +13,9 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/scope.h"
 #include "mount/mount-apply.h"
@@ -84,13 +84,10 @@ int mount_lock(struct mount_site *site)
 	auto_close int pidfd = -EBADF, root_fd = -EBADF;
 	bool is_looked_into = prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0;
 	long r = fork_below(&pidfd, getpid() == 1);
-	siginfo_t info;
 
 	if (r > 0) {
 		r = setns(pidfd, CLONE_NEWNS) < 0 ? -errno : 0;
-		(void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
-		while (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED) < 0 && errno == EINTR)
-			;
+		pidfd_end(pidfd);
 	}
 	if (!is_looked_into || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		r = -EPERM;

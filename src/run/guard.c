@@ -14,9 +14,9 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/scope.h"
 #include "run/launch.h"
@@ -92,13 +92,10 @@ int guard_start(struct machine *machine)
 void guard_stop(void *argument)
 {
 	struct machine *machine = argument;
-	siginfo_t info;
 
 	if (machine->guard_fd < 0)
 		return;
-	(void)syscall(SYS_pidfd_send_signal, machine->guard_fd, SIGKILL, NULL, 0);
-	while (waitid(P_PIDFD, (id_t)machine->guard_fd, &info, WEXITED) < 0 && errno == EINTR)
-		;
+	pidfd_end(machine->guard_fd);
 	scope_close(&machine->guard_fd);
 	machine->guard_fd = -EBADF;
 }

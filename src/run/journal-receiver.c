@@ -292,10 +292,7 @@ static pid_t clone_receiver(int *ret_pidfd)
 
 static void wait_for(int *pidfd)
 {
-	siginfo_t info;
-
-	while (waitid(P_PIDFD, (id_t)*pidfd, &info, WEXITED) < 0 && errno == EINTR)
-		;
+	pidfd_wait(*pidfd);
 	scope_close(pidfd);
 	*pidfd = -EBADF;
 }

@@ -19,7 +19,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -209,10 +208,7 @@ static void pass_complaints_on(struct journal_remote *remote)
 
 static void reap(struct journal_remote *remote)
 {
-	siginfo_t info;
-
-	while (waitid(P_PIDFD, (id_t)remote->pidfd, &info, WEXITED) < 0 && errno == EINTR)
-		;
+	pidfd_wait(remote->pidfd);
 	scope_close(&remote->pidfd);
 	remote->pidfd = -EBADF;
 	pass_complaints_on(remote);

@@ -59,10 +59,7 @@ static void kill_payload(void *argument)
 		warn(r, "Cannot kill the payload of machine '%s', leaving it running",
 		     machine->plan->machine);
 	} else if (machine->pid > 0) {
-		siginfo_t info;
-
-		while (waitid(P_PIDFD, (id_t)machine->pidfd, &info, WEXITED) < 0 && errno == EINTR)
-			;
+		pidfd_wait(machine->pidfd);
 		machine->pid = 0;
 	}
 	close_fd(&machine->pidfd);
@@ -156,7 +153,6 @@ static int explain_silence(struct machine *machine, int r)
 static int adopt_payload(struct machine *machine)
 {
 	int passengers[_PASSENGER_COUNT], r;
-	siginfo_t info;
 
 	if (ids_are_written_late(&machine->plan->ids)) {
 		TRY(ids_write(&machine->plan->ids, &machine->plan->facts->ids, machine->pid));
@@ -167,8 +163,7 @@ static int adopt_payload(struct machine *machine)
 	r = handshake_hear(&machine->handshake, HANDSHAKE_BORN, passengers);
 	if (r < 0)
 		return explain_silence(machine, r);
-	while (waitid(P_PIDFD, (id_t)machine->pidfd, &info, WEXITED) < 0 && errno == EINTR)
-		;
+	pidfd_wait(machine->pidfd);
 	(void)close(machine->pidfd);
 	machine->pidfd = passengers[PASSENGER_PIDFD];
 	r = fd_pid(machine->pidfd);
