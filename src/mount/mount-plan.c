@@ -16,6 +16,7 @@
 #include "mount/api-mounts.h"
 #include "mount/bind-user.h"
 #include "mount/credentials.h"
+#include "mount/mount-late.h"
 
 static unsigned int conditions_that_hold(const struct config *config,
 					 const struct mount_facts *facts)
@@ -196,14 +197,6 @@ static void add_shared(struct arena *arena, const struct mount_facts *facts,
 				.need = NEED_NICE,
 			};
 }
-
-/*
- * The kernel lets a container inside mount proc and sysfs only if its maker sees an instance of
- * each that nothing is mounted over and that is not read-only: those of the payload itself are both
- * (mount_namespaces(7)). These lie where no path of a program leads.
- */
-#define NESTING_PROC "/run/host/nesting/proc"
-#define NESTING_SYS "/run/host/nesting/sys"
 
 /* Where sysfs is bound, it is the host's that a container inside has to see. */
 static void add_nesting(struct arena *arena, bool sysfs_is_bound, struct mount_plan *plan)
@@ -414,68 +407,6 @@ static bool operation_is_devpts(const struct mount_operation *operation)
 	return operation->kind == OPERATION_NEW && strcmp(operation->source, "devpts") == 0;
 }
 
-/* Whether the path is the directory or in it. */
-static bool is_below(const char *path, const char *directory)
-{
-	size_t length = strlen(directory);
-
-	return strncmp(path, directory, length) == 0 &&
-	       (path[length] == '/' || path[length] == '\0');
-}
-
-struct lateness {
-	bool sysfs, dev, tmp;
-};
-
-/*
- * The host's network is shown by a sysfs of the host's, which only the host's root can mount. The
- * user's own mounts on what is late are late as well, or they would be covered; /tmp is early where
- * there are any, as links of the tree may lead into it. An init unmounts /tmp when it ends, and can
- * only if that is not locked.
- */
-static bool is_late(const struct mount_operation *operation, const struct lateness *lateness)
-{
-	static const char *const late[] = {"/proc", "/dev/pts", "/dev/mqueue", NESTING_PROC};
-
-	for (size_t i = 0; i < ARRAY_LEN(late); i++)
-		if (is_below(operation->target, late[i]))
-			return true;
-	if (is_below(operation->target, "/sys") || is_below(operation->target, NESTING_SYS))
-		return lateness->sysfs;
-	if (strcmp(operation->target, "/tmp") == 0 && operation->kind == OPERATION_NEW &&
-	    !operation->is_custom)
-		return lateness->tmp;
-	return operation->is_custom && lateness->dev && is_below(operation->target, "/dev");
-}
-
-/* Keeps the order on both sides. */
-static void put_late_last(struct arena *arena, const struct mount_facts *facts,
-			  struct mount_plan *plan)
-{
-	struct mount_operation *late = arena_allocate(arena, plan->count * sizeof(*late));
-	struct lateness lateness = {
-		.sysfs = facts->network_is_private && !facts->network_is_joined,
-		.tmp = facts->ids_are_own,
-	};
-	size_t late_count = 0;
-
-	for (size_t i = 0; i < plan->count; i++) {
-		const struct mount_operation *operation = &plan->items[i];
-
-		if (operation->is_custom && strcmp(operation->target, "/dev") == 0)
-			lateness.dev = true;
-		if (operation->is_custom && !is_root(operation->target))
-			lateness.tmp = false;
-	}
-	plan->early_count = 0;
-	for (size_t i = 0; i < plan->count; i++)
-		if (is_late(&plan->items[i], &lateness))
-			late[late_count++] = plan->items[i];
-		else
-			plan->items[plan->early_count++] = plan->items[i];
-	memcpy(plan->items + plan->early_count, late, late_count * sizeof(*late));
-}
-
 static bool is_devices_mount(const struct mount_operation *operation)
 {
 	return operation->kind == OPERATION_NEW && strcmp(operation->target, "/dev") == 0;
@@ -538,7 +469,7 @@ void mount_plan_make(struct arena *arena, const struct config *config,
 		add_context(facts->context, ret);
 	if (os_check_place(config, facts->tree_is_unseen) == OS_CHECK_ASSEMBLED)
 		add_os_check(arena, OS_CHECK_WANTS_RELEASE, ret);
-	put_late_last(arena, facts, ret);
+	mount_plan_put_late_last(arena, facts, ret);
 	ret->cgroup = api_cgroup_mount;
 	ret->devices = facts->devices;
 }
