@@ -203,3 +203,14 @@ int ids_facts_gather(struct arena *arena, const struct config *config, int tree_
 	*ret = facts;
 	return 0;
 }
+
+struct range_request ids_range_request(const struct ids_facts *facts, const char *machine)
+{
+	return (struct range_request){
+		.machine = machine,
+		.tree_is_known = facts->tree_is_known,
+		.tree_uid = facts->tree_uid,
+		.tree_gid = facts->tree_gid,
+		.own = facts->own.count > 0 ? &facts->own : NULL,
+	};
+}

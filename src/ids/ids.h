@@ -87,6 +87,9 @@ struct ids {
 int ids_facts_gather(struct arena *arena, const struct config *config, int tree_fd,
 		     struct ids_facts *ret);
 
+/* What a range for the machine is asked for by, as far as these facts know. Pure. */
+struct range_request ids_range_request(const struct ids_facts *facts, const char *machine);
+
 /* True if a range is to be picked before ids_decide(). */
 bool ids_wants_range(const struct config *config, const struct ids_facts *facts);
 

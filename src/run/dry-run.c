@@ -136,13 +136,7 @@ static void look_at_manager(struct rehearsal *run, bool is_delegated)
 static void look_at_range(struct rehearsal *run)
 {
 	struct ids_facts *facts = &run->facts.ids;
-	const struct range_request request = {
-		.machine = run->facts.machine,
-		.tree_is_known = facts->tree_is_known,
-		.tree_uid = facts->tree_uid,
-		.tree_gid = facts->tree_gid,
-		.own = facts->own.count > 0 ? &facts->own : NULL,
-	};
+	const struct range_request request = ids_range_request(facts, run->facts.machine);
 
 	facts->has_range =
 		ids_wants_range(run->config, facts) && range_look(&request, &facts->range) == 0;

@@ -215,67 +215,87 @@ static int check_nesting(const struct config *config, const struct facts *facts,
 	return -EPERM;
 }
 
-int plan_make(struct arena *arena, const struct config *config, const struct facts *facts,
-	      struct plan *ret)
+/* What of the host and the tree the mounts depend on, and the mounts. */
+static void plan_mounts(struct arena *arena, const struct config *config, const struct facts *facts,
+			struct plan *ret)
 {
 	struct mount_facts mount_facts = {
 		.tree_is_unseen = facts->tree.is_unseen,
 		.network_is_private = config->private_network,
 		.network_is_joined = config->network_namespace_path != NULL,
+		.ids_are_own = ret->ids.writer != IDS_WRITER_NONE,
+		.sysfs_is_bound = ret->ids.writer > IDS_WRITER_SELF || facts->network_is_anothers,
+		/* The kernel would refuse the mount, not only ignore the option. */
+		.has_no_tty_group =
+			ret->ids.maps.groups.count > 0 &&
+			id_map_to_outside(&ret->ids.maps.groups, API_TTY_GROUP) == UINT32_MAX,
 		.context = facts->labels.has_selinux ? config->selinux_apifs_context : NULL,
 		.host_os_release = facts->host_os_release,
+		.exchange = ret->has_exchange ? &ret->exchange : NULL,
+		.journal_directory =
+			ret->journal.how == JOURNAL_BIND ? ret->journal.directory : NULL,
+		.journal_is_try = ret->journal.is_try,
+		.journal_socket =
+			config->forward_journal
+				? journal_remote_socket(arena, &facts->places, ret->machine)
+				: NULL,
+		.delta = ret->delta_is_snapshot ? NULL : ret->delta,
+		.machine_id =
+			facts->is_host_root ? format_machine_id(arena, ret->machine_uuid) : NULL,
 		.whole_tree = facts->directory,
 		.bound_users = &facts->bound_users,
 		.devices = &facts->devices,
 	};
+
+	mount_plan_make(arena, config, &mount_facts, &ret->mounts);
+}
+
+/* What cannot be changed needs no place for changes. */
+static void plan_changes(struct arena *arena, const struct config *config,
+			 const struct facts *facts, struct plan *ret)
+{
+	const char *parent = facts->snapshot_directory     ? facts->snapshot_directory
+			     : config->ephemeral_directory ? config->ephemeral_directory
+							   : facts->places.changes;
+
+	if (!config->ephemeral || config->read_only)
+		return;
+	ret->delta = ephemeral_path(arena, parent, facts->random + 24);
+	ret->delta_is_snapshot = facts->snapshot_directory != NULL;
+}
+
+static void plan_console(const struct config *config, const struct facts *facts,
+			 struct console_plan *ret)
+{
+	console_decide(config->console, facts->is_terminal,
+		       !facts->term || strcmp(facts->term, "dumb") == 0, ret);
+	/* A command that writes to nobody has nothing left to do, as in any pipeline. */
+	ret->ends_with_reader = config->start != START_BOOT;
+	console_decide_tint(config->tint ? config->background : NULL, facts->is_terminal,
+			    facts->colours_are_wanted, ret);
+}
+
+int plan_make(struct arena *arena, const struct config *config, const struct facts *facts,
+	      struct plan *ret)
+{
 	int ids, journal, net, r;
 
 	ret->config = config;
 	ret->facts = facts;
 	ids = ids_decide(arena, config, &facts->ids, &ret->ids);
-	/* The kernel would refuse the mount, not only ignore the option. */
-	mount_facts.has_no_tty_group =
-		ret->ids.maps.groups.count > 0 &&
-		id_map_to_outside(&ret->ids.maps.groups, API_TTY_GROUP) == UINT32_MAX;
-	mount_facts.ids_are_own = ret->ids.writer != IDS_WRITER_NONE;
-	mount_facts.sysfs_is_bound =
-		ret->ids.writer > IDS_WRITER_SELF || facts->network_is_anothers;
 	ret->clone_flags =
 		CLONE_NEWNS | (config->share_pid ? 0 : CLONE_NEWPID) |
 		(config->share_uts ? 0 : CLONE_NEWUTS) | (config->share_ipc ? 0 : CLONE_NEWIPC) |
 		(config->private_network && !config->network_namespace_path ? CLONE_NEWNET : 0);
 	plan_identity(arena, config, facts, ret);
-	mount_facts.exchange = ret->has_exchange ? &ret->exchange : NULL;
 	journal =
 		journal_plan_make(arena, config, &facts->journal, ret->machine_uuid, &ret->journal);
-	if (ret->journal.how == JOURNAL_BIND)
-		mount_facts.journal_directory = ret->journal.directory;
-	mount_facts.journal_is_try = ret->journal.is_try;
-	if (config->forward_journal)
-		mount_facts.journal_socket =
-			journal_remote_socket(arena, &facts->places, ret->machine);
-	/* What cannot be changed needs no place for changes. */
-	if (config->ephemeral && !config->read_only)
-		ret->delta =
-			ephemeral_path(arena,
-				       facts->snapshot_directory     ? facts->snapshot_directory
-				       : config->ephemeral_directory ? config->ephemeral_directory
-								     : facts->places.changes,
-				       facts->random + 24);
-	ret->delta_is_snapshot = ret->delta && facts->snapshot_directory;
-	mount_facts.delta = ret->delta_is_snapshot ? NULL : ret->delta;
-	if (facts->is_host_root)
-		mount_facts.machine_id = format_machine_id(arena, ret->machine_uuid);
-	mount_plan_make(arena, config, &mount_facts, &ret->mounts);
+	plan_changes(arena, config, facts, ret);
+	plan_mounts(arena, config, facts, ret);
 	device_rules_make(arena, config, &facts->devices, &ret->device_rules);
 	host_files_plan(config, &facts->host_files, &ret->host_files);
 	limits_plan(config, &facts->limits, &ret->limits);
-	console_decide(config->console, facts->is_terminal,
-		       !facts->term || strcmp(facts->term, "dumb") == 0, &ret->console);
-	/* A command that writes to nobody has nothing left to do, as in any pipeline. */
-	ret->console.ends_with_reader = config->start != START_BOOT;
-	console_decide_tint(config->tint ? config->background : NULL, facts->is_terminal,
-			    facts->colours_are_wanted, &ret->console);
+	plan_console(config, facts, &ret->console);
 	plan_program(arena, config, ret);
 	plan_stop(config, ret);
 	environment_plan(arena, ret, &ret->environment);

@@ -44,13 +44,7 @@ static int take_lease(struct run *run, struct undo *undo)
 int run_take_ids(struct run *run, struct undo *undo)
 {
 	struct ids_facts *facts = &run->facts.ids;
-	const struct range_request request = {
-		.machine = run->facts.machine,
-		.tree_is_known = facts->tree_is_known,
-		.tree_uid = facts->tree_uid,
-		.tree_gid = facts->tree_gid,
-		.own = facts->own.count > 0 ? &facts->own : NULL,
-	};
+	const struct range_request request = ids_range_request(facts, run->facts.machine);
 	int r;
 
 	if (!ids_wants_range(&run->config, facts))
