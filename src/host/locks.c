@@ -5,6 +5,7 @@
  */
 #include "host/locks.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -15,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/arena.h"
 #include "base/log.h"
 #include "base/path.h"
 #include "base/scope.h"
@@ -32,7 +34,8 @@ static void free_lock(struct lock *lock)
 enum lock_flags {
 	LOCK_SHARED = 1 << 0,
 	LOCK_MAKE_DIRECTORIES = 1 << 1,
-	LOCK_OWN_DIRECTORY = 1 << 2, /* nobody else uses it: removed when empty, whoever made it */
+	/* It is this lock's alone: emptied before, removed after, whoever made it. */
+	LOCK_OWN_DIRECTORY = 1 << 2,
 };
 
 /* More machines of one name than anybody starts by accident. */
@@ -50,7 +53,7 @@ static int make_directories(struct lock *lock)
 		int r;
 
 		*slash = '\0';
-		r = mkdir(path, is_last ? 0700 : 0755) < 0 ? -errno : 0;
+		r = mkdir(path, is_last && !lock->has_directory ? 0700 : 0755) < 0 ? -errno : 0;
 		*slash = '/';
 		if (r == 0 && lock->made_count < LOCK_DIRECTORIES_MAX)
 			lock->made[lock->made_count++] = (size_t)(slash - path);
@@ -109,6 +112,34 @@ static int try_lock(struct lock *lock, bool shared, bool makes_directories)
 	return -EBUSY;
 }
 
+static size_t directory_length(const struct lock *lock)
+{
+	return (size_t)(path_last(lock->path) - lock->path - 1);
+}
+
+/* What a killed holder left beside the file: sockets and files, nothing that has depth. */
+static void empty_directory(const struct lock *lock)
+{
+	auto_free char *path = strndup(lock->path, directory_length(lock));
+	DIR *directory = path ? opendir(path) : NULL;
+	const struct dirent *item;
+
+	if (!directory)
+		return;
+	while ((item = readdir(directory)))
+		if (strcmp(item->d_name, path_last(lock->path)) != 0)
+			(void)unlinkat(dirfd(directory), item->d_name,
+				       0); /* "." and ".." decline */
+	(void)closedir(directory);
+}
+
+/* True without a look at it if we have just made it. */
+static bool may_have_leftovers(const struct lock *lock)
+{
+	return lock->has_directory && (lock->made_count == 0 ||
+				       lock->made[lock->made_count - 1] != directory_length(lock));
+}
+
 /* Where others still have files the directories stay; whoever comes next makes them again. */
 static void remove_directories(struct lock *lock)
 {
@@ -133,8 +164,8 @@ static void release_lock(void *argument)
 		return;
 	if (is_still_named(lock.fd, lock.path))
 		(void)unlink(lock.path); /* best effort: a file left behind blocks nobody */
-	if (lock.made_count == 0 && lock.removes_directory)
-		lock.made[lock.made_count++] = (size_t)(path_last(lock.path) - lock.path - 1);
+	if (lock.made_count == 0 && lock.has_directory)
+		lock.made[lock.made_count++] = directory_length(&lock);
 	remove_directories(&lock);
 }
 
@@ -144,7 +175,7 @@ static int take_lock(struct locks *locks, char *path, enum lock_flags flags, str
 	auto_lock struct lock lock = {
 		.fd = -EBADF,
 		.path = path,
-		.removes_directory = flags & LOCK_OWN_DIRECTORY,
+		.has_directory = flags & LOCK_OWN_DIRECTORY,
 	};
 	int r;
 
@@ -155,6 +186,8 @@ static int take_lock(struct locks *locks, char *path, enum lock_flags flags, str
 		remove_directories(&lock);
 		return r;
 	}
+	if (may_have_leftovers(&lock))
+		empty_directory(&lock);
 	assert(locks->count < LOCKS_MAX);
 	locks->items[locks->count] = lock;
 	undo_push(undo, release_lock, &locks->items[locks->count++], "lock");
@@ -192,7 +225,7 @@ static char *make_inode_path(const struct lock_request *request, const struct st
 
 static char *make_name_path(const struct lock_request *request, const char *name)
 {
-	return make_path("%s/name-%s", request->places->name_locks, name);
+	return make_path("%s/%s/" LOCKS_NAME_FILE, request->places->machines, name);
 }
 
 static int explain_tree(const char *tree, int r)
@@ -285,14 +318,19 @@ static int take_name_lock(struct locks *locks, const struct lock_request *reques
 		return request->is_quiet_if_busy ? r : explain_name(request->machine);
 	if (r < 0)
 		return fail(r, "Cannot lock the machine name '%s'", locks->machine);
-	locks->name_fd = locks->items[locks->count - 1].fd;
-	locks->has_name = true;
+	locks->name = &locks->items[locks->count - 1];
 	return 0;
 }
 
 int locks_name_fd(const struct locks *locks)
 {
-	return locks->has_name ? locks->name_fd : -EBADF;
+	return locks->name ? locks->name->fd : -EBADF;
+}
+
+const char *locks_name_directory(struct arena *arena, const struct locks *locks)
+{
+	return locks->name ? arena_copy_n(arena, locks->name->path, directory_length(locks->name))
+			   : NULL;
 }
 
 int locks_take(struct locks *locks, const struct lock_request *request, struct undo *undo)

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct arena;
 struct places;
 struct undo;
 
@@ -33,7 +34,8 @@ struct lock {
 	 */
 	size_t made[LOCK_DIRECTORIES_MAX];
 	size_t made_count;
-	bool removes_directory; /* the innermost one in any case */
+	/* The innermost one is this file's alone: others may enter it, and it goes in any case. */
+	bool has_directory;
 };
 
 /* Two of the tree, the name, the range of ids, and those of containers inside. */
@@ -45,12 +47,20 @@ struct locks {
 	char machine[LOCKS_NAME_MAX + 1]; /* the name that was locked */
 	struct lock items[LOCKS_MAX];
 	size_t count;
-	int name_fd; /* of the name's lock file, if has_name; owned by its lock */
-	bool has_name;
+	const struct lock *name; /* of the name, or NULL */
 };
 
-/* Where registry.h writes, or -EBADF. */
+/* In the directory of a machine: the lock of its name, and what registry.h writes. */
+#define LOCKS_NAME_FILE "state.json"
+
+/* The lock file of the name, or -EBADF. */
 int locks_name_fd(const struct locks *locks);
+
+/*
+ * The directory of the machine whose name is locked, or NULL. It is there as long as the lock; who
+ * puts something into it takes that away before, and what a killed one left there is gone.
+ */
+const char *locks_name_directory(struct arena *arena, const struct locks *locks);
 
 /*
  * Takes, without waiting: a lock beside the tree (DIRECTORY/.#NAME.lck), one on the tree's inode

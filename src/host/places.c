@@ -21,7 +21,7 @@
 #define PLACES_MADE "/tmp/nspawn-"
 
 const struct places places_of_system = {
-	.name_locks = "/run/nspawn/locks",
+	.machines = "/run/nspawn",
 	.inode_locks = "/run/systemd/nspawn/locks",
 	.incoming = "/run/systemd/nspawn/propagate",
 	.export = "/run/systemd/nspawn/unix-export",
@@ -67,9 +67,9 @@ void places_of_user(struct arena *arena, const struct places_environment *enviro
 	*ret = (struct places){
 		.is_user = true,
 		.runtime = runtime,
-		.name_locks = arena_format(arena, "%s/nspawn/locks", runtime),
-		.inode_locks = arena_format(arena, "%s/nspawn/locks", runtime),
-		.journals = arena_format(arena, "%s/nspawn/journal", runtime),
+		.machines = arena_format(arena, "%s/nspawn", runtime),
+		.inode_locks = arena_format(arena, "%s/nspawn/.locks", runtime),
+		.journals = arena_format(arena, "%s/nspawn/.journal", runtime),
 		.registry = arena_format(arena, "%s/systemd/machines", runtime),
 		.changes = "/var/tmp",
 	};

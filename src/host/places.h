@@ -16,9 +16,13 @@ struct undo;
 struct places {
 	bool is_user;
 	const char *runtime; /* of a user: the sockets of managers are in it; NULL for the system */
-	/* Locks. Inodes' are shared with systemd-nspawn, which thereby respects ours, and we its.
+	/*
+	 * A directory for each machine that runs, by its name (host/registry.h). Whatever else is
+	 * in there has a name that begins with a dot, which no machine's does.
 	 */
-	const char *name_locks, *inode_locks;
+	const char *machines;
+	/* Locks. They are shared with systemd-nspawn, which thereby respects ours, and we its. */
+	const char *inode_locks;
 	/* What the host mounts for a machine, and its sockets; NULL: mounting takes root. */
 	const char *incoming, *export;
 	const char *journals;    /* sockets on which journals are received */

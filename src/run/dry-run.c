@@ -51,7 +51,7 @@ static int ask(struct rehearsal *run)
 
 	run->listener.assumption = "assuming that there is a tree";
 	/* Neither the system's places nor the user's: nothing to be shown is anywhere. */
-	if (facts_locate(config, &run->facts) < 0 && !run->facts.places.name_locks)
+	if (facts_locate(config, &run->facts) < 0 && !run->facts.places.machines)
 		return -EPERM;
 	if (!run->facts.directory)
 		run->facts.directory = config->machine ? arena_format(&config->arena, "%s/%s",

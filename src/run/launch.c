@@ -22,6 +22,7 @@
 #include "base/numbers.h"
 #include "base/scope.h"
 #include "mount/credentials.h"
+#include "run/describe.h"
 #include "run/guard.h"
 #include "run/notify.h"
 #include "run/payload.h"
@@ -263,19 +264,6 @@ static int take_passengers(struct machine *machine, const int passengers[_PASSEN
 			     passengers[PASSENGER_CONSOLE]);
 }
 
-/* What the verbs for running machines need to know. */
-static void register_machine(const struct machine *machine)
-{
-	struct registry_entry entry = *machine->entry;
-	int r;
-
-	entry.leader = machine->pid;
-	r = registry_write(machine->locks, &entry);
-	if (r < 0)
-		warn(r, "Cannot note that machine '%s' runs, hiding it from other commands",
-		     machine->plan->machine);
-}
-
 /* --- The story --- */
 
 static int accompany(struct machine *machine)
@@ -289,8 +277,8 @@ static int accompany(struct machine *machine)
 	TRY(net_place(&machine->net, machine->pid));
 
 	r = handshake_say(&machine->handshake, HANDSHAKE_PLACED, NULL);
-	if (r == 0 && machine->entry)
-		register_machine(machine);
+	if (r == 0)
+		describe_running(machine);
 	if (r == 0)
 		r = handshake_hear(&machine->handshake, HANDSHAKE_ROOTED, passengers);
 	if (r < 0)

@@ -22,7 +22,7 @@ struct machine {
 	const struct plan *plan;
 	struct arena *arena;
 	const struct locks *locks;
-	const struct registry_entry *entry; /* all but the leader; NULL: nobody shall find it */
+	struct registry_entry *entry; /* NULL: nobody shall find it */
 	struct undo *undo;
 	struct exchange exchange;
 	struct mount_sources sources;

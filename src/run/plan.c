@@ -157,6 +157,7 @@ static int plan_filter(struct arena *arena, const struct config *config, struct 
 	if (r < 0)
 		return fail(r, "Cannot build the system call filter");
 	plan->filter_length = filter.len;
+	plan->filter_is_own = filter.owned;
 	if (filter.owned) {
 		plan->filter = arena_allocate(arena, filter.len * sizeof(*plan->filter));
 		memcpy((void *)plan->filter, filter.program, filter.len * sizeof(*plan->filter));

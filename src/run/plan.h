@@ -52,6 +52,7 @@ struct plan {
 	struct label_plan labels;
 	const struct sock_filter *filter; /* NULL: none */
 	size_t filter_length;
+	bool filter_is_own; /* and not the one that was built in */
 
 	struct console_plan console;
 	int kill_signal;         /* 0: none, or the init's own protocol */

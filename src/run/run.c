@@ -33,6 +33,7 @@
 #include "manager/scope.h"
 #include "mount/detached.h"
 #include "run/cleanup.h"
+#include "run/describe.h"
 #include "run/dry-run.h"
 #include "run/facts.h"
 #include "run/notify.h"
@@ -212,45 +213,6 @@ static int make_changes(struct run *run, struct undo *undo)
 			      &run->ephemeral[1], undo);
 }
 
-static enum registry_changes kind_of_changes(const struct config *config, const struct plan *plan)
-{
-	if (plan->delta)
-		return plan->delta_is_snapshot ? REGISTRY_CHANGES_SNAPSHOT
-					       : REGISTRY_CHANGES_OVERLAY;
-	if (config->volatile_mode == VOLATILE_YES || config->volatile_mode == VOLATILE_OVERLAY)
-		return REGISTRY_CHANGES_LOST;
-	return config->read_only || config->volatile_mode == VOLATILE_STATE
-		       ? REGISTRY_CHANGES_NONE
-		       : REGISTRY_CHANGES_IN_TREE;
-}
-
-/* What the verbs for running machines need to know. False where there is no telling the tree. */
-static bool describe(struct run *run, struct registry_entry *ret)
-{
-	const struct plan *plan = &run->plan;
-	char path[PATH_MAX];
-	struct timespec now;
-	struct stat status;
-
-	if (fd_path(run->tree_fd, path) < 0 || fstat(run->tree_fd, &status) < 0)
-		return false;
-	(void)clock_gettime(CLOCK_REALTIME, &now);
-	*ret = (struct registry_entry){
-		.machine = plan->machine,
-		.supervisor = getpid(),
-		.tree = arena_copy(&run->config.arena, path),
-		.tree_device = status.st_dev,
-		.tree_inode = status.st_ino,
-		.kind = kind_of_changes(&run->config, plan),
-		.changes = plan->delta,
-		.owners_from = plan->ids.ownership == IDS_OWNERSHIP_MAP
-				       ? (int64_t)plan->ids.tree_base
-				       : -1,
-		.started_usec = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000,
-	};
-	return true;
-}
-
 /* One boot: everything made here is taken back before it returns. */
 static int boot(struct run *run, int signal_fd, struct ending *ret)
 {
@@ -288,7 +250,7 @@ static int boot(struct run *run, int signal_fd, struct ending *ret)
 		return fail(-errno, "Cannot give the socket of the journal to the payload's root");
 	TRY(mount_sources_open(arena, &plan->mounts, run->directory_fd, &machine.sources, &undo));
 	TRY(hand_over(run, &machine));
-	machine.entry = describe(run, &entry) ? &entry : NULL;
+	machine.entry = describe(run, &machine, &entry) ? &entry : NULL;
 	TRY(launch(&machine));
 	return supervise(&machine, signal_fd, ret);
 }

@@ -297,7 +297,7 @@ static inline void fake_locks(struct fake *fake)
 	struct arena *arena = &fake->config.arena;
 	const char *tree = fake->facts.directory, *name = path_last(tree);
 
-	fake->found.name_lock = arena_format(arena, "%s/name-%s", fake->facts.places.name_locks,
+	fake->found.name_lock = arena_format(arena, "%s/%s/state.json", fake->facts.places.machines,
 					     fake->facts.machine);
 	if (!fake->config.locks)
 		return;

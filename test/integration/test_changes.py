@@ -212,7 +212,7 @@ def test_a_machine_that_keeps_its_changes(root, run, Running):
 def test_a_killed_one_is_not_running(root, run, Running):
     with Running("-D", root, "-P", "-x", "-M", "killed", "/payload", "sleep", "60") as machine:
         machine.expect("sleeping")
-        assert json.loads(pathlib.Path("/run/nspawn/locks/name-killed").read_text())["machine"] == "killed"
+        assert json.loads(pathlib.Path("/run/nspawn/killed/state.json").read_text())["machine"] == "killed"
         machine.signal(9)
         machine.wait()
     assert "No machine named 'killed'" in run("diff", "killed").complaint
@@ -264,7 +264,7 @@ def read_deep(top):
 def test_what_a_guest_makes_to_hurt(root, run, Running, tmp_path):
     with Running("-D", root, "-P", "-x", "-M", "lab", "-E", "PATH=/usr/bin", "/usr/bin/sh", "-c", HOSTILE) as machine:
         machine.expect("done")
-        changes = pathlib.Path(json.loads(pathlib.Path("/run/nspawn/locks/name-lab").read_text())["changes"])
+        changes = pathlib.Path(json.loads(pathlib.Path("/run/nspawn/lab/state.json").read_text())["changes"])
         make_deep(changes / "srv", 400)
         result = run("diff", "lab")
         assert result.code == 0 and "A /srv/a\\x0ab/%2f\n" in result.text and "white" not in result.text

@@ -14,12 +14,12 @@ from lab.run import leader_of, program
 pytestmark = pytest.mark.requires("root")
 
 INCOMING, EXPORT = "/run/systemd/nspawn/propagate", "/run/systemd/nspawn/unix-export"
-LOCKS = "/run/nspawn/locks"
+MACHINES = "/run/nspawn"
 
 
 def left_of(name, root=None):
     """What there is of a machine on the host."""
-    paths = [f"{INCOMING}/{name}", f"{EXPORT}/{name}", f"{LOCKS}/name-{name}"]
+    paths = [f"{INCOMING}/{name}", f"{EXPORT}/{name}", f"{MACHINES}/{name}"]
     if probe.own_cgroup():
         paths.append(f"{probe.own_cgroup()}/nspawn-{name}")
     if root:

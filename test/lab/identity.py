@@ -23,7 +23,7 @@ THREE_WAYS = ("test_as_user", "test_credentials", "test_custom_mounts", "test_ex
 
 NAME, UID = "nspawn-test", 47110
 HOME, RUNTIME = pathlib.Path("/tmp/nspawn-test-home"), pathlib.Path(f"/run/user/{UID}")
-LOCKS = RUNTIME / "nspawn/locks" if IS_USER else pathlib.Path("/run/nspawn/locks")
+MACHINES = RUNTIME / "nspawn" if IS_USER else pathlib.Path("/run/nspawn")
 SUBIDS, SUBID_COUNT = 0x60000000, 65536
 VERBS = ("config", "syscalls", "diff", "commit", "export")
 

@@ -6,6 +6,7 @@
 #include "host/locks.h"
 #include "host/places.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -20,7 +21,7 @@
 
 static char directory[] = "/tmp/test-locks-XXXXXX";
 static char tree[64], alias[64], inode_directory[64], name_directory[64];
-static const struct places places = {.name_locks = name_directory, .inode_locks = inode_directory};
+static const struct places places = {.machines = name_directory, .inode_locks = inode_directory};
 static char complaint[512];
 
 static void remember(const struct log_message *message, void *userdata)
@@ -123,17 +124,49 @@ static void test_names(void)
 	CHECK(start(&second, NULL, false, "two") == 0);
 	undo_all(&first.undo);
 	undo_all(&second.undo);
+	/* The first made the directory, but the second still used it. */
+	CHECK(rmdir(name_directory) == 0);
 	check_nothing_left();
+}
+
+static const char *machine_directory(void)
+{
+	static char path[128];
+
+	(void)snprintf(path, sizeof(path), "%s/one", name_directory);
+	return path;
+}
+
+static size_t count_files(const char *path)
+{
+	DIR *opened = opendir(path);
+	size_t count = 0;
+
+	CHECK(opened != NULL);
+	for (const struct dirent *item; opened && (item = readdir(opened));)
+		count += *item->d_name != '.';
+	(void)closedir(opened);
+	return count;
 }
 
 /* A supervisor killed with SIGKILL leaves its files, unlocked. */
 static void test_left_over_files(void)
 {
+	static const char *const files[] = {"state.json", "control", "filter", "log"};
 	struct machine machine;
 
 	CHECK(close(open(beside(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600)) == 0);
+	CHECK(mkdir(name_directory, 0755) == 0 && mkdir(machine_directory(), 0755) == 0);
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		char path[256];
+
+		(void)snprintf(path, sizeof(path), "%s/%s", machine_directory(), files[i]);
+		CHECK(close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600)) == 0);
+	}
 	CHECK(start(&machine, tree, false, "one") == 0);
+	CHECK(count_files(machine_directory()) == 1);
 	undo_all(&machine.undo);
+	CHECK(rmdir(name_directory) == 0);
 	check_nothing_left();
 }
 
@@ -178,11 +211,11 @@ static void test_existing_directories(void)
 	CHECK(start(&machine, tree, false, "one") == 0);
 	undo_all(&machine.undo);
 	/*
-	 * But the one that is only ours goes, so that a crashed machine's is cleaned up by the
-	 * next.
+	 * But the one that is only the machine's goes, so that a crashed machine's is cleaned up
+	 * by the next.
 	 */
-	CHECK(exists(inode_directory) && !exists(name_directory));
-	CHECK(rmdir(inode_directory) == 0);
+	CHECK(exists(inode_directory) && exists(name_directory) && !exists(machine_directory()));
+	CHECK(rmdir(inode_directory) == 0 && rmdir(name_directory) == 0);
 }
 
 int main(void)

@@ -21,7 +21,7 @@ static void test_user(void)
 
 	places_of_user(&arena, &environment, &places);
 	CHECK(places.is_user && !places.incoming && !places.export);
-	CHECK_TEXT(places.name_locks, "/run/user/7/nspawn/locks");
+	CHECK_TEXT(places.machines, "/run/user/7/nspawn");
 	CHECK_TEXT(places.settings[0], "/home/u/.config/systemd/nspawn");
 	CHECK_TEXT(places.settings[1], "/run/user/7/systemd/nspawn");
 	CHECK(!places.settings[2]);
@@ -51,14 +51,14 @@ static void test_runtime(void)
 	(void)snprintf(link, sizeof(link), "%s/link", own);
 	(void)setenv("XDG_RUNTIME_DIR", own, 1);
 	CHECK(places_find(&arena, SCOPE_USER, &places) == 0);
-	CHECK(strncmp(places.name_locks, own, strlen(own)) == 0);
+	CHECK(strncmp(places.machines, own, strlen(own)) == 0);
 	/* What others can enter is no place for locks, nor is what could lead elsewhere. */
 	CHECK(chmod(own, 0755) == 0 && places_find(&arena, SCOPE_USER, &places) == 0);
-	CHECK(strncmp(places.name_locks, own, strlen(own)) != 0);
+	CHECK(strncmp(places.machines, own, strlen(own)) != 0);
 	CHECK(chmod(own, 0700) == 0 && symlink(own, link) == 0);
 	(void)setenv("XDG_RUNTIME_DIR", link, 1);
 	CHECK(places_find(&arena, SCOPE_USER, &places) == 0);
-	CHECK(strncmp(places.name_locks, own, strlen(own)) != 0);
+	CHECK(strncmp(places.machines, own, strlen(own)) != 0);
 	CHECK(unlink(link) == 0 && rmdir(own) == 0);
 }
 
