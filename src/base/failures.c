@@ -148,6 +148,7 @@ static const struct {
 	{"changes-open", "The tree '%s' is no longer that with which machine '%s' started"},
 	{"commit-write", "Cannot write '%s' into the tree '%s'"},
 	{"commit-write", "Cannot write what was committed to disk"},
+	{"machine-unknown", "Cannot look for machines in '%s'"},
 	{"machine-unknown", "Cannot look for the machine '%s'"},
 	{"machine-unknown", "Machine '%s' is only about to start"},
 	{"machine-unknown", "No machine named '%s' is running"},

@@ -13,6 +13,7 @@
 #include "base/scope.h"
 
 #define PROTOCOL_VERSION 1
+#define FLAG_NO_REPLY 1
 #define FIXED_HEAD_BYTES 16 /* up to and with the length of the fields */
 
 #if __BYTE_ORDER == __LITTLE_ENDIAN
@@ -71,6 +72,12 @@ static void align(struct bus_writer *writer, size_t alignment)
 void bus_put_byte(struct bus_writer *writer, uint8_t value)
 {
 	put(writer, &value, sizeof(value));
+}
+
+void bus_put_bytes(struct bus_writer *writer, const struct bus_writer *bytes)
+{
+	writer->failed = writer->failed || bytes->failed;
+	put(writer, bytes->data, bytes->length);
 }
 
 void bus_put_u32(struct bus_writer *writer, uint32_t value)
@@ -141,33 +148,63 @@ static void put_field(struct bus_writer *writer, enum head_field field, const ch
 		bus_put_text(writer, text);
 }
 
-void bus_write_call(struct bus_writer *ret, const struct bus_call *call, uint32_t serial,
-		    const struct bus_writer *body)
+/* The fixed head, up to the array of fields. */
+static struct bus_array begin_message(struct bus_writer *ret, enum bus_type type, uint32_t serial,
+				      const struct bus_writer *body)
 {
-	struct bus_array fields;
-
 	*ret = (struct bus_writer){.failed = body->failed};
 	bus_put_byte(ret, BYTE_ORDER_MARK);
-	bus_put_byte(ret, BUS_CALL);
+	bus_put_byte(ret, (uint8_t)type);
 	bus_put_byte(ret, 0);
 	bus_put_byte(ret, PROTOCOL_VERSION);
 	bus_put_u32(ret, (uint32_t)body->length);
 	bus_put_u32(ret, serial);
-	fields = bus_begin_array(ret, 8);
+	return bus_begin_array(ret, 8);
+}
+
+static void put_number_field(struct bus_writer *writer, enum head_field field, uint32_t number)
+{
+	bus_put_struct(writer);
+	bus_put_byte(writer, (uint8_t)field);
+	bus_put_signature(writer, "u");
+	bus_put_u32(writer, number);
+}
+
+static void end_message(struct bus_writer *ret, struct bus_array fields,
+			const struct bus_writer *body)
+{
+	bus_end_array(ret, fields);
+	bus_put_struct(ret);
+	put(ret, body->data, body->length);
+}
+
+void bus_write_call(struct bus_writer *ret, const struct bus_call *call, uint32_t serial,
+		    const struct bus_writer *body)
+{
+	struct bus_array fields = begin_message(ret, BUS_CALL, serial, body);
+
 	put_field(ret, FIELD_PATH, "o", call->path);
 	put_field(ret, FIELD_INTERFACE, "s", call->interface);
 	put_field(ret, FIELD_MEMBER, "s", call->member);
 	put_field(ret, FIELD_DESTINATION, "s", call->destination);
 	put_field(ret, FIELD_SIGNATURE, "g", call->signature);
-	if (call->fd_count > 0) {
-		bus_put_struct(ret);
-		bus_put_byte(ret, FIELD_FDS);
-		bus_put_signature(ret, "u");
-		bus_put_u32(ret, call->fd_count);
-	}
-	bus_end_array(ret, fields);
-	bus_put_struct(ret);
-	put(ret, body->data, body->length);
+	if (call->fd_count > 0)
+		put_number_field(ret, FIELD_FDS, call->fd_count);
+	end_message(ret, fields, body);
+}
+
+void bus_write_answer(struct bus_writer *ret, const struct bus_answer *answer, uint32_t serial,
+		      const struct bus_writer *body)
+{
+	struct bus_array fields = begin_message(ret, answer->type, serial, body);
+
+	put_number_field(ret, FIELD_REPLY_SERIAL, answer->reply_serial);
+	put_field(ret, FIELD_ERROR, "s", answer->error);
+	put_field(ret, FIELD_DESTINATION, "s", answer->destination);
+	put_field(ret, FIELD_SIGNATURE, "g", answer->signature);
+	if (answer->fd_count > 0)
+		put_number_field(ret, FIELD_FDS, answer->fd_count);
+	end_message(ret, fields, body);
 }
 
 /* --- Reading --- */
@@ -292,6 +329,7 @@ int bus_read_message(const uint8_t *data, size_t length, struct bus_message *ret
 	if (length < FIXED_HEAD_BYTES || bus_message_length(data, length) != (int64_t)length)
 		return -EPROTO;
 	message.type = data[1];
+	message.wants_reply = message.type == BUS_CALL && !(data[2] & FLAG_NO_REPLY);
 	memcpy(&body, data + 4, sizeof(body));
 	memcpy(&message.serial, data + 8, sizeof(message.serial));
 	memcpy(&fields, data + 12, sizeof(fields));

@@ -26,6 +26,7 @@ struct bus_writer {
 void bus_writer_done(struct bus_writer *writer);
 
 void bus_put_byte(struct bus_writer *writer, uint8_t value);
+void bus_put_bytes(struct bus_writer *writer, const struct bus_writer *bytes); /* as they are */
 void bus_put_u32(struct bus_writer *writer, uint32_t value); /* also int32, boolean and h */
 void bus_put_u64(struct bus_writer *writer, uint64_t value);
 void bus_put_text(struct bus_writer *writer, const char *text); /* s and o */
@@ -55,6 +56,20 @@ struct bus_call {
 	uint32_t fd_count;     /* descriptors that go along */
 };
 
+/* The answer to a call, or to nobody in particular (a signal). */
+struct bus_answer {
+	enum bus_type type;
+	uint32_t reply_serial;
+	const char *destination; /* who called, or NULL */
+	const char *error;       /* the name of a BUS_ERROR, whose text is the body */
+	const char *signature;   /* of the body, "" for none */
+	uint32_t fd_count;       /* descriptors that go along */
+};
+
+/* The whole message: the head of 'answer', then 'body'. */
+void bus_write_answer(struct bus_writer *ret, const struct bus_answer *answer, uint32_t serial,
+		      const struct bus_writer *body);
+
 /* The whole message: the head of 'call', then 'body'. */
 void bus_write_call(struct bus_writer *ret, const struct bus_call *call, uint32_t serial,
 		    const struct bus_writer *body);
@@ -73,6 +88,7 @@ int bus_get_text(struct bus_reader *reader, const char **ret);
 /* Texts point into the data; "" for what is not there. */
 struct bus_message {
 	enum bus_type type;
+	bool wants_reply; /* of a call */
 	uint32_t serial, reply_serial;
 	const char *path, *interface, *member, *error, *sender, *signature;
 	struct bus_reader body;
