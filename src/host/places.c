@@ -25,6 +25,7 @@ const struct places places_of_system = {
 	.inode_locks = "/run/systemd/nspawn/locks",
 	.incoming = "/run/systemd/nspawn/propagate",
 	.export = "/run/systemd/nspawn/unix-export",
+	.logs = "/var/log/nspawn",
 	.journals = "/run/systemd/nspawn/journal",
 	.registry = "/run/systemd/machines",
 	.settings = {"/etc/systemd/nspawn", "/run/systemd/nspawn"},
@@ -73,6 +74,8 @@ void places_of_user(struct arena *arena, const struct places_environment *enviro
 		.registry = arena_format(arena, "%s/systemd/machines", runtime),
 		.changes = "/var/tmp",
 	};
+	if (state)
+		ret->logs = arena_format(arena, "%s/nspawn/log", state);
 	if (config)
 		ret->settings[settings++] = arena_format(arena, "%s/systemd/nspawn", config);
 	ret->settings[settings] = arena_format(arena, "%s/systemd/nspawn", runtime);

@@ -25,6 +25,7 @@ struct places {
 	const char *inode_locks;
 	/* What the host mounts for a machine, and its sockets; NULL: mounting takes root. */
 	const char *incoming, *export;
+	const char *logs;        /* what consoles of ended machines showed; NULL: nowhere */
 	const char *journals;    /* sockets on which journals are received */
 	const char *registry;    /* where a machine manager keeps what it knows */
 	const char *settings[3]; /* trusted files, the first that has one counts; NULL ends it */

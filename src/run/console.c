@@ -178,6 +178,39 @@ void console_stop(void *argument)
 	console->buffers = NULL;
 }
 
+/* Whether anybody wants to know what the guest writes. */
+static bool is_read(const struct console *console)
+{
+	return console->plan.output_is_forwarded || console_share_is_wanted(console->share);
+}
+
+void console_share_with(struct console *console, struct console_share *share)
+{
+	console->share = share;
+}
+
+size_t console_input_room(const struct console *console)
+{
+	return console->is_started && console->master_fd >= 0 ? INPUT_BYTES - console->input_end
+							      : 0;
+}
+
+void console_type(struct console *console, const char *bytes, size_t length)
+{
+	assert(length <= console_input_room(console));
+	memcpy(console->buffers->input + console->input_end, bytes, length);
+	console->input_end += length;
+}
+
+void console_resize(const struct console *console, unsigned short columns, unsigned short rows)
+{
+	struct winsize size;
+
+	if (console->is_started && console->master_fd >= 0 &&
+	    !console_terminal_size(&console->plan, &size))
+		set_window_size(console, (struct winsize){.ws_col = columns, .ws_row = rows});
+}
+
 size_t console_pollfds(const struct console *console, struct pollfd *fds)
 {
 	short master = 0;
@@ -194,10 +227,10 @@ size_t console_pollfds(const struct console *console, struct pollfd *fds)
 	if (console->output_start < console->output_end)
 		fds[n++] = (struct pollfd){.fd = console->output.fd, .events = POLLOUT};
 	/*
-	 * A passive console is never read, as users of this mode know it: a guest that writes more
-	 * than the kernel keeps (some 64 KiB) waits.
+	 * A passive console is not read unless somebody attached or keeps a log of it, as users of
+	 * this mode know it: a guest that writes more than the kernel keeps (some 64 KiB) waits.
 	 */
-	else if (console->plan.output_is_forwarded)
+	else if (is_read(console))
 		master |= POLLIN;
 	if (console->input_start < console->input_end)
 		master |= POLLOUT;
@@ -348,7 +381,17 @@ static ssize_t read_tinted(struct console *console, char *ret, size_t room)
 
 	if (got <= 0)
 		return got;
+	console_share_output(console->share, bytes, (size_t)got);
 	return (ssize_t)console_tint_feed(&console->tint, bytes, (size_t)got, ret);
+}
+
+static ssize_t read_plain(struct console *console, char *ret, size_t room)
+{
+	ssize_t got = read(console->master_fd, ret, room);
+
+	if (got > 0)
+		console_share_output(console->share, ret, (size_t)got);
+	return got;
 }
 
 /*
@@ -364,7 +407,7 @@ static int take_output(struct console *console)
 	if (console->master_fd < 0)
 		return 0;
 	got = console->tint.colour ? read_tinted(console, next, room)
-				   : read(console->master_fd, next, room);
+				   : read_plain(console, next, room);
 	if (got > 0) {
 		console->output_end += (size_t)got;
 		return 1;
@@ -457,7 +500,7 @@ int console_drain(struct console *console, int stop_fd)
 	struct pollfd fds[2] = {{.events = POLLOUT}, {.fd = stop_fd, .events = POLLIN}};
 	size_t taken = 0;
 
-	while (console->is_started && console->plan.output_is_forwarded) {
+	while (console->is_started && is_read(console)) {
 		bool is_stuck;
 		int r = 0;
 

@@ -13,6 +13,7 @@
 
 #include "run/console-keys.h"
 #include "run/console-plan.h"
+#include "run/console-share.h"
 #include "run/console-stream.h"
 #include "run/console-terminal.h"
 #include "run/console-tint.h"
@@ -35,6 +36,7 @@ struct console {
 	struct console_keys keys;
 	struct console_tint tint;
 	struct console_buffers *buffers;
+	struct console_share *share;   /* who else sees it, or NULL; survives the console */
 	size_t input_start, input_end; /* what is pending in the buffers */
 	size_t output_start, output_end;
 };
@@ -47,6 +49,18 @@ struct console {
  * Speaks on failure.
  */
 int console_start(struct console *console, const struct console_plan *plan, int master_fd);
+
+/* Others see it too, and may type into it. Between console_start() and console_stop(). */
+void console_share_with(struct console *console, struct console_share *share);
+
+/* How much of what others type is taken now. */
+size_t console_input_room(const struct console *console);
+
+/* Somebody else typed this, no more than there is room for. */
+void console_type(struct console *console, const char *bytes, size_t length);
+
+/* The size of the terminal of somebody who attached; counts where there is none of the caller's. */
+void console_resize(const struct console *console, unsigned short columns, unsigned short rows);
 
 /*
  * Restores the terminal and closes everything; may be called at any time, twice, and as an undo

@@ -260,8 +260,24 @@ static int take_passengers(struct machine *machine, const int passengers[_PASSEN
 	machine->kmsg_fd = passengers[PASSENGER_KMSG];
 	undo_push(machine->undo, close_fd, &machine->kmsg_fd, "kernel log FIFO");
 	undo_push(machine->undo, console_stop, &machine->console, "console");
-	return console_start(&machine->console, &machine->plan->console,
-			     passengers[PASSENGER_CONSOLE]);
+	TRY(console_start(&machine->console, &machine->plan->console,
+			  passengers[PASSENGER_CONSOLE]));
+	console_share_with(&machine->console, &machine->control->share);
+	return 0;
+}
+
+/* Once for all boots, after the line by which others find it. */
+static void open_door(struct machine *machine)
+{
+	struct control *control = machine->control;
+	bool is_kept = machine->plan->config->start == START_BOOT &&
+		       machine->plan->console.pty_is_needed && control->listen_fd < 0;
+
+	if (!machine->entry || !machine->entry->directory)
+		return;
+	if (is_kept)
+		console_log_open(machine->entry->directory, &control->share.log);
+	control_open(control, machine->entry->directory, machine->entry->uuid);
 }
 
 /* --- The story --- */
@@ -279,6 +295,8 @@ static int accompany(struct machine *machine)
 	r = handshake_say(&machine->handshake, HANDSHAKE_PLACED, NULL);
 	if (r == 0)
 		describe_running(machine);
+	if (r == 0)
+		open_door(machine);
 	if (r == 0)
 		r = handshake_hear(&machine->handshake, HANDSHAKE_ROOTED, passengers);
 	if (r < 0)

@@ -13,6 +13,7 @@
 #include "mount/mount-apply.h"
 #include "net/net-apply.h"
 #include "run/console.h"
+#include "run/control.h"
 #include "run/handshake.h"
 #include "run/journal-remote.h"
 #include "run/plan.h"
@@ -41,6 +42,8 @@ struct machine {
 	int notify_fd;
 	int kmsg_fd; /* held open, so that readers of /proc/kmsg block */
 	struct console console;
+	struct control *control; /* the run's; clients of it, and the console's log */
+	bool is_stopping;        /* somebody has told us to end it */
 };
 
 /*

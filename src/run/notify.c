@@ -33,7 +33,6 @@
 #include "base/scope.h"
 
 #define MESSAGE_MAX_BYTES 4096 /* longer ones are dropped */
-#define STATUS_MAX_BYTES 512
 #define SEND_TIMEOUT_SEC 1
 
 #ifndef SO_PASSRIGHTS
@@ -253,14 +252,14 @@ void notify_escape(char *ret_text, size_t bytes, const char *status)
 /* Tells our manager what the message means for the machine. */
 static void relay_message(int heard, const char *status, struct notify_relay *relay)
 {
-	char text[STATUS_MAX_BYTES + 64], escaped[STATUS_MAX_BYTES];
+	char text[NOTIFY_STATUS_MAX + 64];
 	bool is_ready = heard & NOTIFY_READY && !relay->ready_is_said;
 	int r;
 
 	if (status) {
-		notify_escape(escaped, sizeof(escaped), status);
+		notify_escape(relay->status, sizeof(relay->status), status);
 		(void)snprintf(text, sizeof(text), "%sSTATUS=Container running: %s",
-			       is_ready ? "READY=1\n" : "", escaped);
+			       is_ready ? "READY=1\n" : "", relay->status);
 	} else if (is_ready) {
 		(void)snprintf(text, sizeof(text), "READY=1\nSTATUS=Container running.");
 	} else {

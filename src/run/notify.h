@@ -42,11 +42,14 @@ int notify_stage(enum notify_stage stage);
  */
 int notify_listen(int dir_fd);
 
+#define NOTIFY_STATUS_MAX 512
+
 /* Whom we listen to. */
 struct notify_relay {
 	pid_t leader;         /* the container's PID 1, as we see it; must not have been reaped */
 	bool payload_is_pid2; /* the stub is PID 1: its child is the payload */
 	bool ready_is_said;   /* READY=1 went out already; set by notify_receive() too */
+	char status[NOTIFY_STATUS_MAX]; /* the last one, escaped for a terminal */
 };
 
 /* Bits of what the payload said. */

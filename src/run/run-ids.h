@@ -21,6 +21,7 @@ struct run {
 	struct ephemeral ephemeral[2]; /* the second if there could be no snapshot */
 	int directory_fd;              /* the tree, or the snapshot of it */
 	int tree_fd;                   /* the tree in any case */
+	struct control control;        /* of all boots */
 	int scope;                     /* enum scope_result; SCOPE_NONE: none was asked for */
 };
 

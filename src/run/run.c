@@ -82,6 +82,40 @@ static int make_tree(const struct run *run)
 	return request.template ? template_apply(&request) : 0;
 }
 
+/* A name that nobody chose is never met again. */
+static bool is_log_kept(const struct config *config)
+{
+	return config->start == START_BOOT && (config->machine || !config->ephemeral);
+}
+
+/* What a killed supervisor left of the last run, before the start empties its directory. */
+static void rescue_log(const struct run *run)
+{
+	const struct places *places = &run->facts.places;
+	auto_free char *directory = NULL;
+
+	if (is_log_kept(&run->config) &&
+	    asprintf(&directory, "%s/%s", places->machines, run->facts.machine) >= 0 &&
+	    registry_look(directory) == -ESRCH)
+		console_log_keep(places, directory, run->facts.machine);
+}
+
+/* Nobody can talk with us any more; the machine's directory goes next. */
+static void close_door(void *argument)
+{
+	struct run *run = argument;
+	struct arena *arena = &run->config.arena;
+	const char *directory = locks_name_directory(arena, &run->locks);
+	bool has_log = run->control.share.log.fd >= 0;
+
+	control_close(&run->control);
+	if (!has_log || !directory)
+		return;
+	if (is_log_kept(&run->config))
+		console_log_keep(&run->facts.places, directory, run->facts.machine);
+	(void)unlink(arena_format(arena, "%s/" CONSOLE_LOG_FILE, directory));
+}
+
 static int take_locks(struct run *run, struct undo *undo)
 {
 	const struct lock_request request = {
@@ -94,7 +128,9 @@ static int take_locks(struct run *run, struct undo *undo)
 	};
 
 	TRY(places_make(&run->facts.places, undo));
+	rescue_log(run);
 	TRY(locks_take(&run->locks, &request, undo));
+	undo_push(undo, close_door, run, "door");
 	run->facts.machine = run->locks.machine;
 	return 0;
 }
@@ -231,6 +267,7 @@ static int boot(struct run *run, int signal_fd, struct ending *ret)
 		.ids_fd = -EBADF,
 		.tree_map_fd = -EBADF,
 		.net = NET_NONE,
+		.control = &run->control,
 	};
 	struct registry_entry entry;
 	auto_undo struct undo undo = {0};
@@ -290,6 +327,7 @@ static int run_until_end(struct run *run)
 	auto_close int signal_fd = supervise_block_signals();
 	const struct plan *plan = &run->plan;
 	struct ending ending;
+	int status;
 
 	TRY(signal_fd);
 	for (;;) {
@@ -300,7 +338,9 @@ static int run_until_end(struct run *run)
 	}
 	(void)notify_stage(ending.outcome == OUTCOME_REBOOT ? NOTIFY_STAGE_RESTARTING
 							    : NOTIFY_STAGE_TERMINATING);
-	return status_of_ending(plan, &ending);
+	status = status_of_ending(plan, &ending);
+	control_tell_end(&run->control, outcome_word(ending.outcome), status);
+	return status;
 }
 
 /* Callers pass these everywhere; without a manager they are no reason to fail. */
@@ -354,7 +394,10 @@ static int tidy_up(struct config *config)
 int run_machine(int argc, char **argv)
 {
 	auto_undo struct undo undo = {0};
-	struct run run = {.directory_fd = -EBADF, .lease = LEASE_NONE, .scope = SCOPE_NONE};
+	struct run run = {.directory_fd = -EBADF,
+			  .lease = LEASE_NONE,
+			  .scope = SCOPE_NONE,
+			  .control = CONTROL_NONE};
 	int r;
 
 	r = config_from_command_line(&run.config, argc, argv);

@@ -23,6 +23,7 @@
 #include "base/scope.h"
 #include "config/config.h"
 #include "base/numbers.h"
+#include "run/describe.h"
 #include "run/notify.h"
 #include "run/power.h"
 
@@ -46,6 +47,7 @@ enum event {
 	EVENT_KILL,      /* the key sequence for it */
 	EVENT_POWER_OFF, /* key sequence */
 	EVENT_REBOOT,    /* key sequence */
+	EVENT_SHUT_DOWN, /* by another command: as EVENT_STOP, but asking twice is not stronger */
 	EVENT_TIMEOUT,
 	_EVENT_COUNT,
 };
@@ -199,6 +201,7 @@ static const cell cells[_STATE_COUNT][_EVENT_COUNT] = {
 		[EVENT_KILL] = kill_on_request,
 		[EVENT_POWER_OFF] = press_power_off,
 		[EVENT_REBOOT] = press_reboot,
+		[EVENT_SHUT_DOWN] = stop,
 		[EVENT_TIMEOUT] = give_up_waiting,
 	},
 	[STATE_STOPPING] = {
@@ -206,6 +209,7 @@ static const cell cells[_STATE_COUNT][_EVENT_COUNT] = {
 		[EVENT_KILL] = kill_on_request,
 		[EVENT_POWER_OFF] = stay,
 		[EVENT_REBOOT] = stay,
+		[EVENT_SHUT_DOWN] = stay,
 		[EVENT_TIMEOUT] = give_up_waiting,
 	},
 	[STATE_KILLING] = {
@@ -213,6 +217,7 @@ static const cell cells[_STATE_COUNT][_EVENT_COUNT] = {
 		[EVENT_KILL] = stay,
 		[EVENT_POWER_OFF] = stay,
 		[EVENT_REBOOT] = stay,
+		[EVENT_SHUT_DOWN] = stay,
 		[EVENT_TIMEOUT] = stay,
 	},
 };
@@ -221,6 +226,7 @@ static const cell cells[_STATE_COUNT][_EVENT_COUNT] = {
 static void happen(struct supervisor *supervisor, enum event event)
 {
 	supervisor->state = cells[supervisor->state][event](supervisor);
+	supervisor->machine->is_stopping = supervisor->state != STATE_RUNNING;
 }
 
 /* Those that tell us to stop come first. */
@@ -291,6 +297,22 @@ static int handle_console(struct supervisor *supervisor, const struct pollfd *fd
 	return 0;
 }
 
+/* An init that speaks sd_notify(3) says itself when its system is up; of others it is not known. */
+static bool says_when_ready(const struct plan *plan)
+{
+	return plan->config->notify_ready ||
+	       (plan->config->start == START_BOOT && plan->facts->tree.init_kind == INIT_SYSTEMD);
+}
+
+static void become_ready(struct machine *machine)
+{
+	if (!machine->entry || machine->entry->is_ready)
+		return;
+	machine->entry->is_ready = true;
+	describe_again(machine);
+	control_tell_ready(machine->control);
+}
+
 /* Its end is closed by the exec; the stub init gave up its copy before. */
 static void hear_payload(struct supervisor *supervisor)
 {
@@ -301,8 +323,11 @@ static void hear_payload(struct supervisor *supervisor)
 		(void)fail(r, "Cannot talk with the payload while it is set up");
 	if (r < 0)
 		supervisor->is_failed = true;
-	if (r == 1)
+	if (r == 1) {
 		(void)notify_started(supervisor->machine->pid, supervisor->relay.ready_is_said);
+		if (!says_when_ready(supervisor->machine->plan))
+			become_ready(supervisor->machine);
+	}
 	if (r != 0) {
 		scope_close(&handshake->fd);
 		handshake->fd = -EBADF;
@@ -315,6 +340,25 @@ static void hear_notification(struct supervisor *supervisor)
 
 	if (heard < 0)
 		debug("Cannot read the notification socket");
+	else if (heard & NOTIFY_READY && !(heard & NOTIFY_REFUSED))
+		become_ready(supervisor->machine);
+	if (heard > 0 && heard & NOTIFY_STATUS && supervisor->machine->entry) {
+		supervisor->machine->entry->status = supervisor->relay.status;
+		describe_again(supervisor->machine);
+	}
+}
+
+static void hear_clients(struct supervisor *supervisor)
+{
+	struct machine *machine = supervisor->machine;
+	unsigned int requests = control_dispatch(machine->control, machine);
+
+	if (requests & CONTROL_REBOOT)
+		happen(supervisor, EVENT_REBOOT);
+	if (requests & CONTROL_POWER_OFF)
+		happen(supervisor, EVENT_SHUT_DOWN);
+	if (requests & CONTROL_TERMINATE)
+		happen(supervisor, EVENT_KILL);
 }
 
 static int reap(struct supervisor *supervisor)
@@ -363,6 +407,7 @@ enum slot {
 	SLOT_HANDSHAKE,
 	SLOT_NOTIFY,
 	SLOT_JOURNAL,
+	SLOT_CONTROL,
 	SLOT_CONSOLE, /* and the following */
 };
 
@@ -375,6 +420,7 @@ static int turn(struct supervisor *supervisor)
 		[SLOT_HANDSHAKE] = {.fd = machine->handshake.fd, .events = POLLIN},
 		[SLOT_NOTIFY] = {.fd = machine->notify_fd, .events = POLLIN},
 		[SLOT_JOURNAL] = {.fd = machine->journal_remote.pidfd, .events = POLLIN},
+		[SLOT_CONTROL] = {.fd = control_fd(machine->control, machine), .events = POLLIN},
 	};
 	size_t console_count = console_pollfds(&machine->console, fds + SLOT_CONSOLE);
 	int ready = poll(fds, SLOT_CONSOLE + console_count, time_left_msec(supervisor));
@@ -389,9 +435,22 @@ static int turn(struct supervisor *supervisor)
 	if (fds[SLOT_JOURNAL].revents)
 		journal_remote_lost(&machine->journal_remote);
 	TRY(handle_console(supervisor, fds + SLOT_CONSOLE, console_count));
+	if (fds[SLOT_CONTROL].revents)
+		hear_clients(supervisor);
 	if (fds[SLOT_SIGNAL].revents)
 		read_signal(supervisor);
 	return fds[SLOT_PAYLOAD].revents ? reap(supervisor) : 0;
+}
+
+const char *outcome_word(enum outcome outcome)
+{
+	static const char *const words[] = {
+		[OUTCOME_EXITED] = "exited",       [OUTCOME_POWER_OFF] = "powered-off",
+		[OUTCOME_REBOOT] = "rebooted",     [OUTCOME_KILLED] = "killed",
+		[OUTCOME_SIGNALLED] = "signalled", [OUTCOME_FAILED] = "failed",
+	};
+
+	return words[outcome];
 }
 
 /*

@@ -17,6 +17,9 @@ enum outcome {
 	OUTCOME_FAILED,    /* it could not be started; said already */
 };
 
+/* "exited", "powered-off" … for who waits for the end. */
+const char *outcome_word(enum outcome outcome);
+
 struct ending {
 	enum outcome outcome;
 	int status;
