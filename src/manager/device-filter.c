@@ -82,9 +82,21 @@ enum registers {
 	RESULT = BPF_REG_0,
 	CONTEXT = BPF_REG_1,
 	TYPE,
-	MAJOR,
+	NUMBER, /* the major number and the minor one, as the kernel keeps them in one word */
 	MINOR,
 	ACCESS,
+};
+
+/* How the kernel divides that word (include/linux/kdev_t.h); a device beyond does not exist. */
+#define MINOR_BITS 20
+#define MINOR_MAX ((1U << MINOR_BITS) - 1)
+#define MAJOR_MAX 4095U
+
+/* Where a jump goes until that is known; by itself it would go nowhere. */
+enum places {
+	TO_NEXT_RULE = -1,
+	TO_ALLOW = -2,
+	TO_OTHER_KIND = -3,
 };
 
 struct program {
@@ -110,47 +122,67 @@ static void load(struct program *program, unsigned int to, size_t offset)
 	add(program, BPF_LDX | BPF_MEM | BPF_W, to, CONTEXT, (int)offset, 0);
 }
 
+/* Compares 32 bits, as an immediate operand is extended by its sign. */
+static void jump_if(struct program *program, unsigned int how, unsigned int what,
+		    unsigned int number, enum places where)
+{
+	add(program, BPF_JMP32 | how | BPF_K, what, 0, where, (int)number);
+}
+
 static void answer(struct program *program, bool is_allowed)
 {
 	add(program, BPF_ALU64 | BPF_MOV | BPF_K, RESULT, 0, 0, is_allowed);
 	add(program, BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
 }
 
-/* A jump to behind the rule; how far that is settle_jumps() fills in. */
-static void leave_if(struct program *program, unsigned int how, unsigned int what,
-		     unsigned int number)
+/* Whoever jumps to 'where' arrives at what comes next. */
+static void arrive(struct program *program, enum places where)
 {
-	add(program, BPF_JMP | how | BPF_K, what, 0, 0, (int)number);
+	for (size_t i = 0; i < program->count; i++)
+		if (program->items[i].off == (int)where)
+			program->items[i].off = (int16_t)(program->count - i - 1);
 }
 
-static void settle_jumps(struct program *program, size_t first)
-{
-	for (size_t i = first; i < program->count; i++) {
-		struct bpf_insn *item = &program->items[i];
-
-		if (BPF_CLASS(item->code) == BPF_JMP && BPF_OP(item->code) != BPF_EXIT)
-			item->off = (int16_t)(program->count - i - 1);
-	}
-}
-
+/*
+ * The kernel follows each way through the program before it takes it, and one more branch costs a
+ * start what twenty instructions do: a device is one comparison.
+ */
 static void add_rule(struct program *program, const struct device_rule *rule)
 {
-	size_t first = program->count;
 	unsigned int denied = ALL & ~rule->access;
+	unsigned int major_last = rule->major_last < MAJOR_MAX ? rule->major_last : MAJOR_MAX;
+	unsigned int first = rule->major_first << MINOR_BITS;
+	bool is_one = rule->major_first == major_last && rule->minor != DEVICE_ANY;
 
-	leave_if(program, BPF_JNE, TYPE, rule->is_block ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR);
-	if (rule->major_first == rule->major_last) {
-		leave_if(program, BPF_JNE, MAJOR, rule->major_first);
-	} else {
-		leave_if(program, BPF_JLT, MAJOR, rule->major_first);
-		leave_if(program, BPF_JGT, MAJOR, rule->major_last);
+	/* No rule is for one minor number of many major ones. */
+	if (rule->major_first > MAJOR_MAX || (!is_one && rule->minor != DEVICE_ANY))
+		return;
+	if (is_one && !denied) {
+		jump_if(program, BPF_JEQ, NUMBER, first | (unsigned int)rule->minor, TO_ALLOW);
+		return;
 	}
-	if (rule->minor != DEVICE_ANY)
-		leave_if(program, BPF_JNE, MINOR, (unsigned int)rule->minor);
+	if (is_one) {
+		jump_if(program, BPF_JNE, NUMBER, first | (unsigned int)rule->minor, TO_NEXT_RULE);
+	} else {
+		jump_if(program, BPF_JLT, NUMBER, first, TO_NEXT_RULE);
+		jump_if(program, BPF_JGT, NUMBER, major_last << MINOR_BITS | MINOR_MAX,
+			TO_NEXT_RULE);
+	}
 	if (denied)
-		leave_if(program, BPF_JSET, ACCESS, denied);
-	answer(program, true);
-	settle_jumps(program, first);
+		jump_if(program, BPF_JSET, ACCESS, denied, TO_NEXT_RULE);
+	add(program, BPF_JMP | BPF_JA, 0, 0, TO_ALLOW, 0);
+	arrive(program, TO_NEXT_RULE);
+}
+
+static void add_kind(struct program *program, const struct device_rules *rules, bool is_block)
+{
+	jump_if(program, BPF_JNE, TYPE, is_block ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR,
+		TO_OTHER_KIND);
+	for (size_t i = 0; i < rules->count; i++)
+		if (rules->items[i].is_block == is_block)
+			add_rule(program, &rules->items[i]);
+	answer(program, false);
+	arrive(program, TO_OTHER_KIND);
 }
 
 struct bpf_insn *device_filter_build(struct arena *arena, const struct device_rules *rules,
@@ -163,11 +195,15 @@ struct bpf_insn *device_filter_build(struct arena *arena, const struct device_ru
 	add(&program, BPF_ALU64 | BPF_MOV | BPF_X, ACCESS, TYPE, 0, 0);
 	add(&program, BPF_ALU64 | BPF_RSH | BPF_K, ACCESS, 0, 0, 16);
 	add(&program, BPF_ALU64 | BPF_AND | BPF_K, TYPE, 0, 0, 0xffff);
-	load(&program, MAJOR, offsetof(struct bpf_cgroup_dev_ctx, major));
+	load(&program, NUMBER, offsetof(struct bpf_cgroup_dev_ctx, major));
 	load(&program, MINOR, offsetof(struct bpf_cgroup_dev_ctx, minor));
-	for (size_t i = 0; i < rules->count; i++)
-		add_rule(&program, &rules->items[i]);
+	add(&program, BPF_ALU64 | BPF_LSH | BPF_K, NUMBER, 0, 0, MINOR_BITS);
+	add(&program, BPF_ALU64 | BPF_OR | BPF_X, NUMBER, MINOR, 0, 0);
+	add_kind(&program, rules, /* is_block= */ false);
+	add_kind(&program, rules, /* is_block= */ true);
 	answer(&program, false);
+	arrive(&program, TO_ALLOW);
+	answer(&program, true);
 	*ret_count = program.count;
 	return program.items;
 }

@@ -24,7 +24,15 @@ static bool jumps(const struct bpf_insn *item, uint64_t value)
 {
 	uint64_t number = (uint64_t)(int64_t)item->imm;
 
+	if (BPF_CLASS(item->code) == BPF_JMP32) {
+		value = (uint32_t)value;
+		number = (uint32_t)item->imm;
+	}
 	switch (BPF_OP(item->code)) {
+	case BPF_JA:
+		return true;
+	case BPF_JEQ:
+		return value == number;
 	case BPF_JNE:
 		return value != number;
 	case BPF_JLT:
@@ -48,6 +56,10 @@ static uint64_t calculate(const struct bpf_insn *item, uint64_t value, const uin
 		return (uint64_t)(int64_t)item->imm;
 	case BPF_ALU64 | BPF_RSH | BPF_K:
 		return value >> item->imm;
+	case BPF_ALU64 | BPF_LSH | BPF_K:
+		return value << item->imm;
+	case BPF_ALU64 | BPF_OR | BPF_X:
+		return value | registers[item->src_reg];
 	case BPF_ALU64 | BPF_AND | BPF_K:
 		return value & (uint64_t)(int64_t)item->imm;
 	default:
@@ -69,7 +81,7 @@ static int execute(const struct bpf_insn *items, size_t count, const struct bpf_
 			return (int)registers[BPF_REG_0];
 		if (BPF_CLASS(item->code) == BPF_LDX)
 			*to = *(const uint32_t *)((const char *)ctx + item->off);
-		else if (BPF_CLASS(item->code) == BPF_JMP)
+		else if (BPF_CLASS(item->code) == BPF_JMP || BPF_CLASS(item->code) == BPF_JMP32)
 			at += jumps(item, *to) ? (size_t)item->off : 0;
 		else
 			*to = calculate(item, *to, registers);
@@ -151,6 +163,11 @@ static void test_what_is_given(struct config *config)
 									.request = 1};
 	*ARRAY_ADD(&config->arena, &facts.rules) =
 		(struct device_rule){true, 7, 7, DEVICE_ANY, USE};
+	/* The highest bit of the word that the numbers are in, and what does not fit into it. */
+	*ARRAY_ADD(&config->arena, &facts.rules) = (struct device_rule){true, 4095, 4095, 3, ALL};
+	*ARRAY_ADD(&config->arena, &facts.rules) = (struct device_rule){true, 4096, 4096, 9, ALL};
+	*ARRAY_ADD(&config->arena, &facts.rules) =
+		(struct device_rule){false, 4094, 5000, DEVICE_ANY, USE};
 	rules = rules_of(config, &facts);
 	CHECK(answer(&rules, BLOCK, DEVICE_READ, 65, 144) == 1);
 	CHECK(answer(&rules, BLOCK, DEVICE_WRITE, 65, 144) == 0);
@@ -159,6 +176,14 @@ static void test_what_is_given(struct config *config)
 	CHECK(answer(&rules, CHARACTER, DEVICE_READ, 65, 144) == 0);
 	CHECK(answer(&rules, BLOCK, USE, 7, 1048575) == 1);
 	CHECK(answer(&rules, BLOCK, DEVICE_MAKE, 7, 0) == 0);
+	CHECK(answer(&rules, BLOCK, ALL, 4095, 3) == 1);
+	CHECK(answer(&rules, BLOCK, ALL, 4095, 2) == 0);
+	CHECK(answer(&rules, BLOCK, ALL, 2047, 3) == 0);
+	CHECK(answer(&rules, BLOCK, ALL, 0, 9) == 0);
+	CHECK(answer(&rules, CHARACTER, USE, 4094, 0) == 1);
+	CHECK(answer(&rules, CHARACTER, USE, 4095, 1048575) == 1);
+	CHECK(answer(&rules, CHARACTER, ALL, 4095, 7) == 0);
+	CHECK(answer(&rules, CHARACTER, USE, 4093, 1048575) == 0);
 	/* What is said of a device that everybody has counts. */
 	CHECK(answer(&rules, CHARACTER, DEVICE_READ, 10, 229) == 1);
 	CHECK(answer(&rules, CHARACTER, DEVICE_WRITE, 10, 229) == 0);
