@@ -250,6 +250,7 @@ static const struct {
 	{"bind-source-open", "Cannot open the bind source '%s'"},
 	{"changes-make", "Others could put something else in the place of the machine's changes in '%s'"},
 	{"changes-make", "Cannot give '%s' the owner and mode of the tree"},
+	{"changes-make", "The machine's changes cannot lie in '%s', which is part of an overlay"},
 	{"changes-make", "Cannot make a directory for the machine's changes"},
 	{"changes-make", "Cannot make the directory '%s' for the machine's changes"},
 	{"changes-make", "Cannot open the directory '%s' for the machine's changes"},

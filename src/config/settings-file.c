@@ -65,6 +65,17 @@ static int open_file(const struct file *file, struct stat *ret_status)
 	return steal_fd(fd);
 }
 
+/* Beside a tree that cannot be looked for either, as will be said of the tree. */
+static bool is_out_of_reach(const struct settings_source *source)
+{
+	auto_free char *above = NULL;
+
+	if (source->is_trusted)
+		return false;
+	above = strndup(source->file, (size_t)(path_last(source->file) - source->file));
+	return above && *above && faccessat(AT_FDCWD, above, X_OK, AT_EACCESS) < 0;
+}
+
 /* Returns 1 if there is such a file, whether it could be used or not, and 0 if there is none. */
 static int read_file(struct arena *arena, const struct file *file, struct said_list *ret)
 {
@@ -74,7 +85,8 @@ static int read_file(struct arena *arena, const struct file *file, struct said_l
 	auto_close int fd = open_file(file, &status);
 	int r;
 
-	if (fd == -ENOENT)
+	if (fd == -ENOENT ||
+	    (fd == -EACCES && file->directory_fd == AT_FDCWD && is_out_of_reach(&file->source)))
 		return 0;
 	/* What these mean is a link or no file; anything else is trouble, whoever owns the file. */
 	if (fd < 0 && fd != -ELOOP && fd != -ENXIO && fd != -ENODEV)
@@ -187,7 +199,7 @@ static int read_drop_ins(struct arena *arena, const struct settings_source *sour
 	auto_close int fd = open(source->file, source->is_trusted ? flags : flags | O_NOFOLLOW);
 	auto_closedir DIR *directory = NULL;
 
-	if (fd < 0 && errno == ENOENT)
+	if (fd < 0 && (errno == ENOENT || (errno == EACCES && is_out_of_reach(source))))
 		return 0;
 	if (fd < 0 && !source->is_trusted && (errno == ENOTDIR || errno == ELOOP)) {
 		warn(0, "'%s' is no directory of settings files, ignoring it", source->file);

@@ -16,6 +16,7 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -105,6 +106,14 @@ bool host_network_is_anothers(void)
 
 	/* The kernel tells owners that are above us to nobody. */
 	return fd >= 0 && owner_fd < 0 && errno == EPERM;
+}
+
+bool host_is_in_user_namespace(void)
+{
+	struct stat status;
+
+	/* The first one always has this number (<linux/nsfs.h>, USER_NS_INIT_INO). */
+	return stat("/proc/self/ns/user", &status) == 0 && status.st_ino != 0xeffffffd;
 }
 
 int host_check(void)

@@ -33,6 +33,12 @@ unsigned int host_count_activation_fds(void);
 bool host_network_is_anothers(void);
 
 /*
+ * True in a container with ids of its own: root there has no rights over what belongs to the host,
+ * and cannot set attributes of files that are for root of the host.
+ */
+bool host_is_in_user_namespace(void);
+
+/*
  * Refuses, with one sentence, a kernel older than the baseline.
  */
 int host_check(void);

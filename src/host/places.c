@@ -115,7 +115,8 @@ static int find_runtime(struct arena *arena, const char **ret)
 	if (asked && check_own(asked) == 0)
 		return 0;
 	if (asked)
-		debug("'%s' of $XDG_RUNTIME_DIR is not a directory of ours alone", asked);
+		note("'%s' of $XDG_RUNTIME_DIR is not a directory of ours alone, looking elsewhere",
+		     asked);
 	*ret = usual;
 	if (check_own(usual) == 0)
 		return 0;

@@ -105,6 +105,7 @@ static void find_subids(struct arena *arena, bool nests, struct ids_facts *ret)
 		find_free_subids(subuid, subgid, (nests ? RANGES_FURTHER : 1) * USERS_RANGE);
 	for (int i = 0; i < _NEWIDMAP_COUNT; i++)
 		ret->programs[i] = newidmap_find(arena, (enum newidmap_program)i, NULL);
+	ret->programs_obstacle = newidmap_obstacle();
 }
 
 /* --- The tree --- */

@@ -129,7 +129,8 @@ static int find_own_maps(struct arena *arena, struct id_maps *ret)
 	struct subid_request users, groups;
 
 	TRY(ids_facts_gather(arena, &config, -EBADF, &facts));
-	if (facts.may_map || facts.subuids.count == 0 || facts.subgids.count == 0)
+	if (facts.may_map || facts.programs_obstacle || facts.subuids.count == 0 ||
+	    facts.subgids.count == 0)
 		return -EPERM;
 	users = (struct subid_request){.own_id = facts.uid, .ranges = &facts.subuids};
 	groups = (struct subid_request){.own_id = facts.gid, .ranges = &facts.subgids};

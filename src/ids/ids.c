@@ -199,6 +199,14 @@ static bool lacks_programs(struct decision *d, const char **ret_why, const char 
 			"is uidmap, elsewhere shadow or shadow-utils";
 		return true;
 	}
+	if (facts->programs_obstacle && facts->subuids.count > 0 && facts->subgids.count > 0) {
+		*ret_why = arena_format(d->arena, "newuidmap and newgidmap get no rights under %s",
+					facts->programs_obstacle);
+		*ret_fix =
+			arena_format(d->arena, "For a whole range of ids start nspawn without %s",
+				     facts->programs_obstacle);
+		return true;
+	}
 	if (facts->subuids.count > 0 && facts->subgids.count > 0)
 		return false;
 	*ret_why = facts->subuids.count ? "'/etc/subgid' gives you no ids"

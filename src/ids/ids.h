@@ -53,6 +53,7 @@ struct ids_facts {
 	struct subid_ranges subuids, subgids;
 	uint32_t subid_free; /* where a range could be added to subuid(5) */
 	const char *programs[_NEWIDMAP_COUNT];
+	const char *programs_obstacle; /* why they would get no rights of us, NULL: they would */
 	bool has_manager; /* nsresourced and mountfsd are there, and mount directories */
 
 	/* For ids_wants_lease(), filled by the caller with lease_take(). */

@@ -12,11 +12,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/scope.h"
 #include "base/text.h"
@@ -34,6 +36,8 @@ static const char *const system_directories[] = {
 	"/run/wrappers/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin", NULL,
 };
 
+#define STATUS_MAX_BYTES ((size_t)64 * 1024)
+
 const char *newidmap_find(struct arena *arena, enum newidmap_program program,
 			  const char *const *directories)
 {
@@ -46,6 +50,33 @@ const char *newidmap_find(struct arena *arena, enum newidmap_program program,
 			return path;
 	}
 	return NULL;
+}
+
+/* Whether one who may not trace everybody traces us, such as a user's strace(1). */
+static bool is_traced_by_user(void)
+{
+	auto_free char *text = NULL;
+	const char *line;
+	struct stat status;
+	char path[64];
+
+	if (file_read(AT_FDCWD, "/proc/self/status", STATUS_MAX_BYTES, &text, NULL) < 0)
+		return false;
+	line = strstr(text, "\nTracerPid:\t");
+	if (!line)
+		return false;
+	line += strlen("\nTracerPid:\t");
+	if (strncmp(line, "0\n", 2) == 0)
+		return false;
+	(void)snprintf(path, sizeof(path), "/proc/%.*s", (int)strcspn(line, "\n"), line);
+	return stat(path, &status) < 0 || status.st_uid != 0;
+}
+
+const char *newidmap_obstacle(void)
+{
+	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1)
+		return "no_new_privs";
+	return is_traced_by_user() ? "a tracer" : NULL;
 }
 
 /* "newuidmap PID INSIDE OUTSIDE COUNT …" */

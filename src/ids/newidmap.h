@@ -26,6 +26,12 @@ const char *newidmap_find(struct arena *arena, enum newidmap_program program,
 			  const char *const *directories);
 
 /*
+ * Why a program that we start gets no more rights than we have, as words after "under"; NULL if it
+ * does (execve(2)).
+ */
+const char *newidmap_obstacle(void);
+
+/*
  * Runs both for the user namespace that 'pid' lives in, without a shell and with an empty
  * environment. What they say is in our sentence. Returns 0 or a negative errno after messages.
  */

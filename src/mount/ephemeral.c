@@ -9,11 +9,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -151,6 +153,20 @@ static bool can_be_replaced(int parent_fd)
 	return status.st_mode & (S_IWGRP | S_IWOTH) && !(status.st_mode & S_ISVTX);
 }
 
+/* As /var/tmp is in most containers: the kernel takes no changes of one overlay on another. */
+static int refuse_overlay(int parent_fd, const char *parent)
+{
+	struct statfs status;
+
+	if (fstatfs(parent_fd, &status) < 0 || status.f_type != OVERLAYFS_SUPER_MAGIC)
+		return 0;
+	(void)refuse(EOPNOTSUPP,
+		     "The machine's changes cannot lie in '%s', which is part of an overlay",
+		     parent);
+	hint("Name a directory of another file system, such as a tmpfs, with --ephemeral-dir=");
+	return -EOPNOTSUPP;
+}
+
 /* -EOPNOTSUPP: the file system declines, for reasons that only it knows. */
 static int make_snapshot(int tree_fd, const char *path, struct ephemeral *ret)
 {
@@ -191,6 +207,8 @@ int ephemeral_make(const char *path, int tree_fd, bool is_snapshot, struct ephem
 		hint("Give a directory that only root may write to, or set its sticky bit");
 		return -EPERM;
 	}
+	if (!is_snapshot)
+		TRY(refuse_overlay(parent_fd, parent));
 	remove_stale(parent_fd);
 	ret->lock_fd = make_locked(parent_fd, path_last(own));
 	if (ret->lock_fd < 0)

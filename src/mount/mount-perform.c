@@ -24,6 +24,7 @@
 #include "mount/detached.h"
 #include "mount/devices.h"
 #include "mount/host-files.h"
+#include "mount/mount-complain.h"
 #include "mount/overlay.h"
 #include "mount/run-host.h"
 
@@ -423,33 +424,7 @@ static const perform_function perform[] = {
 /* clang-format on */
 static_assert(ARRAY_LEN(perform) == _OPERATION_COUNT, "every kind of operation is performed");
 
-static const char *describe(const struct mount_operation *operation)
-{
-	switch (operation->kind) {
-	case OPERATION_NEW:
-		return operation->source;
-	case OPERATION_BIND:
-		return "a directory";
-	case OPERATION_OVERLAY:
-		return "an overlay";
-	case OPERATION_COVER:
-		return "an inaccessible node";
-	case OPERATION_REMOUNT:
-		return "read-only flags";
-	case OPERATION_BASE:
-	case OPERATION_DEVICES:
-	case OPERATION_RUN_HOST:
-	case OPERATION_DIRECTORY:
-	case OPERATION_HOST_FILES:
-	case OPERATION_MACHINE_ID:
-	case OPERATION_OS_CHECK:
-	case _OPERATION_COUNT:
-	default:
-		return "files";
-	}
-}
-
-static int settle(const struct mount_operation *operation, int r)
+static int settle(const struct mount_site *site, const struct mount_operation *operation, int r)
 {
 	if (r >= 0 || (r == -ENOENT && operation->need == NEED_IF_EXISTS))
 		return 0;
@@ -457,32 +432,14 @@ static int settle(const struct mount_operation *operation, int r)
 		debug("Nothing is mounted on '%s' (%s)", operation->target, strerrordesc_np(-r));
 		return 0;
 	}
-	if (r == -ECANCELED)
-		return r; /* the sentence was said closer to the cause */
-	if (operation->kind == OPERATION_BIND &&
-	    (operation->place == SOURCE_HOST || operation->place == SOURCE_TREE))
-		(void)fail(r, "Cannot bind '%s' to '%s' in the tree", operation->source,
-			   operation->target);
-	else
-		(void)fail(r, "Cannot mount %s on '%s' in the tree", describe(operation),
-			   operation->target);
-	if (r == -EINVAL && operation->kind == OPERATION_BIND)
-		hint("Directories cover directories only, and files only files");
-	else if (r == -ENOENT && operation->makes_target)
-		hint("A symbolic link on the way to '%s' leads nowhere inside the tree; replace it with a directory",
-		     operation->target);
-	else if (r == -EPERM && operation->kind == OPERATION_NEW &&
-		 (operation->magic == PROC_SUPER_MAGIC || operation->magic == SYSFS_MAGIC))
-		hint("In a container this takes '--nesting' of the one outside");
-	else if (r == -ELOOP)
-		hint("Symbolic links on the way to '%s' run in a circle or leave the tree",
-		     operation->target);
+	if (r != -ECANCELED) /* the sentence was said closer to the cause */
+		mount_complain(site->root_fd, operation, r);
 	return -ECANCELED;
 }
 
 int mount_perform(struct mount_site *site, const struct mount_operation *operation, int source_fd)
 {
-	return settle(operation, perform[operation->kind](site, operation, source_fd));
+	return settle(site, operation, perform[operation->kind](site, operation, source_fd));
 }
 
 int mount_take_source(struct mount_site *site, const struct mount_operation *operation)

@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "base/scope.h"
+#include "host/host.h"
 #include "ids/ids-inside.h"
 #include "mount/detached.h"
 #include "mount/mount-apply.h"
@@ -248,7 +249,8 @@ int overlay_open(struct mount_sources *sources, const struct mount_operation *op
 		return refuse(E2BIG,
 			      "An overlay on '%s' of %zu directories is too high: %d are possible",
 			      operation->target, operation->layer_count, LAYERS_MAX);
-	overlay->is_of_user = sources->ids && sources->ids->writer == IDS_WRITER_MANAGER;
+	overlay->is_of_user = (sources->ids && sources->ids->writer == IDS_WRITER_MANAGER) ||
+			      host_is_in_user_namespace();
 	overlay->fds = arena_allocate(sources->arena, operation->layer_count * sizeof(int));
 	*ret = overlay;
 	while (overlay->count < operation->layer_count)

@@ -17,6 +17,7 @@
 #include "base/numbers.h"
 #include "base/path.h"
 #include "base/scope.h"
+#include "confine/capabilities.h"
 #include "ids/id-map.h"
 #include "run/host-accounts.h"
 
@@ -173,6 +174,14 @@ static void describe(struct arena *arena, struct bound_user *user, const struct 
 		explicit_bzero(password, strlen(password));
 }
 
+/* As the mount itself would be, only later. */
+static int refuse_unmappable(const char *home)
+{
+	(void)refuse(EPERM, "Only root can map the owners of '%s'", home);
+	hint("Leave out '--bind-user=', or start the machine as root");
+	return -EPERM;
+}
+
 static int find_one(const struct config *config, struct arena *arena, const char *name,
 		    const struct accounts *accounts, struct bound_users *users)
 {
@@ -193,6 +202,8 @@ static int find_one(const struct config *config, struct arena *arena, const char
 	user.host_uid = identity.uid;
 	user.host_gid = identity.gid;
 	user.host_home = find_home(arena, &identity);
+	if (user.host_home && !(capabilities_permitted() & CAPABILITY(SYS_ADMIN)))
+		return refuse_unmappable(user.host_home);
 	user.home = arena_format(arena, BIND_USER_HOMES "/%s", name);
 	user.shell = find_shell(arena, config, &identity);
 	describe(arena, &user, &users->groups);

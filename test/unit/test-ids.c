@@ -25,10 +25,11 @@ enum caller {
 	ROOT_INSIDE, /* of a container */
 	USER,        /* 1000, with programs and 65536 ids from 100000 on */
 	USER_FORBIDDEN,
-	USER_BARE,    /* no programs */
-	USER_POOR,    /* no ids */
-	USER_MANAGED, /* with services */
-	USER_REFUSED, /* with services that give nothing */
+	USER_BARE,      /* no programs */
+	USER_POOR,      /* no ids */
+	USER_POWERLESS, /* whose programs get no rights */
+	USER_MANAGED,   /* with services */
+	USER_REFUSED,   /* with services that give nothing */
 	ROOT_MANAGED,
 };
 
@@ -47,6 +48,8 @@ static void find(enum caller caller, struct ids_facts *ret)
 		ret->restriction = &forbidden;
 	if (ret->may_map)
 		return;
+	if (caller == USER_POWERLESS)
+		ret->programs_obstacle = "the test";
 	ret->uid = ret->gid = 1000;
 	ret->user = "eva";
 	ret->subid_free = 300000;
@@ -141,6 +144,8 @@ static const struct {
 	{"-U", NULL, USER, 1000, 1000, 0, "newuidmap 1000+65536 off"},
 	{NULL, NULL, USER_BARE, 1000, 1000, 0, "single 1000+1 off lost"},
 	{NULL, NULL, USER_POOR, 1000, 1000, 0, "single 1000+1 off lost"},
+	{NULL, NULL, USER_POWERLESS, 1000, 1000, 0, "single 1000+1 off lost"},
+	{"100000", NULL, USER_POWERLESS, 1000, 1000, 0, "!get no rights under the test"},
 	{NULL, NULL, USER_FORBIDDEN, 1000, 1000, 0, "!the test says so"},
 	{"-U", NULL, USER_FORBIDDEN, 1000, 1000, 0, "!the test says so"},
 	{"no", NULL, USER, 1000, 1000, 0, "!only root can start"},
