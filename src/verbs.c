@@ -14,12 +14,21 @@
 #include "config/help.h"
 #include "control/changes.h"
 #include "control/config.h"
+#include "control/supervised.h"
 #include "control/syscalls.h"
 
 /* clang-format off */
 const struct verb verbs[] = {
 	{"config", "[NAME] [--json] [OPTION…]",
 	 "Show what a machine is started with, and where each value is from", control_config},
+	{"console", "NAME", "Attach this terminal to the console of a running machine",
+	 control_console},
+	{"logs", "NAME [--previous] [-f|--follow]",
+	 "Show the end of what a machine that boots wrote on its console", control_logs},
+	{"wait", "NAME [--ready|--end]",
+	 "Wait until a machine has ended, or is ready, and end with its status", control_wait},
+	{"clean", "[NAME…]", "Remove what killed supervisors of machines left behind",
+	 control_clean},
 	{"diff", "NAME [--json]", "Show what a running throw-away machine changed", control_diff},
 	{"commit", "NAME [PATH…]",
 	 "Write what a running throw-away machine changed into its tree", control_commit},

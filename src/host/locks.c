@@ -43,17 +43,39 @@ enum lock_flags {
 
 #define auto_lock __attribute__((cleanup(free_lock)))
 
+static size_t directory_length(const struct lock *lock)
+{
+	return (size_t)(path_last(lock->path) - lock->path - 1);
+}
+
+static int make_last_directory(struct lock *lock)
+{
+	size_t length = directory_length(lock);
+	int r;
+
+	lock->path[length] = '\0';
+	r = mkdir(lock->path, lock->has_directory ? 0755 : 0700) < 0 ? -errno : 0;
+	lock->path[length] = '/';
+	if (r == 0 && lock->made_count < LOCK_DIRECTORIES_MAX)
+		lock->made[lock->made_count++] = length;
+	return r == -EEXIST ? 0 : r;
+}
+
 /* Makes the missing directories above lock->path and remembers which they were. */
 static int make_directories(struct lock *lock)
 {
 	char *path = lock->path;
+	int r;
 
+	/* The others are there in most cases. */
+	r = make_last_directory(lock);
+	if (r != -ENOENT)
+		return r;
 	for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-		bool is_last = !strchr(slash + 1, '/');
-		int r;
-
+		if (!strchr(slash + 1, '/'))
+			return make_last_directory(lock);
 		*slash = '\0';
-		r = mkdir(path, is_last && !lock->has_directory ? 0700 : 0755) < 0 ? -errno : 0;
+		r = mkdir(path, 0755) < 0 ? -errno : 0;
 		*slash = '/';
 		if (r == 0 && lock->made_count < LOCK_DIRECTORIES_MAX)
 			lock->made[lock->made_count++] = (size_t)(slash - path);
@@ -110,11 +132,6 @@ static int try_lock(struct lock *lock, bool shared, bool makes_directories)
 		}
 	}
 	return -EBUSY;
-}
-
-static size_t directory_length(const struct lock *lock)
-{
-	return (size_t)(path_last(lock->path) - lock->path - 1);
 }
 
 /* What a killed holder left beside the file: sockets and files, nothing that has depth. */

@@ -163,32 +163,36 @@ static int read_entry(struct arena *arena, const char *text, struct registry_ent
 
 /* --- One machine --- */
 
-/* The name alone does for a leader that ended, until its supervisor has tidied up. */
-static int open_held(const char *directory)
+static int open_line(const char *directory)
 {
-	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	auto_free char *path = NULL;
-	auto_close int fd = -EBADF;
+	int fd;
 
 	if (asprintf(&path, "%s/" LOCKS_NAME_FILE, directory) < 0)
 		return -ENOMEM;
 	fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0)
 		return errno == ENOENT || errno == ENOTDIR ? -ESRCH : -errno;
+	return fd;
+}
+
+/* The name alone does for a leader that ended, until its supervisor has tidied up. */
+static int open_held(const char *directory)
+{
+	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	auto_close int fd = open_line(directory);
+
+	TRY(fd);
 	if (fcntl(fd, F_OFD_GETLK, &whole) < 0)
 		return -errno;
 	return whole.l_type == F_UNLCK ? -ESRCH : steal_fd(fd);
 }
 
-static int read_machine(struct arena *arena, const struct places *places, const char *machine,
-			struct registry_entry *ret)
+static int read_line(struct arena *arena, int fd, struct registry_entry *ret)
 {
 	const struct timespec pause = {.tv_nsec = READ_AGAIN_NSEC};
-	const char *directory = arena_format(arena, "%s/%s", places->machines, machine);
-	auto_close int fd = open_held(directory);
 	int r = -EAGAIN;
 
-	TRY(fd);
 	for (int tries = 0; r == -EAGAIN && tries < READ_TRIES; tries++) {
 		auto_free char *text = NULL;
 
@@ -201,8 +205,19 @@ static int read_machine(struct arena *arena, const struct places *places, const 
 			break;
 		r = read_entry(arena, text, ret);
 	}
-	ret->directory = directory;
 	return r;
+}
+
+static int read_machine(struct arena *arena, const struct places *places, const char *machine,
+			struct registry_entry *ret)
+{
+	const char *directory = arena_format(arena, "%s/%s", places->machines, machine);
+	auto_close int fd = open_held(directory);
+
+	TRY(fd);
+	TRY(read_line(arena, fd, ret));
+	ret->directory = directory;
+	return 0;
 }
 
 int registry_find(struct arena *arena, const struct places *places, const char *machine,
@@ -235,31 +250,67 @@ static void close_directory(DIR **directory)
 		(void)closedir(*directory);
 }
 
-int registry_list(struct arena *arena, const struct places *places, struct registry_entry **ret,
-		  size_t *ret_count)
+/* Names of directories, running or not. */
+static int list_names(struct arena *arena, const struct places *places, struct strings *names)
 {
 	__attribute__((cleanup(close_directory))) DIR *directory = opendir(places->machines);
-	struct {
-		struct registry_entry *items;
-		size_t count, room;
-	} list = {0};
 	const struct dirent *item;
 
 	if (!directory && errno != ENOENT)
 		return fail(-errno, "Cannot look for machines in '%s'", places->machines);
-	while (directory && (item = readdir(directory))) {
+	while (directory && (item = readdir(directory)))
+		if (*item->d_name != '.' && text_is_hostname(item->d_name))
+			strings_add(arena, names, arena_copy(arena, item->d_name));
+	return 0;
+}
+
+int registry_list(struct arena *arena, const struct places *places, struct registry_entry **ret,
+		  size_t *ret_count)
+{
+	struct {
+		struct registry_entry *items;
+		size_t count, room;
+	} list = {0};
+	struct strings names = {0};
+
+	TRY(list_names(arena, places, &names));
+	for (size_t i = 0; i < names.count; i++) {
 		struct registry_entry entry;
 
-		if (*item->d_name == '.' || !text_is_hostname(item->d_name))
-			continue;
 		/* Not a machine, not yet, not any more, or not ours to look at. */
-		if (read_machine(arena, places, item->d_name, &entry) == 0)
+		if (read_machine(arena, places, names.items[i], &entry) == 0)
 			*ARRAY_ADD(arena, &list) = entry;
 	}
 	if (list.count > 0)
 		qsort(list.items, list.count, sizeof(*list.items), compare_names);
 	*ret = list.items;
 	*ret_count = list.count;
+	return 0;
+}
+
+/* --- What is left --- */
+
+int registry_list_left(struct arena *arena, const struct places *places, struct strings *ret)
+{
+	struct strings names = {0};
+
+	TRY(list_names(arena, places, &names));
+	for (size_t i = 0; i < names.count; i++)
+		if (registry_look(arena_format(arena, "%s/%s", places->machines, names.items[i])) ==
+		    -ESRCH)
+			strings_add(arena, ret, names.items[i]);
+	return 0;
+}
+
+int registry_read_left(struct arena *arena, const struct places *places, const char *machine,
+		       struct registry_entry *ret)
+{
+	const char *directory = arena_format(arena, "%s/%s", places->machines, machine);
+	auto_close int fd = open_line(directory);
+
+	TRY(fd);
+	TRY(read_line(arena, fd, ret));
+	ret->directory = directory;
 	return 0;
 }
 

@@ -94,6 +94,14 @@ int registry_list(struct arena *arena, const struct places *places, struct regis
 		  size_t *ret_count);
 
 /*
+ * The same for what a killed supervisor left of a machine: names, and what it knew of one. Silent,
+ * but for the directory as a whole.
+ */
+int registry_list_left(struct arena *arena, const struct places *places, struct strings *ret);
+int registry_read_left(struct arena *arena, const struct places *places, const char *machine,
+		       struct registry_entry *ret);
+
+/*
  * Whether the machine of that name still runs: 0, or -ESRCH. Also for one that was killed and only
  * left its files.
  */

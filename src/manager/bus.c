@@ -18,11 +18,13 @@
 #include "base/scope.h"
 
 #define FDS_MAX 8
+#define NEVER INT64_MAX
 #define LINE_MAX_BYTES 512
 
 void bus_close(struct bus *bus)
 {
 	scope_close(&bus->fd);
+	scope_close(&bus->received_fd);
 	free(bus->data);
 	*bus = BUS_NONE;
 }
@@ -39,19 +41,20 @@ static int64_t now_usec(void)
 
 void bus_set_patience(struct bus *bus, unsigned int msec)
 {
-	bus->deadline_usec = now_usec() + (int64_t)msec * 1000;
+	bus->deadline_usec = msec == BUS_FOR_EVER ? NEVER : now_usec() + (int64_t)msec * 1000;
 }
 
 static int wait_for(struct bus *bus, short events)
 {
 	for (;;) {
 		struct pollfd pollfd = {.fd = bus->fd, .events = events};
-		int64_t left = bus->deadline_usec - now_usec();
+		bool is_bounded = bus->deadline_usec != NEVER;
+		int64_t left = is_bounded ? bus->deadline_usec - now_usec() : 1;
 		int r;
 
 		if (left <= 0)
 			return -ETIMEDOUT;
-		r = poll(&pollfd, 1, (int)(left / 1000) + 1);
+		r = poll(&pollfd, 1, is_bounded ? (int)(left / 1000) + 1 : -1);
 		if (r > 0)
 			return 0;
 		if (r < 0 && errno != EINTR)
@@ -104,7 +107,34 @@ static int send_all(struct bus *bus, const uint8_t *data, size_t length, const i
 	return 0;
 }
 
-/* Descriptors that come along are not taken: the kernel closes what has no room. */
+/* There is room for one descriptor: of more that come along the kernel closes the rest. */
+static ssize_t receive(struct bus *bus, void *bytes, size_t room)
+{
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = {0};
+	struct iovec part = {.iov_base = bytes, .iov_len = room};
+	struct msghdr message = {.msg_iov = &part,
+				 .msg_iovlen = 1,
+				 .msg_control = &control,
+				 .msg_controllen = CMSG_LEN(sizeof(int))};
+	ssize_t got = recvmsg(bus->fd, &message, MSG_CMSG_CLOEXEC);
+	const struct cmsghdr *header = got > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+
+	if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
+	    header->cmsg_len == CMSG_LEN(sizeof(int))) {
+		scope_close(&bus->received_fd);
+		memcpy(&bus->received_fd, CMSG_DATA(header), sizeof(int));
+	}
+	return got;
+}
+
+int bus_take_fd(struct bus *bus)
+{
+	return steal_fd(bus->received_fd);
+}
+
 static int receive_some(struct bus *bus)
 {
 	if (bus->room - bus->length < 4096) {
@@ -117,7 +147,7 @@ static int receive_some(struct bus *bus)
 		bus->room = room;
 	}
 	for (;;) {
-		ssize_t got = recv(bus->fd, bus->data + bus->length, bus->room - bus->length, 0);
+		ssize_t got = receive(bus, bus->data + bus->length, bus->room - bus->length);
 
 		if (got > 0) {
 			bus->length += (size_t)got;

@@ -19,14 +19,17 @@ struct bus {
 	int64_t deadline_usec; /* CLOCK_MONOTONIC, of everything that is waited for */
 	uint8_t *data;         /* malloc'ed: what was received, the current message first */
 	size_t length, room, taken;
+	int received_fd; /* the last descriptor that came along, or -EBADF; owned */
 	char name[256]; /* our unique name, empty on a manager's own socket */
 };
 
-#define BUS_NONE ((struct bus){.fd = -EBADF})
+#define BUS_NONE ((struct bus){.fd = -EBADF, .received_fd = -EBADF})
+
+#define BUS_FOR_EVER UINT32_MAX
 
 void bus_close(struct bus *bus);
 
-/* From now on this is how long may be waited, all in all. */
+/* From now on this is how long may be waited, all in all; or BUS_FOR_EVER. */
 void bus_set_patience(struct bus *bus, unsigned int msec);
 
 /*
@@ -43,6 +46,9 @@ int bus_open(const char *path, bool is_bus, unsigned int patience_msec, struct b
  */
 int bus_call(struct bus *bus, const struct bus_call *call, const struct bus_writer *body,
 	     const int *fds, struct bus_message *ret_reply);
+
+/* The descriptor that came with the last answer, now the caller's; -EBADF: there was none. */
+int bus_take_fd(struct bus *bus);
 
 /* The next message of any kind, which stays readable until the one after. 0 or a negative errno. */
 int bus_next(struct bus *bus, struct bus_message *ret);

@@ -21,11 +21,13 @@
 #include "base/undo.h"
 #include "config/config.h"
 #include "host/locks.h"
+#include "host/registry.h"
 #include "image/find.h"
 #include "manager/cgroup.h"
 #include "mount/exchange.h"
 #include "net/net-apply.h"
 #include "net/net-find.h"
+#include "run/console-log.h"
 #include "run/facts.h"
 #include "run/journal-remote.h"
 
@@ -76,6 +78,22 @@ static bool is_registered(struct arena *arena, const struct places *places, cons
 		    parse_u32(lines.items[i] + strlen("LEADER="), &leader) == 0 && leader > 1)
 			return kill((pid_t)leader, 0) == 0;
 	return false;
+}
+
+/*
+ * The directory of its runtime files goes with the lock that is taken in it. The log of its console
+ * is kept, as of a machine that has ended by itself.
+ */
+static bool find_directory(struct config *config, const struct facts *facts)
+{
+	const struct places *places = &facts->places;
+	const char *directory;
+
+	directory = arena_format(&config->arena, "%s/%s", places->machines, facts->machine);
+	if (registry_look(directory) != -ESRCH || access(directory, F_OK) < 0)
+		return false;
+	console_log_keep(places, directory, facts->machine);
+	return true;
 }
 
 /* From here on nobody starts a machine of that name, until 'undo' runs and the file goes. */
@@ -167,10 +185,11 @@ int cleanup(struct config *config)
 	struct facts facts = {0};
 	struct exchange exchange;
 	int removed, group, journal, r;
-	bool links;
+	bool links, had_directory;
 
 	TRY(locate(config, &facts));
 	TRY(places_make(&facts.places, &undo));
+	had_directory = find_directory(config, &facts);
 	TRY(lock_name(config, &facts, &locks, &undo));
 	exchange_name(&config->arena, &facts.places, facts.machine, &exchange);
 	/* Each for itself: what cannot be removed is no reason to leave the rest. */
@@ -179,9 +198,11 @@ int cleanup(struct config *config)
 	journal = journal_remote_clean(&config->arena, &facts.places, facts.machine);
 	links = clean_links(config, facts.machine);
 	r = clean_tree_locks(config, &facts, &tree_locks, &undo);
+	if (had_directory)
+		note("Removed the runtime directory of machine '%s'", facts.machine);
 	if (journal > 0)
 		note("Removed the journal's socket of machine '%s'", facts.machine);
-	if (removed == 0 && group == 0 && journal == 0 && !links && r == 0)
+	if (removed == 0 && group == 0 && journal == 0 && !links && !had_directory && r == 0)
 		note("Machine '%s' left nothing behind", facts.machine);
 	return removed < 0 ? removed : group < 0 ? group : journal < 0 ? journal : r;
 }
