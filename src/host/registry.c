@@ -290,15 +290,25 @@ int registry_list(struct arena *arena, const struct places *places, struct regis
 
 /* --- What is left --- */
 
+/* What has something in it but not that file was made by somebody else. */
+static bool is_machines(struct arena *arena, const char *directory)
+{
+	return access(arena_format(arena, "%s/" LOCKS_NAME_FILE, directory), F_OK) == 0 ||
+	       rmdir(directory) == 0;
+}
+
 int registry_list_left(struct arena *arena, const struct places *places, struct strings *ret)
 {
 	struct strings names = {0};
 
 	TRY(list_names(arena, places, &names));
-	for (size_t i = 0; i < names.count; i++)
-		if (registry_look(arena_format(arena, "%s/%s", places->machines, names.items[i])) ==
-		    -ESRCH)
+	for (size_t i = 0; i < names.count; i++) {
+		const char *directory =
+			arena_format(arena, "%s/%s", places->machines, names.items[i]);
+
+		if (registry_look(directory) == -ESRCH && is_machines(arena, directory))
 			strings_add(arena, ret, names.items[i]);
+	}
 	return 0;
 }
 
