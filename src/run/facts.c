@@ -175,6 +175,7 @@ static void look_around(const struct config *config, struct facts *facts, int di
 	net_facts_gather(config, &facts->net);
 	limit_facts_gather(config, &facts->limits);
 	label_facts_gather(config, &facts->labels);
+	facts->is_in_user_namespace = host_is_in_user_namespace();
 	facts->network_is_anothers = !config->private_network && host_network_is_anothers();
 	for (int fd = 0; fd < 3; fd++)
 		facts->is_terminal[fd] = isatty(fd) == 1;

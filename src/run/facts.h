@@ -43,8 +43,9 @@ struct facts {
 	struct net_facts net;
 	struct limit_facts limits;
 	struct label_facts labels;
-	bool network_is_anothers; /* host_network_is_anothers() */
-	struct ids_facts ids;     /* its range is filled by who may take one */
+	bool network_is_anothers;  /* host_network_is_anothers() */
+	bool is_in_user_namespace; /* host_is_in_user_namespace() */
+	struct ids_facts ids;      /* its range is filled by who may take one */
 	bool is_terminal[3];
 	bool colours_are_wanted;                 /* for a background that was asked for */
 	const char *term, *colorterm, *no_color; /* of the caller's environment, or NULL */

@@ -191,10 +191,12 @@ static int connect_streams(struct payload *payload)
 		return fail(-errno, "Cannot give the console to the user '%s'", payload->user.name);
 	/*
 	 * With a stub init the payload is in another session, which takes the terminal itself. So
-	 * does the getty of an init, and in a user namespace nobody can take it from us.
+	 * does the getty of an init, and in a user namespace, whether the machine's own or one that
+	 * we are in ourselves, nobody can take it from us.
 	 */
 	if (plan->config->start != START_PID2 &&
-	    !(plan->config->start == START_BOOT && payload_has_own_ids(payload)) &&
+	    !(plan->config->start == START_BOOT &&
+	      (payload_has_own_ids(payload) || plan->facts->is_in_user_namespace)) &&
 	    ioctl(payload->console_fd, TIOCSCTTY, 0) < 0)
 		return fail(-errno, "Cannot make the console the controlling terminal");
 	return 0;

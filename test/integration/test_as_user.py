@@ -2,6 +2,7 @@
 """What is other when an ordinary user starts a machine: whose manager is asked for a cgroup, and what is said if it
 declines."""
 import os
+import shutil
 import tarfile
 
 import pytest
@@ -135,12 +136,12 @@ def single(tmp_path, run, tree):
     for folder in (tmp_path, *list(tmp_path.parents)[:2]):
         folder.chmod(0o755)
 
-    def start(root, *options, script="true"):
+    def start(root, *options, script="true", how=""):
         for folder in (root, root.parent, root.parent.parent):
             folder.chmod(0o755)
         for path in (root, *root.rglob("*")):
             os.chown(path, NOBODYS, NOBODYS, follow_symlinks=False)
-        become = f'{script} && exec setpriv --reuid={NOBODYS} --regid={NOBODYS} --clear-groups "$@"'
+        become = f'{script} && exec setpriv --reuid={NOBODYS} --regid={NOBODYS} --clear-groups {how} "$@"'
         return run("-P", "-D", root, *options, command=["unshare", "--mount", "sh", "-ec", become, "sh", str(copy)],
                    env={"HOME": "/", "XDG_RUNTIME_DIR": None})
 
@@ -200,3 +201,64 @@ def test_what_a_user_cannot_do_comes_with_advice(tree, single, options, script, 
     result = single(root, "-q", *options, "/payload", "exit", "0", script=script.format(root=root))
     said = result.complaint.splitlines()
     assert result.code == 1 and sentence in said[-2] and advice in said[-1], result
+
+TESS = f"nspawn-tess:x:{NOBODYS}:{NOBODYS}::/var/tmp/nspawn-tess:/bin/sh"
+
+
+def lines(**files):
+    """A script that gives files in /etc of a mount namespace one line more each."""
+    return "".join(f"cp /etc/{name} /tmp/nspawn-tess; echo {line} >>/tmp/nspawn-tess; "
+                   f"mount --bind /tmp/nspawn-tess /etc/{name}; rm /tmp/nspawn-tess; " for name, line in files.items())
+
+
+@pytest.mark.requires("userns")
+@pytest.mark.root_only("becomes a user itself")
+def test_a_home_that_cannot_be_mapped_is_refused_at_once(tree, single):
+    """Before anything is made, also by --dry-run; once, although no user may read passwords either."""
+    script = (lines(passwd=TESS, group=f"nspawn-tess:x:{NOBODYS}:") +
+              f"mount -t tmpfs tmpfs /var/tmp; mkdir /var/tmp/nspawn-tess; chown {NOBODYS}:{NOBODYS} /var/tmp/nspawn-tess")
+    for option in ([], ["--dry-run"]):
+        result = single(tree(), "-q", "--bind-user=nspawn-tess", *option, "/payload", "exit", "0", script=script)
+        said = result.complaint + result.text
+        assert result.code == 1 and said.count("Only root can map the owners of '/var/tmp/nspawn-tess'") == 1, result
+        assert "Leave out '--bind-user=', or start the machine as root" in said and "password" not in said, result
+
+
+@pytest.mark.requires("userns")
+@pytest.mark.root_only("becomes a user itself")
+@pytest.mark.parametrize("how", ["setpriv --no-new-privs", "strace -f -o /dev/null"])
+def test_ids_by_programs_that_get_no_rights(tree, single, how):
+    """They are not even tried."""
+    if how.startswith("strace") and not shutil.which("strace"):
+        pytest.skip("strace is not installed")
+    for name in ("newuidmap", "newgidmap"):
+        if not shutil.which(name):
+            pytest.skip(f"{name} is not installed")
+    ids = "nspawn-tess:1610612736:65536"
+    script = lines(passwd=TESS, subuid=ids, subgid=ids) + "true"
+    words = ["/payload", "read", "/proc/self/uid_map"]
+    root = tree()
+    whole = single(root, *words, script=script)
+    assert "65535" in whole.text, whole
+    limited = single(root, *words, script=script, how=how)
+    assert limited.code == 0 and "65535" not in limited.text, limited
+    rows = {row["name"]: row for row in single(root, "--dry-run=json", *words, script=script, how=how).json["ids"]}
+    assert any("get no rights under" in str(row) for row in rows.values()), rows
+
+
+@pytest.mark.root_only("becomes a user itself")
+def test_what_cannot_be_reached_is_the_tree(tree, single, tmp_path):
+    """And not a settings file that would be beside it."""
+    (tmp_path / "closed/tree").mkdir(parents=True)
+    (tmp_path / "closed").chmod(0)
+    result = single(tree(), "-q", "-D", tmp_path / "closed/tree", "/payload", "exit", "0")
+    assert result.code == 1 and result.complaint.splitlines()[0].startswith("nspawn: Cannot open the tree"), result
+
+
+@pytest.mark.root_only("looks at the system's own directories")
+def test_a_runtime_directory_that_is_not_taken_is_mentioned(tree, run, tmp_path):
+    (tmp_path / "open").mkdir(mode=0o755)
+    (tmp_path / "open").chmod(0o755)
+    result = run("--user", "-D", tree(), "/payload", "exit", "3", env={"XDG_RUNTIME_DIR": str(tmp_path / "open")})
+    said = [line for line in result.complaint.splitlines() if "XDG_RUNTIME_DIR" in line]
+    assert result.code == 3 and said == [f"nspawn: '{tmp_path}/open' of $XDG_RUNTIME_DIR is not a directory of ours alone, looking elsewhere"], result
