@@ -5,6 +5,8 @@
  */
 #include "ids/ids-nesting.h"
 
+#include <string.h>
+
 #include "base/arena.h"
 #include "config/config.h"
 #include "ids/ids.h"
@@ -12,11 +14,12 @@
 /* Above the machine's own range, so that nothing of it moves when there are none. */
 static void add_further(struct arena *arena, uint32_t outside, uint32_t count, struct ids *ids)
 {
-	struct id_extent *extents = arena_allocate(arena, 2 * sizeof(*extents));
+	const struct id_map *own = &ids->maps.users;
+	struct id_extent *extents = arena_allocate(arena, (own->count + 1) * sizeof(*extents));
 
-	extents[0] = ids->maps.users.items[0];
-	extents[1] = (struct id_extent){USERS_RANGE, outside, count};
-	ids->maps.users = ids->maps.groups = (struct id_map){extents, 2};
+	memcpy(extents, own->items, own->count * sizeof(*extents));
+	extents[own->count] = (struct id_extent){USERS_RANGE, outside, count};
+	ids->maps.users = ids->maps.groups = (struct id_map){extents, own->count + 1};
 	ids->reason =
 		arena_format(arena, "%s, and %u more for containers inside", ids->reason, count);
 }

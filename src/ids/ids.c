@@ -37,6 +37,31 @@ static struct id_map one_extent(struct arena *arena, uint32_t inside, uint32_t o
 	return (struct id_map){extent, 1};
 }
 
+/*
+ * A range of ours in the pieces that our own map has: the kernel finds each extent of a map in one
+ * of the map above it, or refuses (user_namespaces(7)). What we have not stays out.
+ */
+static struct id_map range_of_ours(struct decision *d, uint32_t first, uint32_t count)
+{
+	const struct id_map *own = &d->facts->own;
+	struct id_extent *items;
+	size_t used = 0;
+
+	if (own->count < 2)
+		return one_extent(d->arena, 0, first, count);
+	items = arena_allocate(d->arena, own->count * sizeof(*items));
+	for (size_t i = 0; i < own->count; i++) {
+		uint64_t begin = own->items[i].inside, end = begin + own->items[i].count;
+
+		begin = begin > first ? begin : first;
+		end = end < (uint64_t)first + count ? end : (uint64_t)first + count;
+		if (begin < end)
+			items[used++] = (struct id_extent){(uint32_t)begin - first, (uint32_t)begin,
+							   (uint32_t)(end - begin)};
+	}
+	return used > 0 ? (struct id_map){items, used} : one_extent(d->arena, 0, first, count);
+}
+
 static void give(struct decision *d, enum ids_writer writer, uint32_t shift, uint32_t count)
 {
 	struct ids *ids = &d->ids;
@@ -44,7 +69,7 @@ static void give(struct decision *d, enum ids_writer writer, uint32_t shift, uin
 	ids->writer = writer;
 	ids->shift = ids->tree_base = shift;
 	ids->count = count;
-	ids->maps.users = ids->maps.groups = one_extent(d->arena, 0, shift, count);
+	ids->maps.users = ids->maps.groups = range_of_ours(d, shift, count);
 }
 
 /* --- Ids, where we may give any --- */

@@ -8,6 +8,7 @@ import tarfile
 import pytest
 
 from lab import identity, manager
+from lab.run import program
 
 pytestmark = pytest.mark.requires("root", "cgroup2")
 
@@ -244,6 +245,25 @@ def test_ids_by_programs_that_get_no_rights(tree, single, how):
     assert limited.code == 0 and "65535" not in limited.text, limited
     rows = {row["name"]: row for row in single(root, "--dry-run=json", *words, script=script, how=how).json["ids"]}
     assert any("get no rights under" in str(row) for row in rows.values()), rows
+
+
+@pytest.mark.requires("userns", "newuidmap")
+@pytest.mark.root_only("becomes a user itself")
+def test_containers_inside(tree, single):
+    """Of whom only one range of ids is: it comes in two pieces, as root inside is the user."""
+    root = tree({"inner/": None, "merged/": None}, kind="busybox")
+    shutil.copytree(tree(kind="busybox"), root / "inner", symlinks=True, dirs_exist_ok=True)
+    shutil.copy(program()[-1], root / "nspawn")
+    ids = "nspawn-tess:1610612736:65536"
+    script = lines(passwd=TESS, subuid=ids, subgid=ids) + "true"
+    nspawn = "/nspawn -q -P -D /inner"
+    for inside, text in (("unshare -Urpfmn --mount-proc sh -c 'mount -t tmpfs tmpfs /sys && echo $$ in'", "1 in"),
+                         (f"{nspawn} sh -c 'echo $$ in'", "1 in"),
+                         (f"{nspawn} --private-users=identity sh -c 'echo $$ in; cat /proc/self/uid_map'", "1 in 0 0 1 1 1 65535"),
+                         (f"mount -t tmpfs tmpfs /tmp; {nspawn} -x --ephemeral-dir=/tmp sh -c 'echo new >/new; cat /new'; ls -d /inner/new", "new")):
+        for network in ([], ["--private-network"]):
+            result = single(root, "-q", "--nesting", *network, "/bin/sh", "-c", inside, script=script)
+            assert result.text.split() == text.split(), result
 
 
 @pytest.mark.root_only("becomes a user itself")

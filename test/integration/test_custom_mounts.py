@@ -144,6 +144,18 @@ def test_a_target_through_links_of_the_tree(tree, do, source):
     assert do(root, "read", "/usr/lib/z/file", options=[f"--bind={source}/dir:/lib64/z"]).text == "of the host\n"
 
 
+@pytest.mark.parametrize("target", ["/etc/mtab", "/etc/net", "/etc/kernel/new", "/proc/nosuch", "/sys/nosuch/deeper"])
+def test_a_target_that_only_the_kernel_could_make(tree, do, source, target):
+    """By itself, or by a link of the tree's."""
+    root = tree({"etc/": None, "etc/mtab=": "../proc/self/mounts", "etc/net=": "/proc/self/net", "etc/kernel=": "/sys/kernel"})
+    for option in (f"--bind={source}/dir/file:{target}", f"--bind={source}/dir:{target}", f"--tmpfs={target}"):
+        result = do(root, "exit", "0", options=[option])
+        said = result.complaint.splitlines()
+        assert result.code == 1 and len(said) == 2 and f"on '{target}'" in said[0].replace(" to ", " on "), result
+        assert said[1] == f"nspawn: In /proc and /sys, where '{target}' leads, is only what the kernel shows: name another place", result
+    assert os.readlink(root / "etc/mtab") == "../proc/self/mounts"
+
+
 def test_a_target_below_a_search_only_directory(tree, do, source):
     root = tree({"closed/": 0o711, "closed/in/": None})
     assert do(root, "read", "/closed/in/file", options=[f"--bind={source}/dir:/closed/in"]).text == "of the host\n"

@@ -81,6 +81,22 @@ def test_nspawn_inside(tree, run, way):
         assert result.text == "/sys/class/net\n1 in\n", result
 
 
+@pytest.mark.parametrize("ids", ["", "-U", "--private-users=identity"])
+def test_changes_are_thrown_away_inside(tree, run, ids):
+    """In a directory of a file system of its own; an overlay takes none, which is said."""
+    root = tree({"var/tmp/": None, "merged/": None, "old/file": "x"}, kind="busybox")
+    check_users(run, root)
+    words = f"/nspawn -q -P -x -D /tmp/inner {ids} --ephemeral-dir=$place sh -c 'rm -r /old && mkdir /old && touch /old/new && ls /old'"
+    script = ("mount -t tmpfs tmpfs /tmp && cp -a /var/tree /tmp/inner && mkdir /tmp/l /tmp/u /tmp/w && "
+              "mount -t overlay -o lowerdir=/tmp/l,upperdir=/tmp/u,workdir=/tmp/w overlay /merged && "
+              f"for place in /tmp /merged; do {words}; done; ls /tmp/inner/old; ls -A /tmp | grep ephemeral")
+    result = shell(run, root, script, "-U", "--nesting", f"--bind={program()[-1]}:/nspawn", f"--bind-ro={root}:/var/tree:idmap")
+    assert result.text == "new\nfile\n", result
+    assert result.complaint.splitlines() == [
+        "nspawn: The machine's changes cannot lie in '/merged/', which is part of an overlay",
+        "nspawn: Name a directory of another file system, such as a tmpfs, with --ephemeral-dir="], result
+
+
 def test_there_are_ids_for_containers_inside(tree, run, Running):
     """Three ranges in one line, which the kernel wants for a map that is made out of it; locked like the first."""
     root = tree(kind="busybox")

@@ -23,6 +23,7 @@ enum caller {
 	ROOT,
 	ROOT_FORBIDDEN,
 	ROOT_INSIDE, /* of a container */
+	ROOT_INSIDE_USERS, /* of one of an ordinary user's, whose ids are in two pieces */
 	USER,        /* 1000, with programs and 65536 ids from 100000 on */
 	USER_FORBIDDEN,
 	USER_BARE,      /* no programs */
@@ -38,10 +39,13 @@ static void find(enum caller caller, struct ids_facts *ret)
 	static struct subid_range range = {100000, 65536};
 	static const struct subid_ranges ranges = {&range, 1, 1};
 	static const struct id_extent own = {0, 500000, 131072};
+	static const struct id_extent pieces[] = {{0, 1000, 1}, {1, 100000, 65535}};
 
 	*ret = (struct ids_facts){.tree_is_known = true, .has_manager = caller >= USER_MANAGED};
 	ret->may_map = caller == ROOT || caller == ROOT_MANAGED || caller == ROOT_FORBIDDEN ||
-		       caller == ROOT_INSIDE;
+		       caller == ROOT_INSIDE || caller == ROOT_INSIDE_USERS;
+	if (caller == ROOT_INSIDE_USERS)
+		ret->own = (struct id_map){pieces, 2};
 	if (caller == ROOT_INSIDE)
 		ret->own = (struct id_map){&own, 1};
 	if (caller == ROOT_FORBIDDEN || caller == USER_FORBIDDEN)
@@ -287,6 +291,9 @@ static const struct {
 	 "--private-users=pick gives them some"},
 	{"131072:262144", ROOT, 131072, 0, 0, "0=131072+262144", ""},
 	{"identity", ROOT, 0, 0, 0, "0=0+65536", "containers inside cannot"},
+	{"identity", ROOT_INSIDE_USERS, 0, 0, 0, "0=0+1 1=1+65535", "containers inside cannot"},
+	{"0:200000", ROOT_INSIDE_USERS, 0, 0, 0, "0=0+1 1=1+65535", "containers inside cannot"},
+	{"10:100", ROOT_INSIDE_USERS, 10, 0, 0, "0=10+100", "containers inside cannot"},
 	{"managed", USER_MANAGED, RANGE_FOREIGN, 0, 0, "", "--private-users-delegate=1 asks"},
 	{NULL, USER, 1000, 65536, 0, "0=1000+1 1=100000+65535 65536=165535+1",
 	 "the line 'eva:300000:196608' to '/etc/subuid'"},
