@@ -116,6 +116,42 @@ def test_nspawn_boots(given, network, ids):
     assert len(got) == 2 and got[1] == "init", got
 
 
+@pytest.fixture
+def as_user(given):
+    """Runs a script in a throw-away machine of an ordinary user's, who has one range of ids and does not own the tree."""
+    tess = 47111
+    lines = {"passwd": f"nspawn-tess:x:{tess}:{tess}::/:/bin/sh", "subuid": "nspawn-tess:1610612736:65536", "subgid": "nspawn-tess:1610612736:65536"}
+    covers = "".join(f"cp /etc/{name} {given}/cover; echo {line} >>{given}/cover; mount --bind {given}/cover /etc/{name}; rm {given}/cover; "
+                     for name, line in lines.items())
+
+    def start(script, *options):
+        become = (f"{covers} mkdir -p {given}/machine; mount --bind {lab_tree.cached('podman')} {given}/machine; "
+                  f'exec setpriv --reuid={tess} --regid={tess} --clear-groups "$@"')
+        return run("-q", "-P", "-x", "-D", given / "machine", "--nesting", *options, f"--bind-ro={given}:/mnt", "/bin/sh", "-ec", script,
+                   command=["unshare", "--mount", "sh", "-ec", become, "sh", str(given / "nspawn")], env={"HOME": "/", "XDG_RUNTIME_DIR": None},
+                   timeout=120)
+
+    for folder in list(given.parents)[:2]:
+        folder.chmod(0o755)
+    return start
+
+
+@pytest.mark.requires("newuidmap")
+@NETWORKS
+def test_sandboxes_of_a_user_of_the_host(as_user, network):
+    script = ("bwrap --bind / / --proc /proc --dev /dev --unshare-all sh -c 'id -u; test $$ -lt 5'; mkdir /tmp/inner; tar -C /tmp/inner -xf /mnt/image.tar; "
+              "/mnt/nspawn -q -P -D /tmp/inner sh -c 'echo $$'; /mnt/nspawn -q -P -D /tmp/inner --private-users=identity --nesting sh -c 'echo $$'")
+    assert lines(as_user(script, *network)) == ["0", "1", "1"]
+
+
+@pytest.mark.requires("newuidmap")
+def test_podman_of_a_user_of_the_host(as_user):
+    """On a network of its own: on the host's it sees the host's cgroups, which may be of both versions."""
+    script = ("mkdir /tmp/inner; tar -C /tmp/inner -xf /mnt/image.tar; HOME=/tmp podman --root /tmp/root --runroot /tmp/run run --rm --network=none --cgroups=disabled "
+              "--rootfs /tmp/inner sh -c 'echo $$; id -u'")
+    assert lines(as_user(script, "--private-network")) == ["1", "0"]
+
+
 def test_what_cannot_be_mapped_inside_is_said(given):
     script = "cp -a /given/tree /var/inner; for how in '' --private-users-ownership=chown; do /given/nspawn -q -P -D /var/inner -U $how true || :; done"
     said = inside(given, script).complaint.splitlines()
