@@ -154,6 +154,32 @@ static int clean_cgroup(struct arena *arena, const char *machine)
 	return r;
 }
 
+/*
+ * Where its group was, which need not be below ours: the payload's, in one that bears the machine's
+ * name. A group that a manager made goes with it.
+ */
+static int clean_group(struct arena *arena, const struct registry_entry *entry)
+{
+	__attribute__((cleanup(cgroup_place_done))) struct cgroup_place place = {.own_fd = -EBADF};
+	const char *end = arena_format(arena, "/nspawn-%s/payload", entry->machine);
+	size_t length = entry->cgroup ? strlen(entry->cgroup) : 0, end_length = strlen(end);
+	int r;
+
+	if (length <= end_length || strcmp(entry->cgroup + length - end_length, end) != 0)
+		return 0;
+	place.directory = arena_copy_n(arena, entry->cgroup, length - end_length);
+	place.own_fd = cgroup_open(AT_FDCWD, place.directory);
+	if (place.own_fd < 0)
+		return 0;
+	r = cgroup_clean(&place, entry->machine);
+	if (r < 0)
+		return fail(r, "Cannot remove the cgroup of machine '%s' in '%s'", entry->machine,
+			    place.directory);
+	if (r > 0)
+		note("Removed the cgroup of machine '%s' in '%s'", entry->machine, place.directory);
+	return r;
+}
+
 /* Nobody says which links it had: those that '-n' and, in a bridge, its like make. */
 static bool clean_links(const struct config *config, const char *machine)
 {
@@ -178,12 +204,25 @@ static bool clean_links(const struct config *config, const char *machine)
 	return has_removed;
 }
 
+/*
+ * What the one who was killed had noted is still in the file whose lock we have now, and what is
+ * only known by where the machine's tree was goes too.
+ */
+static void learn(struct config *config, struct facts *facts, struct registry_entry *entry)
+{
+	if (registry_read_left(&config->arena, &facts->places, facts->machine, entry) < 0)
+		*entry = (struct registry_entry){.machine = facts->machine};
+	else if (!facts->directory && access(entry->tree, F_OK) == 0)
+		facts->directory = entry->tree;
+}
+
 int cleanup(struct config *config)
 {
 	auto_undo struct undo undo = {0};
 	struct locks locks = {0}, tree_locks = {0};
 	struct facts facts = {0};
 	struct exchange exchange;
+	struct registry_entry entry = {0};
 	int removed, group, journal, r;
 	bool links, had_directory;
 
@@ -191,10 +230,13 @@ int cleanup(struct config *config)
 	TRY(places_make(&facts.places, &undo));
 	had_directory = find_directory(config, &facts);
 	TRY(lock_name(config, &facts, &locks, &undo));
+	learn(config, &facts, &entry);
 	exchange_name(&config->arena, &facts.places, facts.machine, &exchange);
 	/* Each for itself: what cannot be removed is no reason to leave the rest. */
 	removed = exchange_clean(&exchange);
-	group = clean_cgroup(&config->arena, facts.machine);
+	group = clean_group(&config->arena, &entry);
+	if (group >= 0)
+		group |= clean_cgroup(&config->arena, facts.machine);
 	journal = journal_remote_clean(&config->arena, &facts.places, facts.machine);
 	links = clean_links(config, facts.machine);
 	r = clean_tree_locks(config, &facts, &tree_locks, &undo);

@@ -25,7 +25,7 @@ NAME, UID = "nspawn-test", 47110
 HOME, RUNTIME = pathlib.Path("/tmp/nspawn-test-home"), pathlib.Path(f"/run/user/{UID}")
 MACHINES = RUNTIME / "nspawn" if IS_USER else pathlib.Path("/run/nspawn")
 SUBIDS, SUBID_COUNT = 0x60000000, 65536
-VERBS = ("config", "syscalls", "diff", "commit", "export")
+VERBS = ("config", "syscalls", "diff", "commit", "export", "console", "logs", "wait", "clean")
 
 
 def make():
