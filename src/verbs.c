@@ -25,7 +25,7 @@ const struct verb verbs[] = {
 	 control_console},
 	{"logs", "NAME [--previous] [-f|--follow]",
 	 "Show the end of what a machine that boots wrote on its console", control_logs},
-	{"wait", "NAME [--ready|--end]",
+	{"wait", "NAME [--ready | --end]",
 	 "Wait until a machine has ended, or is ready, and end with its status", control_wait},
 	{"clean", "[NAME…]", "Remove what killed supervisors of machines left behind",
 	 control_clean},

@@ -166,17 +166,6 @@ static const struct {
 	{"verb-usage", "'wait' does not take '%s'"},
 	{"verb-usage", "'wait' needs the name of a machine"},
 
-	/* --- Supervisor --- */
-	{"console-slow", "Machine '%s' writes faster than this terminal shows"},
-	{"log-none", "Machine '%s' keeps no log of its console"},
-	{"log-none", "No run of a machine '%s' has left a log"},
-	{"log-read", "Cannot read the log of machine '%s'"},
-	{"log-read", "Cannot show the log of machine '%s'"},
-	{"supervisor-declined", "The supervisor of machine '%s' declined: %s"},
-	{"supervisor-gone", "The supervisor of machine '%s' does not listen"},
-	{"supervisor-gone", "The supervisor of machine '%s' is gone"},
-	{"supervisor-talk", "Cannot talk with the supervisor of machine '%s'"},
-
 	/* --- Cgroup --- */
 	{"cgroup-delegate", "Cannot give '%s/payload/%s' to user %u"},
 	{"cgroup-delegate", "Cannot give the cgroup '%s/payload' to user %u"},
@@ -395,6 +384,11 @@ static const struct {
 	{"user-unfit", "The user '%s' cannot be known inside: %s"},
 
 	/* --- Supervision --- */
+	{"console-slow", "Machine '%s' writes faster than this terminal shows"},
+	{"log-none", "Machine '%s' keeps no log of its console"},
+	{"log-none", "No run of a machine '%s' has left a log"},
+	{"log-read", "Cannot read the log of machine '%s'"},
+	{"log-read", "Cannot show the log of machine '%s'"},
 	{"payload-killed", "Machine '%s' was terminated by signal %s"},
 	{"payload-killed", "The payload was killed by signal %s while it was set up"},
 	{"payload-silent", "Cannot make the socket for talking with the payload"},
@@ -407,6 +401,10 @@ static const struct {
 	{"payload-watch", "Cannot start the process that guards the machine"},
 	{"payload-watch", "Cannot wait for the payload"},
 	{"payload-watch", "Cannot watch signals"},
+	{"supervisor-declined", "The supervisor of machine '%s' declined: %s"},
+	{"supervisor-gone", "The supervisor of machine '%s' does not listen"},
+	{"supervisor-gone", "The supervisor of machine '%s' is gone"},
+	{"supervisor-talk", "Cannot talk with the supervisor of machine '%s'"},
 };
 /* clang-format on */
 
