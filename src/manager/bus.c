@@ -194,11 +194,16 @@ static int receive_line(struct bus *bus, char ret[LINE_MAX_BYTES])
 	}
 }
 
-/* All at once: the answers to come are known, or we go. */
-static int authenticate(struct bus *bus)
+/*
+ * All at once, and the first call behind it: the answers to come are known, or we go. 'more' is
+ * what else is said.
+ */
+static int authenticate(struct bus *bus, const struct bus_writer *more)
 {
 	char words[160], line[LINE_MAX_BYTES], uid[16], hex[40] = "";
+	struct bus_writer all = {0};
 	size_t length;
+	int r;
 
 	(void)snprintf(uid, sizeof(uid), "%u", geteuid());
 	for (size_t i = 0; uid[i]; i++)
@@ -207,7 +212,11 @@ static int authenticate(struct bus *bus)
 	length =
 		(size_t)snprintf(words, sizeof(words),
 				 "%cAUTH EXTERNAL %s\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n", '\0', hex);
-	TRY(send_all(bus, (const uint8_t *)words, length, NULL, 0));
+	bus_put_bytes(&all, words, length);
+	bus_put_bytes(&all, more->data, more->length);
+	r = all.failed ? -ENOMEM : send_all(bus, all.data, all.length, NULL, 0);
+	bus_writer_done(&all);
+	TRY(r);
 	TRY(receive_line(bus, line));
 	if (strncmp(line, "OK ", 3) != 0)
 		return -EACCES;
@@ -232,7 +241,7 @@ static int connect_to(const char *path)
 	return steal_fd(fd);
 }
 
-static int say_hello(struct bus *bus)
+static int enter(struct bus *bus, bool is_bus)
 {
 	static const struct bus_call hello = {
 		.destination = "org.freedesktop.DBus",
@@ -241,10 +250,18 @@ static int say_hello(struct bus *bus)
 		.member = "Hello",
 	};
 	const struct bus_writer nothing = {0};
+	struct bus_writer message = {0};
 	struct bus_message reply;
 	const char *name;
+	int r;
 
-	TRY(bus_call(bus, &hello, &nothing, NULL, &reply));
+	if (is_bus)
+		bus_write_call(&message, &hello, ++bus->serial, &nothing);
+	r = message.failed ? -ENOMEM : authenticate(bus, &message);
+	bus_writer_done(&message);
+	if (r < 0 || !is_bus)
+		return r;
+	TRY(bus_await(bus, bus->serial, &reply));
 	TRY(bus_get_text(&reply.body, &name));
 	(void)snprintf(bus->name, sizeof(bus->name), "%s", name);
 	return 0;
@@ -259,9 +276,7 @@ int bus_open(const char *path, bool is_bus, unsigned int patience_msec, struct b
 	bus.fd = connect_to(path);
 	if (bus.fd < 0)
 		return bus.fd;
-	r = authenticate(&bus);
-	if (r == 0 && is_bus)
-		r = say_hello(&bus);
+	r = enter(&bus, is_bus);
 	if (r < 0) {
 		bus_close(&bus);
 		return r;
@@ -271,6 +286,14 @@ int bus_open(const char *path, bool is_bus, unsigned int patience_msec, struct b
 }
 
 /* --- Messages --- */
+
+static int read_next(struct bus *bus, struct bus_message *ret)
+{
+	TRY(bus_read_message(bus->data, bus->taken, ret));
+	if (bus->watched && ret->type == BUS_SIGNAL && strcmp(ret->member, bus->watched) == 0)
+		bus->watched_came = true;
+	return 0;
+}
 
 int bus_next(struct bus *bus, struct bus_message *ret)
 {
@@ -283,14 +306,31 @@ int bus_next(struct bus *bus, struct bus_message *ret)
 			return (int)length;
 		if (length > 0 && (size_t)length <= bus->length) {
 			bus->taken = (size_t)length;
-			return bus_read_message(bus->data, bus->taken, ret);
+			return read_next(bus, ret);
 		}
 		TRY(receive_some(bus));
 	}
 }
 
-int bus_call(struct bus *bus, const struct bus_call *call, const struct bus_writer *body,
-	     const int *fds, struct bus_message *ret_reply)
+int bus_dispatch(struct bus *bus)
+{
+	struct bus_message message;
+	bool has_come;
+	int r;
+
+	bus_set_patience(bus, 0);
+	do
+		r = bus_next(bus, &message);
+	while (r == 0);
+	has_come = bus->watched_came;
+	bus->watched_came = false;
+	if (r != -ETIMEDOUT)
+		return r;
+	return has_come;
+}
+
+int bus_send(struct bus *bus, const struct bus_call *call, const struct bus_writer *body,
+	     const int *fds, uint32_t *ret_serial)
 {
 	struct bus_writer message;
 	int r;
@@ -301,15 +341,30 @@ int bus_call(struct bus *bus, const struct bus_call *call, const struct bus_writ
 			   : send_all(bus, message.data, message.length, fds, call->fd_count);
 	bus_writer_done(&message);
 	TRY(r);
+	*ret_serial = bus->serial;
+	return 0;
+}
+
+int bus_await(struct bus *bus, uint32_t serial, struct bus_message *ret_reply)
+{
 	for (;;) {
 		TRY(bus_next(bus, ret_reply));
-		if (ret_reply->reply_serial != bus->serial)
+		if (ret_reply->reply_serial != serial)
 			continue;
 		if (ret_reply->type == BUS_REPLY)
 			return 0;
 		if (ret_reply->type == BUS_ERROR)
 			return -EREMOTEIO;
 	}
+}
+
+int bus_call(struct bus *bus, const struct bus_call *call, const struct bus_writer *body,
+	     const int *fds, struct bus_message *ret_reply)
+{
+	uint32_t serial;
+
+	TRY(bus_send(bus, call, body, fds, &serial));
+	return bus_await(bus, serial, ret_reply);
 }
 
 const char *bus_error_text(const struct bus_message *error)

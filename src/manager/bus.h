@@ -20,7 +20,11 @@ struct bus {
 	uint8_t *data;         /* malloc'ed: what was received, the current message first */
 	size_t length, room, taken;
 	int received_fd; /* the last descriptor that came along, or -EBADF; owned */
-	char name[256];  /* our unique name, empty on a manager's own socket */
+	char name[256]; /* our unique name, empty on a manager's own socket */
+	/* The name of a signal that must not get lost while something else is waited for, or NULL;
+	 * and whether it came. */
+	const char *watched;
+	bool watched_came;
 };
 
 #define BUS_NONE ((struct bus){.fd = -EBADF, .received_fd = -EBADF})
@@ -49,6 +53,19 @@ int bus_call(struct bus *bus, const struct bus_call *call, const struct bus_writ
 
 /* The descriptor that came with the last answer, now the caller's; -EBADF: there was none. */
 int bus_take_fd(struct bus *bus);
+/*
+ * The two halves of bus_call(), so that there is time for something else in between: the call is
+ * said, and the answer of that serial number is waited for. What else comes meanwhile is dropped.
+ */
+int bus_send(struct bus *bus, const struct bus_call *call, const struct bus_writer *body,
+	     const int *fds, uint32_t *ret_serial);
+int bus_await(struct bus *bus, uint32_t serial, struct bus_message *ret_reply);
+
+/*
+ * Reads what has come by now, for the sake of 'watched'. Returns 1 if that was there, once, 0, or a
+ * negative errno when the connection is of no use any more.
+ */
+int bus_dispatch(struct bus *bus);
 
 /* The next message of any kind, which stays readable until the one after. 0 or a negative errno. */
 int bus_next(struct bus *bus, struct bus_message *ret);

@@ -137,14 +137,14 @@ static bool group_is_divisible(int fd)
 	       faccessat(fd, "cgroup.procs", W_OK, AT_EACCESS) == 0;
 }
 
-int cgroup_probe(struct arena *arena, struct cgroup_place *ret_place)
+static int probe(struct arena *arena, const char *table, struct cgroup_place *ret_place)
 {
 	auto_free char *groups = NULL, *mounts = NULL;
 	int result = CGROUP_NO_HIERARCHY;
 	const char *cursor;
 	char *own, *directory;
 
-	TRY(file_read(AT_FDCWD, "/proc/self/cgroup", TABLE_MAX_BYTES, &groups,
+	TRY(file_read(AT_FDCWD, table, TABLE_MAX_BYTES, &groups,
 		      /* ret_length= */ NULL));
 	if (cgroup_own_from_text(arena, groups, &own) < 0)
 		return CGROUP_NO_HIERARCHY;
@@ -164,6 +164,16 @@ int cgroup_probe(struct arena *arena, struct cgroup_place *ret_place)
 		result = CGROUP_NOT_WRITABLE;
 	}
 	return result;
+}
+
+int cgroup_probe(struct arena *arena, struct cgroup_place *ret_place)
+{
+	return probe(arena, "/proc/self/cgroup", ret_place);
+}
+
+int cgroup_probe_process(struct arena *arena, pid_t pid, struct cgroup_place *ret_place)
+{
+	return probe(arena, arena_format(arena, "/proc/%d/cgroup", pid), ret_place);
 }
 
 void cgroup_place_done(struct cgroup_place *place)

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <fcntl.h>
+#include <sys/types.h>
 
 struct arena;
 
@@ -30,6 +31,9 @@ struct cgroup_place {
  * be read; says nothing. *ret_place is filled for 0 only; close it with cgroup_place_done().
  */
 int cgroup_probe(struct arena *arena, struct cgroup_place *ret_place);
+
+/* The same for the group that another process is in. */
+int cgroup_probe_process(struct arena *arena, pid_t pid, struct cgroup_place *ret_place);
 void cgroup_place_done(struct cgroup_place *place);
 
 /*

@@ -137,6 +137,15 @@ static void undo_payload(void *argument)
 		     cgroup->directory);
 }
 
+/* 'mover' into a group. */
+static int move_into(const struct cgroup *cgroup, int group_fd)
+{
+	char text[16];
+
+	(void)snprintf(text, sizeof(text), "%d", cgroup->mover);
+	return file_write(group_fd, "cgroup.procs", text);
+}
+
 static void undo_supervisor(void *argument)
 {
 	struct cgroup *cgroup = argument;
@@ -146,7 +155,7 @@ static void undo_supervisor(void *argument)
 		/* A group cannot both hand controllers down and have processes of its own. */
 		if (cgroup->keep_unit)
 			disable_controllers(cgroup);
-		r = file_write(cgroup->place->own_fd, "cgroup.procs", "0");
+		r = move_into(cgroup, cgroup->place->own_fd);
 		cgroup->supervisor_is_moved = r < 0;
 	}
 	if (r == 0)
@@ -304,7 +313,7 @@ static int move_supervisor(struct undo *undo, struct cgroup *cgroup)
 	if (fd < 0)
 		return tell_make_failure(fd, cgroup->directory, "supervisor");
 	undo_push(undo, undo_supervisor, cgroup, "the supervisor's cgroup");
-	r = file_write(fd, "cgroup.procs", "0");
+	r = move_into(cgroup, fd);
 	if (r < 0)
 		return fail(r, "Cannot move into the cgroup '%s/supervisor'", cgroup->directory);
 	cgroup->supervisor_is_moved = true;
@@ -338,6 +347,7 @@ int cgroup_create(struct arena *arena, const struct cgroup_place *place,
 	*cgroup = CGROUP_NONE;
 	cgroup->place = place;
 	cgroup->keep_unit = request->keep_unit;
+	cgroup->mover = request->mover;
 	r = make_base(arena, request, cgroup);
 	if (r != 0)
 		return r;
@@ -346,7 +356,7 @@ int cgroup_create(struct arena *arena, const struct cgroup_place *place,
 	 * First out of the base, then controllers on, then the leaf: only then are its files
 	 * complete to be given away.
 	 */
-	if (request->move_supervisor || request->keep_unit) {
+	if (request->move_supervisor || (request->keep_unit && request->mover == 0)) {
 		r = move_supervisor(undo, cgroup);
 		if (r != 0)
 			return r;

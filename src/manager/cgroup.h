@@ -22,6 +22,7 @@ struct cgroup_request {
 	uid_t owner;         /* the container's root on the host; gets the payload group */
 	bool keep_unit;      /* divide our own group itself instead of a new group below it */
 	bool move_supervisor;
+	pid_t mover;         /* who is in the group that is divided, 0: ourselves */
 	bool name_is_locked; /* leftovers are nobody's and may be killed */
 };
 
@@ -34,6 +35,7 @@ struct cgroup {
 	int base_fd;           /* the group with the two leaves */
 	int payload_fd;        /* for CLONE_INTO_CGROUP and for the cgroup mount */
 	bool keep_unit, supervisor_is_moved;
+	pid_t mover;
 	char name[NAME_MAX + 1]; /* of the base below our own group; empty with keep_unit */
 	char enabled[CGROUP_CONTROLLERS_MAX]; /* what we switched on for the leaves: "cpu memory" */
 };
@@ -51,8 +53,8 @@ struct cgroup {
  * period (it is what the mount option favordynmods avoids). Measured on Linux 6.18, two cores: the
  * whole of cgroup_create() takes 0.1 ms without and 0.4 ms with the move, in bad cases 3 ms, and
  * that with expedited grace periods; ordinary ones last milliseconds. A process born in its group
- * (CLONE_INTO_CGROUP) needs only the read side. keep_unit always moves: controllers can only be
- * handed down by a group without processes.
+ * (CLONE_INTO_CGROUP) needs only the read side. keep_unit always moves ourselves: controllers can
+ * only be handed down by a group without processes.
  *
  * Everything is undone by entries of 'undo', which kill what is left in the payload group, move
  * ourselves back and remove all groups, those that the guest made included. Returns 0,

@@ -14,15 +14,18 @@
 #include "base/scope.h"
 
 enum kind {
-	KIND_FLAG,    /* b */
-	KIND_TEXT,    /* s */
-	KIND_TEXTS,   /* as, between blanks */
-	KIND_NUMBER,  /* t */
-	KIND_BYTES,   /* t: a size, or 'infinity' */
-	KIND_COUNT,   /* t: a number, or 'infinity' */
-	KIND_USEC,    /* t: a time, or 'infinity' */
-	KIND_PERCENT, /* t: of a second of processor time in each second, in microseconds */
-	KIND_SIGNAL,  /* i */
+	KIND_FLAG,        /* b */
+	KIND_TEXT,        /* s */
+	KIND_TEXTS,       /* as, between blanks */
+	KIND_NUMBER,      /* t */
+	KIND_BYTES,       /* t: a size, or 'infinity' */
+	KIND_COUNT,       /* t: a number, or 'infinity' */
+	KIND_USEC,        /* t: a time, or 'infinity' */
+	KIND_PERCENT,     /* t: of a second of processor time in each second, in microseconds */
+	KIND_SIGNAL,      /* i */
+	KIND_DEVICE,      /* a(ss) */
+	KIND_PATH_BYTES,  /* a(st) */
+	KIND_PATH_NUMBER, /* a(st) */
 };
 
 static const char *const expected_values[] = {
@@ -35,6 +38,9 @@ static const char *const expected_values[] = {
 	[KIND_USEC] = "a time in seconds, or with unit as in 5min, or 'infinity'",
 	[KIND_PERCENT] = "a percentage such as 150%, or nothing",
 	[KIND_SIGNAL] = "a signal such as SIGTERM",
+	[KIND_DEVICE] = "a device and perhaps 'r', 'w' and 'm'",
+	[KIND_PATH_BYTES] = "a path and a size such as '/dev/sda 10M'",
+	[KIND_PATH_NUMBER] = "a path and a number such as '/dev/sda 200'",
 };
 
 /* 'name' is what users write (systemd.unit(5)), 'property' what the bus calls it. */
@@ -78,7 +84,15 @@ static const struct row {
 	{"TasksAccounting",     "TasksAccounting",        KIND_FLAG},
 	{"TasksMax",            "TasksMax",               KIND_COUNT},
 	{"IPAccounting",        "IPAccounting",           KIND_FLAG},
+	{"IODeviceWeight",      "IODeviceWeight",         KIND_PATH_NUMBER},
+	{"IOReadBandwidthMax",  "IOReadBandwidthMax",     KIND_PATH_BYTES},
+	{"IOWriteBandwidthMax", "IOWriteBandwidthMax",    KIND_PATH_BYTES},
+	{"IOReadIOPSMax",       "IOReadIOPSMax",          KIND_PATH_NUMBER},
+	{"IOWriteIOPSMax",      "IOWriteIOPSMax",         KIND_PATH_NUMBER},
+	{"Delegate",            "Delegate",               KIND_FLAG},
 	{"DevicePolicy",        "DevicePolicy",           KIND_TEXT},
+	{"DeviceAllow",         "DeviceAllow",            KIND_DEVICE},
+	{"Slice",               "Slice",                  KIND_TEXT},
 	{"ManagedOOMSwap",      "ManagedOOMSwap",         KIND_TEXT},
 	{"ManagedOOMMemoryPressure", "ManagedOOMMemoryPressure", KIND_TEXT},
 	{"OOMPolicy",           "OOMPolicy",              KIND_TEXT},
@@ -137,6 +151,62 @@ void scope_put_flag(struct bus_writer *writer, const char *name, bool value)
 	bus_put_u32(writer, value);
 }
 
+void scope_put_number(struct bus_writer *writer, const char *name, int value)
+{
+	put_head(writer, name, "i");
+	bus_put_u32(writer, (uint32_t)value);
+}
+
+void scope_put_amount(struct bus_writer *writer, const char *name, uint64_t value)
+{
+	put_head(writer, name, "t");
+	bus_put_u64(writer, value);
+}
+
+/* "/dev/fuse rw" as one (ss) of DeviceAllow=; nothing takes back what was said before. */
+static void put_device(struct bus_writer *writer, const char *name, const char *value)
+{
+	size_t length = strcspn(value, " \t");
+	const char *access = value + length + strspn(value + length, " \t");
+	char *what = strndup(value, length);
+	struct bus_array array;
+
+	put_head(writer, name, "a(ss)");
+	array = bus_begin_array(writer, 8);
+	if (!what)
+		writer->failed = true;
+	if (what && *what) {
+		bus_put_struct(writer);
+		bus_put_text(writer, what);
+		bus_put_text(writer, *access ? access : "rwm");
+	}
+	bus_end_array(writer, array);
+	free(what);
+}
+
+/* "/dev/sda 10M" as one (st). */
+static int put_path_amount(struct bus_writer *writer, const struct row *row, const char *value)
+{
+	size_t length = strcspn(value, " \t");
+	const char *text = value + length + strspn(value + length, " \t");
+	uint64_t number = UINT64_MAX;
+	auto_free char *path = strndup(value, length);
+	struct bus_array array;
+
+	if (strcmp(text, "infinity") != 0)
+		TRY(row->kind == KIND_PATH_BYTES ? parse_bytes(text, &number)
+						 : parse_u64(text, &number));
+	if (*value != '/' || !path)
+		return -EINVAL;
+	put_head(writer, row->property, "a(st)");
+	array = bus_begin_array(writer, 8);
+	bus_put_struct(writer);
+	bus_put_text(writer, path);
+	bus_put_u64(writer, number);
+	bus_end_array(writer, array);
+	return 0;
+}
+
 static void put_words(struct bus_writer *writer, const char *name, const char *value)
 {
 	struct bus_array array;
@@ -176,9 +246,14 @@ static int put_value(struct bus_writer *writer, const struct row *row, const cha
 		return 0;
 	case KIND_SIGNAL:
 		TRY(parse_signal(value, &signal));
-		put_head(writer, row->property, "i");
-		bus_put_u32(writer, (uint32_t)signal);
+		scope_put_number(writer, row->property, signal);
 		return 0;
+	case KIND_DEVICE:
+		put_device(writer, row->property, value);
+		return 0;
+	case KIND_PATH_BYTES:
+	case KIND_PATH_NUMBER:
+		return put_path_amount(writer, row, value);
 	case KIND_NUMBER:
 	case KIND_BYTES:
 	case KIND_COUNT:
@@ -186,8 +261,7 @@ static int put_value(struct bus_writer *writer, const struct row *row, const cha
 	case KIND_PERCENT:
 	default:
 		TRY(parse_amount(row->kind, value, &number));
-		put_head(writer, row->property, "t");
-		bus_put_u64(writer, number);
+		scope_put_amount(writer, row->property, number);
 		return 0;
 	}
 }

@@ -18,3 +18,5 @@ int scope_put_property(struct bus_writer *writer, const char *assignment,
 /* One (sv), for whoever knows the type. */
 void scope_put_text(struct bus_writer *writer, const char *name, const char *value);
 void scope_put_flag(struct bus_writer *writer, const char *name, bool value);
+void scope_put_number(struct bus_writer *writer, const char *name, int value);      /* i */
+void scope_put_amount(struct bus_writer *writer, const char *name, uint64_t value); /* t */

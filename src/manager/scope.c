@@ -6,17 +6,22 @@
 #include "manager/scope.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/xattr.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/scope.h"
 #include "base/text.h"
+#include "manager/manager.h"
+#include "manager/scope-devices.h"
 #include "manager/scope-properties.h"
 
-#define PATIENCE_MSEC 5000
+/* What was left of that name by a machine just killed is gone within moments. */
+#define NAME_PATIENCE_MSEC 3000
+#define NAME_INTERVAL_MSEC 50
 
 #define MANAGER_NAME "org.freedesktop.systemd1"
 #define MANAGER_PATH "/org/freedesktop/systemd1"
@@ -85,29 +90,67 @@ bool scope_is_delegated(int group_fd)
 	return getxattr(path, "user.delegate", value, sizeof(value)) == 1 && *value == '1';
 }
 
-static void put_properties(struct arena *arena, const struct scope_request *request,
-			   struct bus_writer *body)
+static void put_processes(const struct scope_request *request, bool is_modern,
+			  struct bus_writer *body)
 {
-	struct bus_array properties = bus_begin_array(body, 8), pids;
-	const char *expected;
+	bool has_fd = is_modern && request->pidfd >= 0;
+	struct bus_array array;
 
 	bus_put_struct(body);
-	bus_put_text(body, "PIDs");
-	bus_put_signature(body, "au");
-	pids = bus_begin_array(body, 4);
-	bus_put_u32(body, (uint32_t)request->pid);
-	bus_end_array(body, pids);
+	bus_put_text(body, has_fd ? "PIDFDs" : "PIDs");
+	bus_put_signature(body, has_fd ? "ah" : "au");
+	array = bus_begin_array(body, 4);
+	bus_put_u32(body, has_fd ? 0 : (uint32_t)request->pid); /* the first that goes along */
+	bus_end_array(body, array);
+}
+
+/*
+ * What only the system's manager is told: a user's has no right to filter devices, and the scope it
+ * makes holds ourselves.
+ */
+static void put_system_properties(struct arena *arena, const struct bus *bus,
+				  const struct scope_request *request, struct bus_writer *body)
+{
+	if (*bus->name)
+		scope_put_text(body, "Controller", bus->name);
+	if (request->devices) {
+		scope_put_text(body, "DevicePolicy", "closed");
+		scope_put_devices(arena, request->devices, body);
+	}
+	if (request->kill_signal > 0) {
+		scope_put_number(body, "KillSignal", request->kill_signal);
+		scope_put_text(body, "KillMode", "mixed");
+	}
+}
+
+static void put_properties(struct arena *arena, const struct bus *bus,
+			   const struct scope_request *request, bool is_modern,
+			   struct bus_writer *body)
+{
+	struct bus_array properties = bus_begin_array(body, 8);
+	const char *expected;
+
+	put_processes(request, is_modern, body);
 	scope_put_text(body, "Description", arena_format(arena, "Container %s", request->machine));
 	scope_put_flag(body, "Delegate", true);
 	scope_put_text(body, "CollectMode", "inactive-or-failed");
+	if (!request->is_user && *bus->name)
+		scope_put_flag(body, "AddRef", true);
 	scope_put_text(body, "Slice", scope_slice_name(arena, request->slice));
+	if (!request->is_user)
+		put_system_properties(arena, bus, request, body);
+	if (!request->is_user && request->boots && is_modern)
+		scope_put_flag(body, "CoredumpReceive", true);
 	for (size_t i = 0; i < request->properties->count; i++)
 		(void)scope_put_property(body, request->properties->items[i], &expected);
 	bus_end_array(body, properties);
 }
 
-/* On its own socket a manager says everything to everybody. */
-static int listen_for_jobs(struct bus *bus)
+/*
+ * On its own socket a manager says everything to everybody. Nobody waits for the answers: what is
+ * asked next comes after.
+ */
+static int listen_for(struct bus *bus, const char *rule)
 {
 	static const struct bus_call call = {
 		.destination = "org.freedesktop.DBus",
@@ -117,16 +160,27 @@ static int listen_for_jobs(struct bus *bus)
 		.signature = "s",
 	};
 	struct bus_writer body = {0};
-	struct bus_message reply;
+	uint32_t serial;
 	int r;
 
 	if (!*bus->name)
 		return 0;
-	bus_put_text(&body, "type='signal',sender='" MANAGER_NAME "',path='" MANAGER_PATH
-			    "',interface='" MANAGER_INTERFACE "',member='JobRemoved'");
-	r = bus_call(bus, &call, &body, NULL, &reply);
+	bus_put_text(&body, rule);
+	r = bus_send(bus, &call, &body, NULL, &serial);
 	bus_writer_done(&body);
 	return r;
+}
+
+static int listen_for_all(struct bus *bus, const struct scope_request *request)
+{
+	TRY(listen_for(bus, "type='signal',sender='" MANAGER_NAME "',path='" MANAGER_PATH
+			    "',interface='" MANAGER_INTERFACE "',member='JobRemoved'"));
+	if (request->is_user)
+		return 0;
+	bus->watched = "RequestStop";
+	return listen_for(bus, "type='signal',sender='" MANAGER_NAME
+			       "',interface='org.freedesktop.systemd1.Scope',"
+			       "member='RequestStop'");
 }
 
 /* Waits for "u id, o job, s unit, s result" of our job. */
@@ -150,8 +204,9 @@ static int await_job(struct bus *bus, const char *job)
 	}
 }
 
+/* One attempt. *ret_error is the answer's name of the failure with -EREMOTEIO. */
 static int start_unit(struct arena *arena, struct bus *bus, const struct scope_request *request,
-		      const char **ret_why)
+		      bool is_modern, struct bus_message *ret_reply)
 {
 	const struct bus_call call = {
 		.destination = *bus->name ? MANAGER_NAME : NULL,
@@ -159,68 +214,56 @@ static int start_unit(struct arena *arena, struct bus *bus, const struct scope_r
 		.interface = MANAGER_INTERFACE,
 		.member = "StartTransientUnit",
 		.signature = "ssa(sv)a(sa(sv))",
+		.fd_count = is_modern && request->pidfd >= 0 ? 1 : 0,
 	};
 	struct bus_writer body = {0};
-	struct bus_message reply;
 	const char *job;
 	int r;
 
-	TRY(listen_for_jobs(bus));
 	bus_put_text(&body, scope_unit_name(arena, request->machine));
 	bus_put_text(&body, "fail");
-	put_properties(arena, request, &body);
+	put_properties(arena, bus, request, is_modern, &body);
 	bus_end_array(&body, bus_begin_array(&body, 8)); /* no further units */
-	r = bus_call(bus, &call, &body, NULL, &reply);
+	r = bus_call(bus, &call, &body, &request->pidfd, ret_reply);
 	bus_writer_done(&body);
-	if (r == -EREMOTEIO)
-		*ret_why = arena_copy(arena, bus_error_text(&reply));
 	TRY(r);
-	TRY(bus_get_text(&reply.body, &job));
+	TRY(bus_get_text(&ret_reply->body, &job));
 	return await_job(bus, arena_copy(arena, job));
 }
 
-/* --- Where --- */
-
-/* The path in "unix:path=/x,guid=…", the only kind that names a socket of this machine; or NULL. */
-static const char *path_of_address(struct arena *arena, const char *address)
+/* Managers that do not know a property say one of these. */
+static bool is_unknown_property(const char *error)
 {
-	static const char begin[] = "unix:path=";
-
-	if (!address || !text_has_prefix(address, begin))
-		return NULL;
-	address += strlen(begin);
-	return arena_copy_n(arena, address, strcspn(address, ",;"));
+	return strcmp(error, "org.freedesktop.DBus.Error.UnknownProperty") == 0 ||
+	       strcmp(error, "org.freedesktop.DBus.Error.PropertyReadOnly") == 0;
 }
 
-/* The bus first, as its manager knows who asks; else the manager's own socket. */
-static int open_manager(struct arena *arena, const struct scope_request *request, struct bus *ret)
+/* With what newer managers know, then without; and again while a dead machine has the name. */
+static int insist(struct arena *arena, struct bus *bus, const struct scope_request *request,
+		  const char **ret_why)
 {
-	const char *named =
-		path_of_address(arena, getenv(request->is_user ? "DBUS_SESSION_BUS_ADDRESS"
-							       : "DBUS_SYSTEM_BUS_ADDRESS"));
-	const struct {
-		const char *path;
-		bool is_bus;
-	} places[] = {
-		{named, true},
-		{request->is_user ? arena_format(arena, "%s/bus", request->runtime)
-				  : "/run/dbus/system_bus_socket",
-		 true},
-		{request->is_user ? arena_format(arena, "%s/systemd/private", request->runtime)
-				  : "/run/systemd/private",
-		 false},
-	};
-	int r = -ENOENT;
+	bool is_modern = true;
+	int r;
 
-	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
-		if (!places[i].path)
+	TRY(listen_for_all(bus, request));
+	for (int left = NAME_PATIENCE_MSEC;; left -= NAME_INTERVAL_MSEC) {
+		struct bus_message reply = {0};
+
+		bus_set_patience(bus, MANAGER_PATIENCE_MSEC);
+		r = start_unit(arena, bus, request, is_modern, &reply);
+		if (r != -EREMOTEIO)
+			return r;
+		if (is_modern && is_unknown_property(reply.error)) {
+			is_modern = false;
 			continue;
-		r = bus_open(places[i].path, places[i].is_bus, PATIENCE_MSEC, ret);
-		if (r == 0)
-			return 0;
-		debug("No manager is reached by '%s': %s", places[i].path, strerror(-r));
+		}
+		if (request->is_user || left <= 0 ||
+		    strcmp(reply.error, "org.freedesktop.systemd1.UnitExists") != 0) {
+			*ret_why = arena_copy(arena, bus_error_text(&reply));
+			return r;
+		}
+		(void)usleep(NAME_INTERVAL_MSEC * 1000);
 	}
-	return r;
 }
 
 /* A bus without a manager on it: what dbus-daemon and dbus-broker answer for a name nobody has. */
@@ -231,28 +274,27 @@ static bool is_nobody(const char *why)
 		strstr(why, "not found"));
 }
 
+static int open_bus(struct arena *arena, const struct scope_request *request, struct bus *ret)
+{
+	const struct manager_place place = {
+		.is_user = request->is_user,
+		.runtime = request->runtime,
+	};
+
+	return manager_is_there(request->is_user) ? manager_open(arena, &place, ret) : -ENOENT;
+}
+
 bool scope_has_manager(struct arena *arena, const struct scope_request *request)
 {
 	struct bus bus = BUS_NONE;
-	int r = open_manager(arena, request, &bus);
+	int r = open_bus(arena, request, &bus);
 
 	bus_close(&bus);
 	return r == 0;
 }
 
-int scope_start(struct arena *arena, const struct scope_request *request)
+static int tell_failure(const struct scope_request *request, int r, const char *why)
 {
-	struct bus bus = BUS_NONE;
-	const char *why = NULL;
-	int r = open_manager(arena, request, &bus);
-
-	if (r < 0)
-		return SCOPE_NO_MANAGER;
-	bus_set_patience(&bus, PATIENCE_MSEC);
-	r = start_unit(arena, &bus, request, &why);
-	bus_close(&bus);
-	if (r == 0)
-		return SCOPE_MADE;
 	if (why && is_nobody(why))
 		return SCOPE_NO_MANAGER;
 	if (why)
@@ -264,4 +306,52 @@ int scope_start(struct arena *arena, const struct scope_request *request)
 		     "Cannot get a scope for machine '%s' from the service manager, going on without",
 		     request->machine);
 	return SCOPE_FAILED;
+}
+
+int scope_start(struct arena *arena, const struct scope_request *request, struct bus *bus)
+{
+	const char *why = NULL;
+	int r = open_bus(arena, request, bus);
+
+	if (r < 0)
+		return SCOPE_NO_MANAGER;
+	r = insist(arena, bus, request, &why);
+	if (request->is_user || !*bus->name || (r < 0 && r != -EREMOTEIO))
+		bus_close(bus);
+	return r == 0 ? SCOPE_MADE : tell_failure(request, r, why);
+}
+
+/* --- The end --- */
+
+static void say(struct bus *bus, const char *member, const char *signature,
+		const struct bus_writer *body)
+{
+	const struct bus_call call = {
+		.destination = MANAGER_NAME,
+		.path = MANAGER_PATH,
+		.interface = MANAGER_INTERFACE,
+		.member = member,
+		.signature = signature,
+	};
+	uint32_t serial;
+
+	(void)bus_send(bus, &call, body, NULL, &serial); /* it goes without us, too */
+}
+
+void scope_end(struct bus *bus, const char *unit)
+{
+	struct bus_writer name = {0}, kill = {0};
+
+	if (bus->fd < 0)
+		return;
+	bus_set_patience(bus, MANAGER_PATIENCE_MSEC);
+	bus_put_text(&name, unit);
+	bus_put_text(&kill, unit);
+	bus_put_text(&kill, "all");
+	bus_put_u32(&kill, SIGKILL);
+	say(bus, "AbandonScope", "s", &name);
+	say(bus, "KillUnit", "ssi", &kill);
+	say(bus, "UnrefUnit", "s", &name);
+	bus_writer_done(&name);
+	bus_writer_done(&kill);
 }

@@ -12,13 +12,20 @@
 #include "config/config.h"
 #include "manager/bus.h"
 
+struct device_rules;
+
 struct scope_request {
 	const char *machine;              /* a valid machine name */
 	const char *slice;                /* as the user spelled it, NULL: machine.slice */
 	const struct strings *properties; /* NAME=VALUE as the user gave them */
 	pid_t pid;                        /* who moves into it */
+	int pidfd;                        /* the same, which cannot be mistaken; or -EBADF */
 	bool is_user;                     /* asks the user's manager, not the system's */
 	const char *runtime;              /* of the user, where the manager's sockets are */
+	/* The system's manager is told these besides. */
+	const struct device_rules *devices; /* all that may be opened; NULL: not restricted */
+	int kill_signal;                    /* asks process 1 to stop, 0: none */
+	bool boots;                         /* there may be who takes core dumps inside */
 };
 
 /* Whether there is one, and why not. */
@@ -47,5 +54,15 @@ bool scope_has_manager(struct arena *arena, const struct scope_request *request)
  * Asks for the scope and waits until 'pid' is in it, for a few seconds at most. It is the
  * manager's: it goes when it is empty. Returns an enum scope_result; says in one warning why it
  * failed.
+ *
+ * '*bus' starts as BUS_NONE. Of the system's bus it is the connection afterwards, for the caller to
+ * close: as long as it is open who stops the scope is heard as the signal RequestStop, and the unit
+ * stays loaded. Otherwise it stays BUS_NONE.
  */
-int scope_start(struct arena *arena, const struct scope_request *request);
+int scope_start(struct arena *arena, const struct scope_request *request, struct bus *bus);
+
+/*
+ * The machine is over: lets go of the scope, and has the manager kill what is left in it. Waits for
+ * nothing and says nothing: the scope goes by itself as well.
+ */
+void scope_end(struct bus *bus, const char *unit);

@@ -15,7 +15,6 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/scope.h"
-#include "manager/scope.h"
 #include "run/environment.h"
 
 /* The file system whose inodes are one a process, since Linux 6.9 (linux/magic.h). */
@@ -98,8 +97,8 @@ static void describe_unit(struct run *run, const struct machine *machine,
 	struct arena *arena = &run->config.arena;
 
 	ret->unit_is_users = run->facts.places.is_user;
-	if (run->scope == SCOPE_MADE)
-		ret->unit = scope_unit_name(arena, run->plan.machine);
+	if (run->managers.unit)
+		ret->unit = run->managers.unit;
 	else if (machine->has_cgroup && run->config.keep_unit)
 		ret->unit = unit_of_group(arena, machine->cgroup.directory);
 	if (machine->has_cgroup)

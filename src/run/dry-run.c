@@ -117,15 +117,15 @@ static void look_at_locks(struct rehearsal *run)
 	locks_found_done(&locks);
 }
 
-/* As enter_scope() of a start. */
+/* As managers_enter_scope() of a start. */
 static void look_at_manager(struct rehearsal *run, bool is_delegated)
 {
 	const struct scope_request request = {
-		.is_user = true,
+		.is_user = run->facts.places.is_user,
 		.runtime = run->facts.places.runtime,
 	};
 
-	if (!run->facts.places.is_user || run->config->keep_unit || is_delegated)
+	if (run->config->keep_unit || (request.is_user && is_delegated))
 		return;
 	run->found.has_scope = scope_has_manager(&run->config->arena, &request);
 	if (run->found.has_scope)

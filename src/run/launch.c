@@ -287,10 +287,12 @@ static int accompany(struct machine *machine)
 	int passengers[_PASSENGER_COUNT], r;
 
 	/*
-	 * Place: links and scope belong here; the cgroup was there before the clone. Whoever hears
-	 * from the payload can find the machine, and noting it takes no time of anybody's.
+	 * Place: links belong here; scope and cgroup were there before the clone. Whoever hears
+	 * from the payload can find the machine, and noting it takes no time of anybody's. Machine
+	 * managers have until the root is there for their answer.
 	 */
 	TRY(net_place(&machine->net, machine->pid));
+	managers_tell(machine);
 
 	r = handshake_say(&machine->handshake, HANDSHAKE_PLACED, NULL);
 	if (r == 0)
@@ -303,6 +305,7 @@ static int accompany(struct machine *machine)
 		return explain_silence(machine, r);
 
 	TRY(take_passengers(machine, passengers));
+	TRY(managers_confirm(machine));
 
 	r = handshake_say(&machine->handshake, HANDSHAKE_GO, NULL);
 	if (r == 0)

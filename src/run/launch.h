@@ -16,6 +16,7 @@
 #include "run/control.h"
 #include "run/handshake.h"
 #include "run/journal-remote.h"
+#include "run/managers.h"
 #include "run/plan.h"
 
 /* MADE: what exists now. */
@@ -24,6 +25,7 @@ struct machine {
 	struct arena *arena;
 	const struct locks *locks;
 	struct registry_entry *entry; /* NULL: nobody shall find it */
+	struct managers *managers;
 	struct undo *undo;
 	struct exchange exchange;
 	struct mount_sources sources;

@@ -9,6 +9,7 @@
 #include "mount/credentials.h"
 #include "mount/ephemeral.h"
 #include "run/launch.h"
+#include "run/managers.h"
 
 /* The nouns of one run of the program; the kernel takes back what is not in the undo list. */
 struct run {
@@ -22,7 +23,7 @@ struct run {
 	int directory_fd;              /* the tree, or the snapshot of it */
 	int tree_fd;                   /* the tree in any case */
 	struct control control;        /* of all boots */
-	int scope;                     /* enum scope_result; SCOPE_NONE: none was asked for */
+	struct managers managers;
 };
 
 /*

@@ -30,7 +30,7 @@
 #include "host/registry.h"
 #include "ids/shift.h"
 #include "image/template.h"
-#include "manager/scope.h"
+#include "manager/manager.h"
 #include "mount/detached.h"
 #include "run/cleanup.h"
 #include "run/describe.h"
@@ -135,32 +135,6 @@ static int take_locks(struct run *run, struct undo *undo)
 	return 0;
 }
 
-/*
- * A user's own cgroup belongs to the session, whose manager may stop or rearrange it: one that is
- * left to us is asked for, unless we are in one already. Once for all boots of the machine.
- */
-static int enter_scope(struct run *run)
-{
-	__attribute__((cleanup(cgroup_place_done))) struct cgroup_place place = {.own_fd = -EBADF};
-	const struct config *config = &run->config;
-	const struct scope_request request = {
-		.machine = run->facts.machine,
-		.slice = config->slice,
-		.properties = &config->properties,
-		.pid = getpid(),
-		.is_user = true,
-		.runtime = run->facts.places.runtime,
-	};
-
-	if (!run->facts.places.is_user || config->keep_unit)
-		return 0;
-	if (cgroup_probe(&run->config.arena, &place) == 0 && scope_is_delegated(place.own_fd))
-		return 0;
-	TRY(scope_check_properties(&config->properties));
-	run->scope = scope_start(&run->config.arena, &request);
-	return 0;
-}
-
 static int make_cgroup(const struct run *run, struct machine *machine, struct cgroup_place *place,
 		       struct arena *arena)
 {
@@ -175,14 +149,16 @@ static int make_cgroup(const struct run *run, struct machine *machine, struct cg
 		.owner = machine->plan->ids.writer == IDS_WRITER_MANAGER ? geteuid()
 									 : machine->plan->ids.shift,
 		/* The scope is ours alone, as the unit is with --keep-unit. */
-		.keep_unit = config->keep_unit || run->scope == SCOPE_MADE,
+		.keep_unit = config->keep_unit || run->managers.scope == SCOPE_MADE,
+		.mover = run->managers.holder.pid,
 		.move_supervisor = config->start == START_BOOT,
 		.name_is_locked = true,
 	};
 	int r;
 
 	machine->cgroup = CGROUP_NONE;
-	r = cgroup_probe(arena, place);
+	r = request.mover > 0 ? cgroup_probe_process(arena, request.mover, place)
+			      : cgroup_probe(arena, place);
 	if (r == 0)
 		r = cgroup_create(arena, place, &request, machine->undo, &machine->cgroup);
 	else if (r < 0)
@@ -260,6 +236,7 @@ static int boot(struct run *run, int signal_fd, struct ending *ret)
 		.plan = plan,
 		.arena = arena,
 		.locks = &run->locks,
+		.managers = &run->managers,
 		.pidfd = -EBADF,
 		.notify_fd = -EBADF,
 		.kmsg_fd = -EBADF,
@@ -344,11 +321,14 @@ static int run_until_end(struct run *run)
 }
 
 /* Callers pass these everywhere; without a manager they are no reason to fail. */
-static void announce_idle(const struct config *config, int scope)
+static void announce_idle(const struct plan *plan, int scope)
 {
+	const struct config *config = plan->config;
+
 	if (scope != SCOPE_MADE && (config->slice || config_has_idle_properties(config)))
 		note("No unit is made for the machine: '--slice' and '--property' have no effect");
-	if (config->register_machine == TRISTATE_YES)
+	if (config->register_machine == TRISTATE_YES &&
+	    !manager_is_there(plan->facts->places.is_user))
 		note("The machine manager is not told of the machine: '--register=yes' has no effect");
 }
 
@@ -374,7 +354,7 @@ static void announce_deafness(const struct plan *plan)
 static void announce(const struct plan *plan, int scope)
 {
 	ids_mention(&plan->ids, &plan->facts->ids);
-	announce_idle(plan->config, scope);
+	announce_idle(plan, scope);
 	note("Spawning machine '%s' on '%s'", plan->machine, plan->facts->directory);
 	announce_deafness(plan);
 	if (plan->console.input_is_forwarded)
@@ -396,7 +376,7 @@ int run_machine(int argc, char **argv)
 	auto_undo struct undo undo = {0};
 	struct run run = {.directory_fd = -EBADF,
 			  .lease = LEASE_NONE,
-			  .scope = SCOPE_NONE,
+			  .managers = MANAGERS_NONE,
 			  .control = CONTROL_NONE};
 	int r;
 
@@ -413,13 +393,13 @@ int run_machine(int argc, char **argv)
 	    take_locks(&run, &undo) < 0 || run_take_ids(&run, &undo) < 0 ||
 	    plan_make(&run.config.arena, &run.config, &run.facts, &run.plan) < 0)
 		return EXIT_FAILURE;
-	if (enter_scope(&run) < 0)
+	if (managers_enter_scope(&run.managers, &run.config.arena, &run.plan, &undo) < 0)
 		return EXIT_FAILURE;
 	run.tree_fd = run.directory_fd;
 	if (make_changes(&run, &undo) < 0)
 		return EXIT_FAILURE;
 	if (run.plan.console.mode != CONSOLE_PIPE)
-		announce(&run.plan, run.scope);
+		announce(&run.plan, run.managers.scope);
 	if (change_owners(&run) < 0)
 		return EXIT_FAILURE;
 	r = run_until_end(&run);

@@ -361,6 +361,13 @@ static void hear_clients(struct supervisor *supervisor)
 		happen(supervisor, EVENT_KILL);
 }
 
+/* Somebody stops the scope. Who was told twice kills; the manager tells once what may be known. */
+static void hear_manager(struct supervisor *supervisor)
+{
+	if (managers_dispatch(supervisor->machine->managers) && supervisor->state == STATE_RUNNING)
+		happen(supervisor, EVENT_STOP);
+}
+
 static int reap(struct supervisor *supervisor)
 {
 	struct machine *machine = supervisor->machine;
@@ -408,6 +415,7 @@ enum slot {
 	SLOT_NOTIFY,
 	SLOT_JOURNAL,
 	SLOT_CONTROL,
+	SLOT_MANAGER,
 	SLOT_CONSOLE, /* and the following */
 };
 
@@ -421,6 +429,7 @@ static int turn(struct supervisor *supervisor)
 		[SLOT_NOTIFY] = {.fd = machine->notify_fd, .events = POLLIN},
 		[SLOT_JOURNAL] = {.fd = machine->journal_remote.pidfd, .events = POLLIN},
 		[SLOT_CONTROL] = {.fd = control_fd(machine->control, machine), .events = POLLIN},
+		[SLOT_MANAGER] = {.fd = managers_fd(machine->managers), .events = POLLIN},
 	};
 	size_t console_count = console_pollfds(&machine->console, fds + SLOT_CONSOLE);
 	int ready = poll(fds, SLOT_CONSOLE + console_count, time_left_msec(supervisor));
@@ -434,6 +443,8 @@ static int turn(struct supervisor *supervisor)
 		hear_notification(supervisor);
 	if (fds[SLOT_JOURNAL].revents)
 		journal_remote_lost(&machine->journal_remote);
+	if (fds[SLOT_MANAGER].revents)
+		hear_manager(supervisor);
 	TRY(handle_console(supervisor, fds + SLOT_CONSOLE, console_count));
 	if (fds[SLOT_CONTROL].revents)
 		hear_clients(supervisor);
