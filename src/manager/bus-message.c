@@ -259,7 +259,7 @@ int bus_get_text(struct bus_reader *reader, const char **ret)
 	return get_bytes(reader, length, ret);
 }
 
-static int get_signature(struct bus_reader *reader, const char **ret)
+int bus_get_signature(struct bus_reader *reader, const char **ret)
 {
 	TRY(skip(reader, 1));
 	return get_bytes(reader, reader->data[reader->position - 1], ret);
@@ -270,12 +270,12 @@ static int get_field(struct bus_reader *reader, const char **ret_text, uint32_t 
 {
 	const char *signature;
 
-	TRY(get_signature(reader, &signature));
+	TRY(bus_get_signature(reader, &signature));
 	*ret_text = NULL;
 	if (strcmp(signature, "s") == 0 || strcmp(signature, "o") == 0)
 		return bus_get_text(reader, ret_text);
 	if (strcmp(signature, "g") == 0)
-		return get_signature(reader, ret_text);
+		return bus_get_signature(reader, ret_text);
 	if (strcmp(signature, "u") == 0)
 		return bus_get_u32(reader, ret_number);
 	return -EPROTO;

@@ -85,6 +85,7 @@ struct bus_reader {
 /* 0 or -EPROTO. Texts point into the data and end in a NUL. */
 int bus_get_u32(struct bus_reader *reader, uint32_t *ret);
 int bus_get_text(struct bus_reader *reader, const char **ret);
+int bus_get_signature(struct bus_reader *reader, const char **ret);
 
 /* Texts point into the data; "" for what is not there. */
 struct bus_message {

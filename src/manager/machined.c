@@ -6,6 +6,7 @@
 #include "manager/machined.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -19,6 +20,8 @@
 /* What another supervisor has just left of the name is gone as soon as the manager notices. */
 #define NAME_PATIENCE_MSEC 1500
 #define NAME_INTERVAL_MSEC 50
+
+#define FAREWELL_PATIENCE_MSEC 1000
 
 static struct bus_call call_of(const char *member, const char *signature)
 {
@@ -173,6 +176,59 @@ static bool is_nobody(const struct bus_message *reply)
 	       is_error(reply, "org.freedesktop.systemd1.UnitMasked");
 }
 
+/* "v" with a "u" in it. */
+static int get_number(struct bus_message *reply, uint32_t *ret)
+{
+	const char *signature;
+
+	TRY(bus_get_signature(&reply->body, &signature));
+	return strcmp(signature, "u") == 0 ? bus_get_u32(&reply->body, ret) : -EPROTO;
+}
+
+/* Whether the process 1 of the machine of that name is gone. */
+static int is_dead(struct arena *arena, struct machined *machined, const char *machine)
+{
+	struct bus_call call = call_of("GetMachine", "s");
+	struct bus_writer name = {0}, property = {0};
+	struct bus_message reply;
+	const char *path;
+	uint32_t leader;
+	int r;
+
+	bus_put_text(&name, machine);
+	r = bus_call(machined->bus, &call, &name, NULL, &reply);
+	bus_writer_done(&name);
+	TRY(r);
+	TRY(bus_get_text(&reply.body, &path));
+	call = call_of("Get", "ss");
+	call.path = arena_copy(arena, path);
+	call.interface = "org.freedesktop.DBus.Properties";
+	bus_put_text(&property, MANAGER_NAME ".Machine");
+	bus_put_text(&property, "Leader");
+	r = bus_call(machined->bus, &call, &property, NULL, &reply);
+	bus_writer_done(&property);
+	TRY(r);
+	TRY(get_number(&reply, &leader));
+	return leader == 0 || (kill((pid_t)leader, 0) < 0 && errno == ESRCH);
+}
+
+/*
+ * A killed supervisor could not take its machine back, and in a unit that was started again since
+ * a manager thinks that it runs.
+ */
+static void take_back_dead(struct arena *arena, struct machined *machined, const char *machine)
+{
+	const struct bus_call call = call_of("UnregisterMachine", "s");
+	struct bus_writer body = {0};
+	struct bus_message reply;
+
+	if (is_dead(arena, machined, machine) <= 0)
+		return;
+	bus_put_text(&body, machine);
+	(void)bus_call(machined->bus, &call, &body, NULL, &reply); /* asking again will tell */
+	bus_writer_done(&body);
+}
+
 int machined_hear(struct arena *arena, struct machined *machined,
 		  const struct machined_request *request, const char **ret_why)
 {
@@ -190,8 +246,10 @@ int machined_hear(struct arena *arena, struct machined *machined,
 		if (is_modern && is_unknown(&reply)) {
 			is_modern = false;
 		} else if (left > 0 && is_error(&reply, MANAGER_NAME ".MachineExists")) {
+			if (left < NAME_PATIENCE_MSEC)
+				(void)usleep(NAME_INTERVAL_MSEC * 1000);
 			left -= NAME_INTERVAL_MSEC;
-			(void)usleep(NAME_INTERVAL_MSEC * 1000);
+			take_back_dead(arena, machined, request->machine);
 		} else {
 			*ret_why = arena_copy(arena, bus_error_text(&reply));
 			return is_nobody(&reply) ? -ENOENT : -EREMOTEIO;
@@ -206,38 +264,45 @@ static int say_farewell(struct machined *machined)
 {
 	const struct bus_call call = call_of("UnregisterMachine", "s");
 	struct bus_writer body = {0};
-	uint32_t serial;
 	int r;
 
+	if (machined->bus->fd < 0)
+		return -ENOTCONN;
 	bus_put_text(&body, machined->machine);
 	bus_set_patience(machined->bus, MANAGER_PATIENCE_MSEC);
-	r = machined->bus->fd < 0 ? -ENOTCONN
-				  : bus_send(machined->bus, &call, &body, NULL, &serial);
+	r = bus_send(machined->bus, &call, &body, NULL, &machined->farewell);
 	bus_writer_done(&body);
 	return r;
 }
 
 void machined_leave(struct arena *arena, struct machined *machined)
 {
-	bool is_lost;
 	int r;
 
 	if (!machined->machine)
 		return;
 	r = say_farewell(machined);
-	is_lost = r < 0;
-	if (is_lost)
+	if (r < 0) {
 		r = open_own(arena, machined);
+		if (r == 0)
+			r = say_farewell(machined);
+	}
 	if (r < 0)
 		debug("The machine manager is not told of the end of machine '%s': %s",
 		      machined->machine, strerror(-r));
-	else if (is_lost)
-		(void)say_farewell(machined);
 	machined->machine = NULL;
 }
 
 void machined_close(struct machined *machined)
 {
+	struct bus_message reply;
+
+	if (machined->farewell != 0 && machined->bus && machined->bus->fd >= 0) {
+		bus_set_patience(machined->bus, FAREWELL_PATIENCE_MSEC);
+		(void)bus_await(machined->bus, machined->farewell,
+				&reply); /* nothing to do about it */
+	}
+	machined->farewell = 0;
 	bus_close(&machined->own);
 	machined->bus = NULL;
 }

@@ -32,6 +32,7 @@ struct machined {
 	struct bus own, *bus; /* 'bus' may be somebody else's, which must stay where it is */
 	uint32_t serial;      /* of the call whose answer is awaited, 0: none */
 	const char *machine;  /* what it is registered as, NULL: nothing is */
+	uint32_t farewell;    /* of the call that takes it back, 0: none is under way */
 };
 
 #define MACHINED_NONE ((struct machined){.own = BUS_NONE})
@@ -52,7 +53,14 @@ int machined_ask(struct arena *arena, struct machined *machined, struct bus *sha
 int machined_hear(struct arena *arena, struct machined *machined,
 		  const struct machined_request *request, const char **ret_why);
 
-/* Takes it back, waiting for nothing. Silent: a manager notices the end by itself, too. */
+/*
+ * Takes it back. The answer is awaited by machined_close(), or comes before that to the next
+ * question. Silent: a manager notices the end by itself, too.
+ */
 void machined_leave(struct arena *arena, struct machined *machined);
 
+/*
+ * Hangs up. A manager looks up who asked, and so nobody must be gone before it has answered: for
+ * that it has a second.
+ */
 void machined_close(struct machined *machined);
