@@ -224,6 +224,22 @@ struct device_requests {
 	size_t count, room;
 };
 
+/* What the whole machine may use, by its cgroup. */
+enum resource {
+	RESOURCE_MEMORY,    /* bytes */
+	RESOURCE_CPUS,      /* microseconds of processor time in a second */
+	RESOURCE_TASKS,     /* processes and threads */
+	RESOURCE_IO_WEIGHT, /* against others, 100 as they have it */
+	_RESOURCE_COUNT,
+};
+
+#define RESOURCE_UNLIMITED UINT64_MAX
+
+struct resource_request {
+	bool is_set;
+	uint64_t value;
+};
+
 struct limit_request {
 	bool is_set;
 	struct rlimit value;
@@ -348,6 +364,7 @@ struct config {
 	bool share_ipc, share_pid, share_uts; /* namespaces that stay the host's */
 
 	/* Limits */
+	struct resource_request resources[_RESOURCE_COUNT];
 	struct limit_request limits[RLIM_NLIMITS];
 	bool oom_score_adjust_is_set;
 	int oom_score_adjust;

@@ -5,6 +5,7 @@
  */
 #include "config/limit-values.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/personality.h>
 
@@ -15,6 +16,91 @@
 #include "base/text.h"
 #include "config/config.h"
 #include "config/values.h"
+
+/* --- The whole machine --- */
+
+#define CPUS_MAX 100000u /* more than any machine has */
+#define IO_WEIGHT_MAX 10000u
+
+static int parse_decimal(const char *text, uint64_t unit, uint64_t *ret)
+{
+	char whole[16] = "";
+	size_t length = strcspn(text, ".");
+	uint64_t number = 0, below = 0;
+
+	if (length >= sizeof(whole))
+		return -ERANGE;
+	memcpy(whole, text, length);
+	TRY(parse_u64(whole, &number));
+	if (number > CPUS_MAX * 100)
+		return -ERANGE;
+	text += length;
+	if (*text == '.' && !text[1])
+		return -EINVAL;
+	for (uint64_t scale = unit / 10; *text && *++text; scale /= 10) {
+		if (*text < '0' || *text > '9')
+			return -EINVAL;
+		below += (uint64_t)(*text - '0') * scale;
+	}
+	*ret = number * unit + below;
+	return 0;
+}
+
+int parse_cpus(const char *text, uint64_t *ret_usec)
+{
+	size_t length = strlen(text);
+	char number[32];
+	uint64_t usec;
+	bool is_percent = length > 0 && text[length - 1] == '%';
+
+	if (length >= sizeof(number))
+		return -ERANGE;
+	memcpy(number, text, length + 1);
+	if (is_percent)
+		number[length - 1] = '\0';
+	TRY(parse_decimal(number, is_percent ? 10000 : 1000000, &usec));
+	/* What the kernel takes, 1 ms in 100 ms. */
+	if (usec < 10000 || usec > CPUS_MAX * UINT64_C(1000000))
+		return -ERANGE;
+	*ret_usec = usec;
+	return 0;
+}
+
+/* clang-format off */
+static const char *const resource_wishes[_RESOURCE_COUNT] = {
+	[RESOURCE_MEMORY] = "a size such as 512M, or 'infinity'",
+	[RESOURCE_CPUS] = "a number of processors from 0.01 such as 1.5, or 'infinity'",
+	[RESOURCE_TASKS] = "a number of tasks, or 'infinity'",
+	[RESOURCE_IO_WEIGHT] = "a weight from 1 to 10000",
+};
+/* clang-format on */
+
+static int parse_resource(enum resource resource, const char *value, uint64_t *ret)
+{
+	if (resource != RESOURCE_IO_WEIGHT && strcmp(value, "infinity") == 0) {
+		*ret = RESOURCE_UNLIMITED;
+		return 0;
+	}
+	if (resource == RESOURCE_CPUS)
+		return parse_cpus(value, ret);
+	TRY(resource == RESOURCE_MEMORY ? parse_bytes(value, ret) : parse_u64(value, ret));
+	if (*ret == 0 || *ret == RESOURCE_UNLIMITED)
+		return -ERANGE;
+	return resource == RESOURCE_IO_WEIGHT && *ret > IO_WEIGHT_MAX ? -ERANGE : 0;
+}
+
+int set_resource(const struct asking *asking, const char *value)
+{
+	enum resource resource = (enum resource)(asking->setting - SETTING_MEMORY);
+	uint64_t number;
+
+	if (parse_resource(resource, value, &number) < 0)
+		return refuse_value(asking, value, resource_wishes[resource]);
+	asking->config->resources[resource] = (struct resource_request){true, number};
+	return 0;
+}
+
+/* --- Each process --- */
 
 /* In the order of SETTING_LIMIT_*. */
 /* clang-format off */

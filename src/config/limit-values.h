@@ -6,10 +6,18 @@
  */
 #pragma once
 
+#include <stdint.h>
+
 #include "config/settings.h"
 
 extern const struct names limit_names;       /* "CPU" and so on to RLIMIT_* */
 extern const struct names personality_names; /* names of architectures to PER_* */
+
+/* What the whole machine may use, of the row's kind. */
+int set_resource(const struct asking *asking, const char *value);
+
+/* "1.5" or "150%" as microseconds in a second; not 0. -EINVAL or -ERANGE. */
+int parse_cpus(const char *text, uint64_t *ret_usec);
 
 /* NAME=SOFT[:HARD] of --rlimit. */
 int set_rlimit(const struct asking *asking, const char *value);

@@ -222,6 +222,14 @@ const struct setting_row setting_rows[_SETTING_COUNT] = {
 		GROUP, 0, set_apparmor_profile, AT(apparmor_profile), NULL, "AppArmor profile of processes inside"},
 #undef GROUP
 #define GROUP GROUP_RESOURCES
+	[SETTING_MEMORY] = {"memory", 0, ONE, "BYTES", "Exec.Memory",
+		GROUP, 0, set_resource, 0, NULL, "Memory of the whole machine, like 512M"},
+	[SETTING_CPUS] = {"cpus", 0, ONE, "NUMBER", "Exec.CPUs",
+		GROUP, 0, set_resource, 0, NULL, "Processor time of the whole machine, in processors, like 1.5"},
+	[SETTING_TASKS] = {"tasks", 0, ONE, "NUMBER", "Exec.Tasks",
+		GROUP, 0, set_resource, 0, NULL, "Processes and threads of the whole machine"},
+	[SETTING_IO_WEIGHT] = {"io-weight", 0, ONE, "WEIGHT", "Exec.IOWeight",
+		GROUP, 0, set_resource, 0, NULL, "Its share of input and output when disks are busy: 1 to 10000"},
 	[SETTING_RLIMIT] = {"rlimit", 0, ONE, "NAME=SOFT[:HARD]", NULL,
 		GROUP, MANY, set_rlimit, 0, &limit_names, "Limit a resource of the payload, see setrlimit(2)"},
 #define LIMIT(name) {NULL, 0, ONE, "SOFT[:HARD]", "Exec.Limit" name, GROUP, HIDE, set_limit, 0, NULL, NULL}

@@ -92,6 +92,10 @@ enum setting {
 	SETTING_SELINUX_APIFS_CONTEXT,
 	SETTING_APPARMOR_PROFILE,
 
+	SETTING_MEMORY, /* these four in the order of enum resource */
+	SETTING_CPUS,
+	SETTING_TASKS,
+	SETTING_IO_WEIGHT,
 	SETTING_RLIMIT,
 	SETTING_LIMIT_CPU, /* the sixteen keys, in the order of 'limit_names' */
 	SETTING_LIMIT_FSIZE,

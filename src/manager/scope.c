@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/scope.h"
 #include "base/text.h"
+#include "manager/resources.h"
 #include "manager/manager.h"
 #include "manager/scope-devices.h"
 #include "manager/scope-properties.h"
@@ -139,10 +140,11 @@ static void put_properties(struct arena *arena, const struct bus *bus,
 	scope_put_text(body, "Slice", scope_slice_name(arena, request->slice));
 	if (!request->is_user)
 		put_system_properties(arena, bus, request, body);
-	if (!request->is_user && request->boots && is_modern)
+	if (!request->is_user && request->config->start == START_BOOT && is_modern)
 		scope_put_flag(body, "CoredumpReceive", true);
-	for (size_t i = 0; i < request->properties->count; i++)
-		(void)scope_put_property(body, request->properties->items[i], &expected);
+	resources_put_properties(request->config, body);
+	for (size_t i = 0; i < request->config->properties.count; i++)
+		(void)scope_put_property(body, request->config->properties.items[i], &expected);
 	bus_end_array(body, properties);
 }
 

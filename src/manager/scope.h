@@ -15,17 +15,16 @@
 struct device_rules;
 
 struct scope_request {
-	const char *machine;              /* a valid machine name */
-	const char *slice;                /* as the user spelled it, NULL: machine.slice */
-	const struct strings *properties; /* NAME=VALUE as the user gave them */
-	pid_t pid;                        /* who moves into it */
-	int pidfd;                        /* the same, which cannot be mistaken; or -EBADF */
-	bool is_user;                     /* asks the user's manager, not the system's */
-	const char *runtime;              /* of the user, where the manager's sockets are */
+	const char *machine;         /* a valid machine name */
+	const char *slice;           /* as the user spelled it, NULL: machine.slice */
+	const struct config *config; /* --property=NAME=VALUE, and limits */
+	pid_t pid;                   /* who moves into it */
+	int pidfd;                   /* the same, which cannot be mistaken; or -EBADF */
+	bool is_user;                /* asks the user's manager, not the system's */
+	const char *runtime;         /* of the user, where the manager's sockets are */
 	/* The system's manager is told these besides. */
 	const struct device_rules *devices; /* all that may be opened; NULL: not restricted */
 	int kill_signal;                    /* asks process 1 to stop, 0: none */
-	bool boots;                         /* there may be who takes core dumps inside */
 };
 
 /* Whether there is one, and why not. */

@@ -10,6 +10,7 @@
 #include "config/check.h"
 #include "config/values.h"
 #include "manager/cgroup-find.h"
+#include "manager/resources.h"
 #include "manager/scope.h"
 #include "mount/exchange.h"
 #include "run/explain-rows.h"
@@ -189,7 +190,7 @@ void explain_machine(struct explanation *e)
 			config->no_os_check
 				? explain_origin(e, SETTING_NO_OS_CHECK)
 				: explain_origin_variable("$SYSTEMD_NSPAWN_CHECK_OS_RELEASE");
-	if (!e->found->has_scope && (config->slice || config_has_idle_properties(config))) {
+	if (!e->found->has_scope && (config->slice || !resources_are_all_properties(config))) {
 		row = explain_row(e, "unit", "none",
 				  "without a service manager, slice and properties have no effect");
 		row->origin = origin_of_any(e, SETTING_SLICE, SETTING_PROPERTY);

@@ -48,14 +48,13 @@ int managers_enter_scope(struct managers *managers, struct arena *arena, const s
 	struct scope_request request = {
 		.machine = plan->machine,
 		.slice = config->slice,
-		.properties = &config->properties,
+		.config = config,
 		.pid = getpid(),
 		.pidfd = -EBADF,
 		.is_user = is_user,
 		.runtime = plan->facts->places.runtime,
 		.devices = &plan->device_rules,
 		.kill_signal = plan->kill_signal,
-		.boots = config->start == START_BOOT,
 	};
 
 	managers->plan = plan;

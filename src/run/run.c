@@ -30,6 +30,7 @@
 #include "host/registry.h"
 #include "ids/shift.h"
 #include "image/template.h"
+#include "manager/resources.h"
 #include "manager/manager.h"
 #include "mount/detached.h"
 #include "run/cleanup.h"
@@ -135,6 +136,23 @@ static int take_locks(struct run *run, struct undo *undo)
 	return 0;
 }
 
+/* What the whole machine may use, before anybody is in its group. */
+static int limit(const struct run *run, struct machine *machine, const struct cgroup_place *place)
+{
+	bool is_managed = run->managers.scope == SCOPE_MADE, keeps = run->config.keep_unit;
+	const struct resources_request request = {
+		.config = &run->config,
+		.machine = run->plan.machine,
+		.directory = machine->has_cgroup ? machine->cgroup.directory : "/sys/fs/cgroup",
+		.group_fd = machine->has_cgroup ? machine->cgroup.base_fd : -EBADF,
+		.parent_fd = machine->has_cgroup && !is_managed && !keeps ? place->own_fd : -EBADF,
+		.is_managed = is_managed,
+		.is_kept = keeps,
+	};
+
+	return resources_apply(machine->arena, &request, machine->undo);
+}
+
 static int make_cgroup(const struct run *run, struct machine *machine, struct cgroup_place *place,
 		       struct arena *arena)
 {
@@ -164,6 +182,8 @@ static int make_cgroup(const struct run *run, struct machine *machine, struct cg
 	else if (r < 0)
 		return fail(r, "Cannot find our own cgroup");
 	machine->has_cgroup = r == 0;
+	if (r >= 0)
+		TRY(limit(run, machine, place));
 	if (r == CGROUP_NO_HIERARCHY)
 		note("No cgroup2 hierarchy is mounted, the machine stays in the cgroups of its caller");
 	else if (r == CGROUP_NOT_WRITABLE)
@@ -325,7 +345,7 @@ static void announce_idle(const struct plan *plan, int scope)
 {
 	const struct config *config = plan->config;
 
-	if (scope != SCOPE_MADE && (config->slice || config_has_idle_properties(config)))
+	if (scope != SCOPE_MADE && (config->slice || !resources_are_all_properties(config)))
 		note("No unit is made for the machine: '--slice' and '--property' have no effect");
 	if (config->register_machine == TRISTATE_YES &&
 	    !manager_is_there(plan->facts->places.is_user))

@@ -17,6 +17,7 @@ VALUED = {
     "hostname": ["a_b", "."], "uuid": ["", "zz"], "property": ["novalue"], "register": ["", "perhaps"],
     "capability": ["CAP_NOSUCH"], "drop-capability": ["CAP_NOSUCH"], "ambient-capability": ["CAP_NOSUCH"],
     "no-new-privileges": ["", "x"], "system-call-filter": ["@nosuch"], "restrict-address-families": ["AF_NOSUCH"],
+    "memory": ["", "0", "x"], "cpus": ["", "0", "1,5", "0.001"], "tasks": ["", "0", "many"], "io-weight": ["", "0", "10001"],
     "rlimit": ["NOSUCH=1", "NOFILE"], "oom-score-adjust": ["", "x", "1001", "-1001", "1.5"],
     "cpu-affinity": ["x", "1-", "5-2", "-1", "99999999"], "personality": ["", "pdp11"], "resolv-conf": ["", "x"],
     "timezone": ["", "x"], "link-journal": ["x"], "bind": ["/x:relative", "/no/such/source"], "bind-ro": ["/x:relative"],

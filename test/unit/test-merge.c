@@ -470,6 +470,10 @@ static const char *sample(int setting)
 		return "CAP_KILL";
 	case SETTING_SYSTEM_CALL_FILTER:
 		return "~@clock";
+	case SETTING_MEMORY:
+	case SETTING_CPUS:
+	case SETTING_TASKS:
+	case SETTING_IO_WEIGHT:
 	case SETTING_OOM_SCORE_ADJUST:
 		return "7";
 	case SETTING_CPU_AFFINITY:

@@ -486,6 +486,22 @@ static void test_limits(void)
 
 static void test_numbers(void)
 {
+	CHECK(ask(SETTING_MEMORY, "512M") == 0 &&
+	      config.resources[RESOURCE_MEMORY].value == UINT64_C(512) << 20);
+	CHECK(ask(SETTING_MEMORY, "infinity") == 0 &&
+	      config.resources[RESOURCE_MEMORY].value == RESOURCE_UNLIMITED);
+	REFUSES(SETTING_MEMORY, "", "0", "-1", "x", "1.5G", "10%");
+	CHECK(ask(SETTING_CPUS, "1.5") == 0 && config.resources[RESOURCE_CPUS].value == 1500000);
+	CHECK(ask(SETTING_CPUS, "25%") == 0 && config.resources[RESOURCE_CPUS].value == 250000);
+	CHECK(ask(SETTING_CPUS, "0.01") == 0 && config.resources[RESOURCE_CPUS].value == 10000);
+	CHECK(ask(SETTING_CPUS, "2") == 0 && config.resources[RESOURCE_CPUS].value == 2000000);
+	REFUSES(SETTING_CPUS, "", "0", "0.001", "1.", ".5", "1.2.3", "-1", "1,5", "100001", "%",
+		"99999999999999999999999999999999999");
+	CHECK(ask(SETTING_TASKS, "40") == 0 && config.resources[RESOURCE_TASKS].value == 40);
+	REFUSES(SETTING_TASKS, "", "0", "1K", "-2", "18446744073709551615");
+	CHECK(ask(SETTING_IO_WEIGHT, "10000") == 0 &&
+	      config.resources[RESOURCE_IO_WEIGHT].value == 10000);
+	REFUSES(SETTING_IO_WEIGHT, "", "0", "10001", "infinity");
 	CHECK(ask(SETTING_OOM_SCORE_ADJUST, "-1000") == 0 && config.oom_score_adjust == -1000);
 	CHECK(config.oom_score_adjust_is_set);
 	REFUSES(SETTING_OOM_SCORE_ADJUST, "", "1001", "-1001", "x", "1.5", " 1", "010");
