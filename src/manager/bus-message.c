@@ -69,11 +69,6 @@ static void align(struct bus_writer *writer, size_t alignment)
 	put(writer, nothing, beyond ? alignment - beyond : 0);
 }
 
-void bus_put_bytes(struct bus_writer *writer, const void *bytes, size_t count)
-{
-	put(writer, bytes, count);
-}
-
 void bus_put_byte(struct bus_writer *writer, uint8_t value)
 {
 	put(writer, &value, sizeof(value));

@@ -212,8 +212,9 @@ static int authenticate(struct bus *bus, const struct bus_writer *more)
 	length =
 		(size_t)snprintf(words, sizeof(words),
 				 "%cAUTH EXTERNAL %s\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n", '\0', hex);
-	bus_put_bytes(&all, words, length);
-	bus_put_bytes(&all, more->data, more->length);
+	for (size_t i = 0; i < length; i++)
+		bus_put_byte(&all, (uint8_t)words[i]);
+	bus_put_bytes(&all, more);
 	r = all.failed ? -ENOMEM : send_all(bus, all.data, all.length, NULL, 0);
 	bus_writer_done(&all);
 	TRY(r);
