@@ -14,6 +14,7 @@
 #include "config/help.h"
 #include "control/changes.h"
 #include "control/config.h"
+#include "control/limits.h"
 #include "control/supervised.h"
 #include "control/syscalls.h"
 
@@ -34,6 +35,8 @@ const struct verb verbs[] = {
 	 "Write what a running throw-away machine changed into its tree", control_commit},
 	{"export", "NAME FILE|-", "Write the tree of a running machine as a tar archive",
 	 control_export},
+	{"limits", "NAME [--json]",
+	 "Show what a running machine may use, who says so, and what it uses", control_limits},
 	{"syscalls", "[--json] [OPTION…] [NAME|@GROUP|NUMBER…]",
 	 "Show which way system calls of a machine go, and why", control_syscalls},
 };

@@ -161,12 +161,17 @@ static const struct {
 	{"verb-usage", "'diff' does not take '%s'"},
 	{"verb-usage", "'diff' needs the name of a machine"},
 	{"verb-usage", "'export' needs the name of a machine and a file"},
+	{"verb-usage", "'limits' does not take '%s'"},
+	{"verb-usage", "'limits' needs the name of a machine"},
 	{"verb-usage", "'logs' does not take '%s'"},
 	{"verb-usage", "'logs' needs the name of a machine"},
 	{"verb-usage", "'wait' does not take '%s'"},
 	{"verb-usage", "'wait' needs the name of a machine"},
 
 	/* --- Cgroup --- */
+	{"cgroup-controller", "Cannot limit machine '%s' by '%s': its cgroup has no controller '%s'"},
+	{"cgroup-controller", "Cannot write '%s' to '%s/%s'"},
+	{"cgroup-controller", "Machine '%s' has no cgroup of its own"},
 	{"cgroup-delegate", "Cannot give '%s/payload/%s' to user %u"},
 	{"cgroup-delegate", "Cannot give the cgroup '%s/payload' to user %u"},
 	{"cgroup-delegate", "Cannot read the payload's cgroup"},
@@ -175,6 +180,9 @@ static const struct {
 	{"cgroup-move", "Cannot move into the cgroup '%s/supervisor'"},
 	{"cgroup-move", "Cannot move the payload into its cgroup"},
 	{"cgroup-open", "Cannot open the cgroup '%s'"},
+	{"registration", "Cannot register machine '%s' with the machine manager"},
+	{"registration", "The machine manager does not register machine '%s': %s"},
+	{"scope", "Cannot start the process that holds the machine's scope"},
 	{"property-invalid", "The unit property '%.*s' cannot be handed on"},
 	{"property-invalid", "The unit property '%.*s' takes %s, not '%s'"},
 

@@ -70,9 +70,10 @@ static int refuse_limit(const struct resources_request *request, enum resource r
 		hint("The cgroup above has it, but other processes in it as well: start nspawn by "
 		     "'systemd-run --scope -p Delegate=yes', or alone in a cgroup with '--keep-unit'");
 	else
-		hint("It has to be handed down to '%s' by each cgroup above, see cgroup.subtree_control "
-		     "in cgroups(7), and cannot be on a hierarchy of version 1 meanwhile",
-		     request->directory);
+		hint("Each cgroup above '%s' has to hand it down in its cgroup.subtree_control; what is "
+		     "mounted as version 1 cannot be, until the kernel is started with "
+		     "'cgroup_no_v1=%s'",
+		     request->directory, resource_kinds[resource].controller);
 	return -EOPNOTSUPP;
 }
 

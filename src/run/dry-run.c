@@ -24,6 +24,7 @@
 #include "host/locks.h"
 #include "image/template.h"
 #include "manager/cgroup-find.h"
+#include "manager/manager.h"
 #include "manager/scope.h"
 #include "mount/devices.h"
 #include "run/journal-receiver.h"
@@ -125,6 +126,7 @@ static void look_at_manager(struct rehearsal *run, bool is_delegated)
 		.runtime = run->facts.places.runtime,
 	};
 
+	run->found.has_manager = manager_is_there(request.is_user);
 	if (run->config->keep_unit || (request.is_user && is_delegated))
 		return;
 	run->found.has_scope = scope_has_manager(&run->config->arena, &request);

@@ -195,8 +195,13 @@ void explain_machine(struct explanation *e)
 				  "without a service manager, slice and properties have no effect");
 		row->origin = origin_of_any(e, SETTING_SLICE, SETTING_PROPERTY);
 	}
-	if (config->register_machine == TRISTATE_YES)
-		explain_row(e, "registered", "nowhere", "the machine manager is not told yet")
+	if (config->register_machine == TRISTATE_YES && !e->found->has_manager)
+		explain_row(e, "registered", "nowhere", "there is no machine manager to be told")
+			->origin = explain_origin(e, SETTING_REGISTER);
+	else if (config->register_machine != TRISTATE_NO && e->found->has_manager)
+		explain_row(e, "registered",
+			    config->register_machine == TRISTATE_YES ? "yes" : "if possible",
+			    "machinectl shows it")
 			->origin = explain_origin(e, SETTING_REGISTER);
 	explain_scope(e);
 }
@@ -237,8 +242,11 @@ static void explain_cgroup(struct explanation *e)
 
 	(void)explain_section(e, "cgroup", "Control group", NULL);
 	if (found->has_scope) {
-		row = explain_row(e, "machine", scope_unit_name(e->arena, e->plan->machine),
-				  "asked of your service manager, which leaves it to the machine");
+		row = explain_row(
+			e, "machine", scope_unit_name(e->arena, e->plan->machine),
+			e->facts->places.is_user
+				? "asked of your service manager, which leaves it to the machine"
+				: "asked of the service manager, which leaves it to the machine");
 		row->origin = EXPLAIN_FOUND_ORIGIN;
 		row = explain_row(e, "slice", scope_slice_name(e->arena, config->slice), NULL);
 		row->origin = explain_origin(e, SETTING_SLICE);
@@ -344,9 +352,32 @@ static void explain_namespaces(struct explanation *e)
 	explain_flag(e, row, "is_new", has_cgroup);
 }
 
+/* What the whole machine may use. */
+static void explain_resources(struct explanation *e)
+{
+	struct resource_wish wishes[_RESOURCE_COUNT];
+	char text[RESOURCE_TEXT_MAX];
+
+	resources_wanted(e->config, wishes);
+	for (int i = 0; i < _RESOURCE_COUNT; i++) {
+		const struct resource_kind *kind = &resource_kinds[i];
+
+		if (!wishes[i].is_set)
+			continue;
+		resource_format((enum resource)i, wishes[i].value, text);
+		explain_row(e, kind->name, arena_format(e->arena, "%s = %s", kind->file, text),
+			    e->found->has_scope ? "said to the service manager"
+						: "written before anything runs in the group")
+			->origin = explain_origin(e, wishes[i].is_property
+							     ? SETTING_PROPERTY
+							     : (enum setting)(SETTING_MEMORY + i));
+	}
+}
+
 void explain_places(struct explanation *e)
 {
 	explain_locks(e);
 	explain_cgroup(e);
+	explain_resources(e);
 	explain_namespaces(e);
 }

@@ -82,6 +82,7 @@ struct explain_messages {
 /* What --dry-run looks at besides the facts, because a start finds it out by doing it. */
 struct explain_found {
 	bool is_root;
+	bool has_manager;                               /* there are managers to be told */
 	bool has_scope;                                 /* a manager would be asked for one */
 	bool tree_is_unseen;                            /* its facts are empty */
 	const char *cgroup;                             /* directory of our own group, NULL: none */

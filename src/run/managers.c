@@ -9,6 +9,7 @@
 #include "run/managers.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -26,6 +27,15 @@ static bool is_delegated(struct arena *arena)
 	__attribute__((cleanup(cgroup_place_done))) struct cgroup_place place = {.own_fd = -EBADF};
 
 	return cgroup_probe(arena, &place) == 0 && scope_is_delegated(place.own_fd);
+}
+
+/* What the manager sends when nobody hears it any more: what the first process takes for an order.
+ */
+static int kill_signal_of(const struct plan *plan)
+{
+	bool is_systemd = plan->facts->tree.init_kind == INIT_SYSTEMD;
+
+	return plan->uses_init_protocol && is_systemd ? SIGRTMIN + 3 : plan->kill_signal;
 }
 
 static void leave_scope(void *argument)
@@ -54,7 +64,7 @@ int managers_enter_scope(struct managers *managers, struct arena *arena, const s
 		.is_user = is_user,
 		.runtime = plan->facts->places.runtime,
 		.devices = &plan->device_rules,
-		.kill_signal = plan->kill_signal,
+		.kill_signal = kill_signal_of(plan),
 	};
 
 	managers->plan = plan;
