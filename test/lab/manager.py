@@ -2,13 +2,19 @@
 """A service manager that makes scopes, as far as one method call can tell: on a socket in place of a bus.
 
 It remembers what it was asked for, puts the process into a cgroup that belongs to the user, and says that the job is
-done; or does what else `manner` says: "refuse", "fail" (the job fails), "silent" (no answer), "garbage", "hang up".
+done; or does what else `manner` says: "refuse", "fail" (the job fails), "silent" (no answer), "garbage", "hang up",
+"old" (knows processes by number only), "busy" (the name is taken for a while).
+
+A machine manager besides, if `machined` is given: "" registers; "old" knows the old method only, "none" is not there,
+"refuse", "exists" (another machine of that name lives), "dead" (it died), "silent", "late", "garbage", "hang up".
 """
+import array
 import os
 import pathlib
 import socket
 import struct
 import threading
+import time
 
 from lab import probe
 
@@ -111,11 +117,17 @@ def texts(*items):
     return bytes(out)
 
 
+def pid_of(pidfd):
+    with open(f"/proc/self/fdinfo/{pidfd}", encoding="ascii") as lines:
+        return next(int(line.split()[1]) for line in lines if line.startswith("Pid:"))
+
+
 class Manager:
     """Listens at a path until it is left. `calls` has the names of methods, `unit` and `properties` what was asked for."""
 
-    def __init__(self, path, uid, manner=""):
-        self.path, self.uid, self.manner = pathlib.Path(path), uid, manner
+    def __init__(self, path, uid, manner="", machined="none"):
+        self.path, self.uid, self.manner, self.machined = pathlib.Path(path), uid, manner, machined
+        self.asked, self.machines, self.connections, self.attempts = [], {}, [], 0
         self.calls, self.unit, self.properties, self.group = [], None, {}, None
         self.listener = socket.socket(socket.AF_UNIX)
 
@@ -144,7 +156,23 @@ class Manager:
                 return
             threading.Thread(target=self._talk, args=[connection], daemon=True).start()
 
+    def named(self, member):
+        """What each call of that name had for arguments."""
+        return [arguments for name, arguments in self.asked if name == member]
+
+    def request_stop(self):
+        """Somebody stops the scope."""
+        where = [(1, "o", "/org/freedesktop/systemd1/unit/x"), (2, "s", "org.freedesktop.systemd1.Scope"), (3, "s", "RequestStop")]
+        self.connections[-1].sendall(message(4, where))
+
+    def hang_up(self):
+        for connection in self.connections:
+            connection.shutdown(socket.SHUT_RDWR)
+        self.connections.clear()
+
     def _talk(self, connection):
+        self.connections.append(connection)
+        fds = []
         data = bytearray()
         while b"BEGIN\r\n" not in data:
             data += connection.recv(4096)
@@ -153,14 +181,24 @@ class Manager:
         while True:
             while len(data) < 16 or len(data) < self._length(data):
                 try:
-                    more = connection.recv(4096)
+                    more, control, _, _ = connection.recvmsg(4096, socket.CMSG_SPACE(16))
                 except OSError:
                     return
                 if not more:
                     return
+                for _, _, numbers in control:
+                    fds += array.array("i", numbers)
                 data += more
             length = self._length(data)
-            self._answer(connection, bytes(data[:length]))
+            count = dict(Reader(bytes(data), 12).value("a(yv)")[0]).get(9, 0)
+            try:
+                self._answer(connection, bytes(data[:length]), fds[:count])
+            except OSError:
+                return
+            finally:
+                for fd in fds[:count]:
+                    os.close(fd)
+                del fds[:count]
             data = data[length:]
 
     @staticmethod
@@ -168,21 +206,31 @@ class Manager:
         body, _, fields = struct.unpack_from("=III", data, 4)
         return 16 + fields + -fields % 8 + body
 
-    def _answer(self, connection, data):
+    def _answer(self, connection, data, fds):
         body_length, serial, _ = struct.unpack_from("=III", data, 4)
         fields = dict(Reader(data, 12).value("a(yv)")[0])
         member, signature = fields[3], fields.get(8, "")
         # Offsets count from the body's own begin, which is aligned.
         arguments = Reader(data[len(data) - body_length:]).all(signature)
         self.calls.append(member)
+        self.asked.append((member, arguments))
 
         def reply(kind=2, more=(), signature="", body=b""):
             connection.sendall(message(kind, [(5, "u", serial), *more], signature, body))
 
         if member == "Hello":
             reply(signature="s", body=texts(":1.7"))
+        elif fields[2] == "org.freedesktop.machine1.Manager":
+            self._manage(member, arguments, reply, connection, fds)
+        elif member == "Get":
+            reply(signature="v", body=b"\1u\0\0" + struct.pack("=I", self.machines["leader"]))
         elif member != "StartTransientUnit":
             reply()
+        elif self.manner == "old" and "PIDFDs" in dict(arguments[2]):
+            reply(3, [(4, "s", "org.freedesktop.DBus.Error.PropertyReadOnly")], "s", texts("Cannot set property PIDFDs, or unknown property."))
+        elif self.manner == "busy" and self.attempts < 3:
+            self.attempts += 1
+            reply(3, [(4, "s", "org.freedesktop.systemd1.UnitExists")], "s", texts("It is going."))
         elif self.manner == "refuse":
             reply(3, [(4, "s", "org.freedesktop.systemd1.UnitExists")], "s", texts("That unit is there already."))
         elif self.manner == "garbage":
@@ -190,9 +238,43 @@ class Manager:
         elif self.manner == "hang up":
             connection.close()
         elif self.manner != "silent":
-            self._start(arguments, reply, connection)
+            self._start(arguments, reply, connection, fds)
 
-    def _start(self, arguments, reply, connection):
+    def _manage(self, member, arguments, reply, connection, fds):
+        def refuse(name, text):
+            reply(3, [(4, "s", name)], "s", texts(text))
+
+        manner = self.machined
+        if manner == "none":
+            refuse("org.freedesktop.DBus.Error.ServiceUnknown", "The name org.freedesktop.machine1 was not provided by any .service files")
+        elif member == "RegisterMachineEx" and manner == "old":
+            refuse("org.freedesktop.DBus.Error.UnknownMethod", "Unknown method RegisterMachineEx")
+        elif member == "GetMachine":
+            reply(signature="o", body=texts("/machine/x"))
+        elif member == "UnregisterMachine":
+            if self.machined == "dead":
+                self.machined = ""
+            self.machines.pop(arguments[0], None)
+            reply()
+        elif manner in ("exists", "dead"):
+            self.machines["leader"] = os.getpid() if manner == "exists" else 0x3FFFFE
+            refuse("org.freedesktop.machine1.MachineExists", f"Machine '{arguments[0]}' already exists")
+        elif manner == "refuse":
+            refuse("org.freedesktop.DBus.Error.AccessDenied", "Access denied")
+        elif manner == "garbage":
+            connection.sendall(b"l\x02\x00\x01" + b"\xff" * 64)
+        elif manner == "hang up":
+            connection.close()
+        elif manner != "silent":
+            if manner == "late":
+                time.sleep(1)
+            leader = pid_of(fds[-1]) if member == "RegisterMachineEx" else arguments[4]
+            known = arguments[0] in self.machines
+            self.machines[arguments[0]] = leader
+            assert not known, "it was not taken back"
+            reply(signature="o", body=texts("/machine/x"))
+
+    def _start(self, arguments, reply, connection, fds):
         self.unit, self.properties = arguments[0], dict(arguments[2])
         group = f"{probe.own_cgroup()}/{self.unit}"
         os.mkdir(group)
@@ -200,7 +282,7 @@ class Manager:
         for name in ("", "/cgroup.procs", "/cgroup.threads", "/cgroup.subtree_control"):
             os.chown(group + name, self.uid, self.uid)
         with open(group + "/cgroup.procs", "w", encoding="utf-8") as file:
-            file.write(str(self.properties["PIDs"][0]))
+            file.write(str(self.properties["PIDs"][0] if "PIDs" in self.properties else pid_of(fds[self.properties["PIDFDs"][0]])))
         reply(signature="o", body=texts("/job/1"))
         result = "failed" if self.manner == "fail" else "done"
         where = [(1, "o", "/org/freedesktop/systemd1"), (2, "s", "org.freedesktop.systemd1.Manager"), (3, "s", "JobRemoved")]

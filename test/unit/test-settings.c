@@ -148,7 +148,7 @@ static void test_keys(void)
 		CHECK(setting_from_key(keys[i]) >= 0);
 	ROWS(i)
 	count += setting_rows[i].key != NULL;
-	CHECK(count == ARRAY_LEN(keys) + 14); /* of the sixteen limits, two are listed */
+	CHECK(count == ARRAY_LEN(keys) + 18); /* of the sixteen limits, two are listed */
 }
 
 /* Refused by exactly one sentence, perhaps with a hint below, that names the option. */
