@@ -180,11 +180,11 @@ static const struct {
 	{"cgroup-move", "Cannot move into the cgroup '%s/supervisor'"},
 	{"cgroup-move", "Cannot move the payload into its cgroup"},
 	{"cgroup-open", "Cannot open the cgroup '%s'"},
-	{"registration", "Cannot register machine '%s' with the machine manager"},
-	{"registration", "The machine manager does not register machine '%s': %s"},
-	{"scope", "Cannot start the process that holds the machine's scope"},
 	{"property-invalid", "The unit property '%.*s' cannot be handed on"},
 	{"property-invalid", "The unit property '%.*s' takes %s, not '%s'"},
+	{"registration-refused", "Cannot register machine '%s' with the machine manager"},
+	{"registration-refused", "The machine manager does not register machine '%s': %s"},
+	{"scope-hold", "Cannot start the process that holds the machine's scope"},
 
 	/* --- Users --- */
 	{"users-owners", "Cannot give the directory '%s' to the payload's root"},

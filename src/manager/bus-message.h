@@ -29,7 +29,7 @@ void bus_put_byte(struct bus_writer *writer, uint8_t value);
 void bus_put_bytes(struct bus_writer *writer, const struct bus_writer *bytes); /* as they are */
 void bus_put_u32(struct bus_writer *writer, uint32_t value); /* also int32, boolean and h */
 void bus_put_u64(struct bus_writer *writer, uint64_t value);
-void bus_put_text(struct bus_writer *writer, const char *text);                 /* s and o */
+void bus_put_text(struct bus_writer *writer, const char *text); /* s and o */
 void bus_put_signature(struct bus_writer *writer, const char *signature);
 
 /* A struct or an entry of a dictionary begins. */
