@@ -69,8 +69,10 @@ int managers_enter_scope(struct managers *managers, struct arena *arena, const s
 
 	managers->plan = plan;
 	managers->arena = arena;
+	managers->are_there[0] = manager_is_there(/* is_user= */ false);
+	managers->are_there[1] = is_user;
 	undo_push(undo, leave_scope, managers, "scope");
-	if (config->keep_unit || !manager_is_there(is_user) || (is_user && is_delegated(arena)))
+	if (config->keep_unit || !managers->are_there[is_user] || (is_user && is_delegated(arena)))
 		return 0;
 	TRY(scope_check_properties(&config->properties));
 	if (!is_user) {
@@ -147,7 +149,7 @@ void managers_tell(struct machine *machine)
 
 		machined->is_user = i > 0;
 		machined->runtime = plan->facts->places.runtime;
-		if (!manager_is_there(machined->is_user))
+		if (!managers->are_there[i])
 			continue;
 		if (machined_ask(managers->arena, machined, i == 0 ? &managers->bus : NULL,
 				 &managers->request) < 0)
@@ -192,7 +194,7 @@ int managers_confirm(struct machine *machine)
 	int r = -ENOENT;
 
 	/* On a host of another kind there is nobody to tell, and run.c has said so. */
-	if (wanted == TRISTATE_NO || !manager_is_there(machine->plan->facts->places.is_user))
+	if (wanted == TRISTATE_NO || !(managers->are_there[0] || managers->are_there[1]))
 		return 0;
 	for (size_t i = 0; i < count_of(managers); i++) {
 		struct machined *machined = &managers->machined[i];

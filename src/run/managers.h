@@ -17,6 +17,7 @@ struct plan;
 struct managers {
 	const struct plan *plan;
 	struct arena *arena;
+	bool are_there[2]; /* managers: the system's, the user's; looked for once */
 	enum scope_result scope;
 	struct bus bus;              /* to the system's bus, while there is a scope of it */
 	const char *unit;            /* the scope, NULL: none */
