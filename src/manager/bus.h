@@ -20,7 +20,7 @@ struct bus {
 	uint8_t *data;         /* malloc'ed: what was received, the current message first */
 	size_t length, room, taken;
 	int received_fd; /* the last descriptor that came along, or -EBADF; owned */
-	char name[256]; /* our unique name, empty on a manager's own socket */
+	char name[256];  /* our unique name, empty on a manager's own socket */
 	/* The name of a signal that must not get lost while something else is waited for, or NULL;
 	 * and whether it came. */
 	const char *watched;
