@@ -45,7 +45,6 @@ def acl(*entries):
 
 NOBODY = 0xFFFFFFFF
 ACCESS = acl((1, 6, NOBODY), (2, 4, 1000), (2, 6, 1001), (4, 4, NOBODY), (8, 7, 50), (16, 7, NOBODY), (32, 4, NOBODY))
-CAPABILITIES = struct.pack("<IIIII", 0x02000001, 0x3000, 0, 0, 0)
 
 
 @pytest.fixture
@@ -58,14 +57,10 @@ def full(tmp_path):
 
 def fill(root):
     (root / "a/b/c").mkdir(parents=True)
-    (root / "a/suid").write_text("suid")
-    os.chown(root / "a/suid", 3, 4)
-    (root / "a/suid").chmod(0o6755)
-    (root / "a/capable").write_text("capable")
-    os.setxattr(root / "a/capable", "security.capability", CAPABILITIES)
+    lab_tree.put_what_chown_takes_away(root / "a")
     (root / "a/both").write_text("both")
     (root / "a/both").chmod(0o4711)
-    os.setxattr(root / "a/both", "security.capability", CAPABILITIES)
+    os.setxattr(root / "a/both", "security.capability", lab_tree.FILE_CAPABILITIES)
     os.setxattr(root / "a/both", "user.note", b"text")
     (root / "a/listed").write_text("listed")
     os.setxattr(root / "a/listed", "system.posix_acl_access", ACCESS)

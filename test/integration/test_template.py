@@ -4,20 +4,16 @@ import os
 import pathlib
 import shutil
 import signal
-import struct
 import subprocess
 import time
 
 import pytest
 
-from lab import filesystem
+from lab import filesystem, tree as lab_tree
 from lab.manifest import differences, manifest
 from lab.run import environment, program
 
 pytestmark = pytest.mark.requires("root")
-
-CAPABILITIES = struct.pack("<IIIII", 0x02000001, 0x3000, 0, 0, 0)
-
 
 # All that a start would add to a tree, so that it can be read-only and what it finds be compared.
 COMPLETE = {"etc/passwd": "root:x:0:0::/:/bin/sh\n", "etc/hosts": "",
@@ -34,11 +30,7 @@ def template(tree):
 
 def fill(root):
     (root / "a").mkdir(exist_ok=True)
-    (root / "a/suid").write_text("suid")
-    os.chown(root / "a/suid", 3, 4)
-    (root / "a/suid").chmod(0o6755)
-    (root / "a/capable").write_text("capable")
-    os.setxattr(root / "a/capable", "security.capability", CAPABILITIES)
+    lab_tree.put_what_chown_takes_away(root / "a")
     subprocess.run(["setfacl", "-m", "u:1000:rwx,g:50:r", root / "a/capable"], check=True)
     (root / "a/listed").mkdir()
     subprocess.run(["setfacl", "-d", "-m", "u:1000:rwx", root / "a/listed"], check=True)

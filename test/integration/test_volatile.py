@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """--volatile, --ephemeral and --pivot-root: what becomes of changes to the tree, and what of it is the root."""
-import hashlib
 import os
 import pathlib
 import stat
@@ -8,26 +7,9 @@ import stat
 import pytest
 
 from lab import identity
+from lab.manifest import manifest
 
 pytestmark = pytest.mark.requires("root")
-
-
-def manifest(root):
-    """Everything of a tree that a run could have changed."""
-    found = {}
-    for folder, directories, files in os.walk(root):
-        for name in [".", *directories, *files]:
-            path = pathlib.Path(folder) / name
-            status = path.lstat()
-            content = ""
-            if stat.S_ISREG(status.st_mode):
-                content = hashlib.sha256(path.read_bytes()).hexdigest()
-            elif stat.S_ISLNK(status.st_mode):
-                content = os.readlink(path)
-            xattrs = {key: os.getxattr(path, key, follow_symlinks=False)
-                      for key in os.listxattr(path, follow_symlinks=False)}
-            found[str(path)] = (status.st_mode, status.st_uid, status.st_gid, status.st_mtime_ns, content, xattrs)
-    return found
 
 
 FULL = {"etc/own": "own", "var/lib/data": "data", "usr/bin/tool": "tool", "bin": "usr/bin", "srv/x": "x", "proc/": None,

@@ -4,6 +4,7 @@ import functools
 import os
 import pathlib
 import shutil
+import struct
 import subprocess
 import time
 
@@ -95,3 +96,16 @@ class Overlay:
 
     def remove(self):
         remove(self.folder, expected=(self.root, self.space))
+
+
+# cap_net_bind_service and another, permitted and effective (capabilities(7), VFS_CAP_REVISION_2).
+FILE_CAPABILITIES = struct.pack("<IIIII", 0x02000001, 0x3000, 0, 0, 0)
+
+
+def put_what_chown_takes_away(folder):
+    """Files whose mode or attributes the kernel changes when their owner does: suid and capable."""
+    (folder / "suid").write_text("suid")
+    os.chown(folder / "suid", 3, 4)
+    (folder / "suid").chmod(0o6755)
+    (folder / "capable").write_text("capable")
+    os.setxattr(folder / "capable", "security.capability", FILE_CAPABILITIES)
