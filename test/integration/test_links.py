@@ -3,6 +3,7 @@
 
 The host is a network namespace of the tests: nothing here touches an interface of the machine that runs them.
 """
+import concurrent.futures
 import contextlib
 import os
 import random
@@ -372,7 +373,8 @@ OPTIONS = ["network-interface", "network-macvlan", "network-ipvlan", "network-ve
 @pytest.mark.parametrize("option", OPTIONS)
 def test_bad_values_are_refused(tree, run, option):
     wrong = []
-    for value in BAD:
+
+    def check(value):
         is_new_name = value == "nosuch0" and option in ("network-veth-extra", "network-zone", "network-veth-name")
         may_be = is_new_name or option == "network-zone" and value in (".", "..", "all", "default", "12") \
             or option == "network-namespace-path" and value == "" \
@@ -383,6 +385,10 @@ def test_bad_values_are_refused(tree, run, option):
             wrong.append(result)
         if option == "network-veth-name" and value == "nosuch0":
             assert result.code == 1
+
+    # Some are waited for, as a link may come late at boot.
+    with concurrent.futures.ThreadPoolExecutor(len(BAD)) as pool:
+        list(pool.map(check, BAD))
     assert not wrong and set(links()) == {"lo"}, wrong
 
 

@@ -116,7 +116,7 @@ def _files(beside):
         for folder, folders, files in os.walk(top):
             found += [os.path.join(folder, name) for name in files]
             found += [path for path in (os.path.join(folder, name) for name in folders) if path not in LASTING]
-    for pattern in ("/run/systemd/nspawn-network-zone", "/tmp/nspawn*", "/var/tmp/nspawn*", "/tmp/.nspawn*", "/dev/shm/nspawn*", "/run/.#*", beside + "/.#*",
+    for pattern in ("/run/systemd/nspawn-network-zone", "/tmp/nspawn*", "/var/tmp/nspawn*", "/var/tmp/.nspawn*", "/tmp/.nspawn*", "/dev/shm/nspawn*", "/run/.#*", beside + "/.#*",
                     beside + "/*/.#*"):
         found += glob.glob(pattern)
     return ["file " + path for path in found]
