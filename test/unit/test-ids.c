@@ -22,9 +22,9 @@ static const struct restriction forbidden = {"x", "the test says so", "Do not te
 enum caller {
 	ROOT,
 	ROOT_FORBIDDEN,
-	ROOT_INSIDE, /* of a container */
+	ROOT_INSIDE,       /* of a container */
 	ROOT_INSIDE_USERS, /* of one of an ordinary user's, whose ids are in two pieces */
-	USER,        /* 1000, with programs and 65536 ids from 100000 on */
+	USER,              /* 1000, with programs and 65536 ids from 100000 on */
 	USER_FORBIDDEN,
 	USER_BARE,      /* no programs */
 	USER_POOR,      /* no ids */
