@@ -146,6 +146,8 @@ static int enter(struct walker *walker, const char *name)
 	auto_close int fd = open_directory(parent_fd, name);
 	int r = fd;
 
+	if (fd == -ENOENT)
+		return 0; /* gone meanwhile */
 	if (r >= 0)
 		r = walker->visitor->enter(walker->userdata, parent_fd, name, fd);
 	if (r < 0)

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
@@ -25,9 +26,8 @@
 /* So much at once that asking for signals in between costs nothing, and nobody waits long. */
 #define CHUNK_BYTES (8u << 20)
 
-/* What extended attributes may be at most (xattr(7)). */
+/* What the names of extended attributes may be at most (xattr(7)). */
 #define NAMES_BYTES 65536
-#define VALUE_BYTES 65536
 
 void copying_done(struct copying *copying)
 {
@@ -50,7 +50,7 @@ static int make_buffers(struct copying *copying)
 	if (!copying->names)
 		copying->names = malloc(2 * NAMES_BYTES);
 	if (!copying->value)
-		copying->value = malloc(VALUE_BYTES);
+		copying->value = malloc(COPY_VALUE_BYTES);
 	return copying->names && copying->value ? 0 : -ENOMEM;
 }
 
@@ -106,6 +106,13 @@ static int set_attribute(struct copying *copying, const char *path, const char *
 	return 0;
 }
 
+static bool keeps(const struct copying *copying, const char *name, size_t *size)
+{
+	const struct copy_rules *rules = copying->rules;
+
+	return !rules || !rules->keeps || rules->keeps(rules->argument, name, copying->value, size);
+}
+
 static int add_attributes(struct copying *copying, const char *from, const char *to,
 			  ssize_t *ret_length)
 {
@@ -114,16 +121,20 @@ static int add_attributes(struct copying *copying, const char *from, const char 
 	TRY((int)length);
 	for (const char *name = copying->names; name < copying->names + length;
 	     name += strlen(name) + 1) {
+		size_t length_of_value;
 		ssize_t size;
 
 		if (is_left_out(copying, name))
 			continue;
-		size = getxattr(from, name, copying->value, VALUE_BYTES);
+		size = getxattr(from, name, copying->value, COPY_VALUE_BYTES);
 		if (size < 0 && errno == ENODATA)
 			continue; /* taken away meanwhile */
 		if (size < 0)
 			return -errno;
-		TRY(set_attribute(copying, to, name, (size_t)size));
+		length_of_value = (size_t)size;
+		if (!keeps(copying, name, &length_of_value))
+			continue;
+		TRY(set_attribute(copying, to, name, length_of_value));
 	}
 	*ret_length = length;
 	return 0;
@@ -171,18 +182,27 @@ static int dress(struct copying *copying, int from_fd, int to_fd, const struct s
 	return utimensat(to_fd, "", times, AT_EMPTY_PATH) < 0 ? -errno : 0;
 }
 
+/* True: it is left out. */
+static bool apply_rules(const struct copying *copying, int fd, struct stat *status)
+{
+	const struct copy_rules *rules = copying->rules;
+
+	return rules && rules->leaves_out && rules->leaves_out(rules->argument, fd, status);
+}
+
 int copy_attributes(struct copying *copying, int from_fd, int to_fd)
 {
 	struct stat status;
 
 	if (fstat(from_fd, &status) < 0)
 		return -errno;
+	(void)apply_rules(copying, from_fd, &status);
 	return dress(copying, from_fd, to_fd, &status, copying->target_is_fresh);
 }
 
 /* --- Contents --- */
 
-static int look_up(struct copying *copying)
+int copy_look_up(struct copying *copying)
 {
 	if (copying->is_interruptible && interrupt_came())
 		return -EINTR;
@@ -237,12 +257,12 @@ static int copy_extent(struct copying *copying, int from_fd, int to_fd, off_t at
 		if (copied == 0)
 			break; /* it became shorter meanwhile */
 		copying->bytes += (uint64_t)copied;
-		TRY(look_up(copying));
+		TRY(copy_look_up(copying));
 	}
 	return 0;
 }
 
-static int copy_contents(struct copying *copying, int from_fd, int to_fd, off_t size)
+int copy_contents(struct copying *copying, int from_fd, int to_fd, off_t size)
 {
 	off_t at = 0;
 
@@ -303,14 +323,28 @@ static int make_regular(struct copying *copying, int path_fd, const struct stat 
 	return steal_fd(fd);
 }
 
-static int open_made(int to_fd, const char *name)
+/*
+ * Who else is at work there may have put something of somebody else's in its place, which must not
+ * get the owner of ours.
+ */
+static int open_made(const struct copying *copying, int to_fd, const char *name)
 {
-	int fd = openat(to_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	auto_close int fd = openat(to_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return -errno;
+	return copying->rules && !copy_is_ours(fd) ? -ESTALE : steal_fd(fd);
 }
 
-static int make_link(int path_fd, int to_fd, const char *name)
+bool copy_is_ours(int fd)
+{
+	struct stat status;
+
+	/* An id that is none changes nothing and tells what it is (setfsuid(2)). */
+	return fstat(fd, &status) == 0 && status.st_uid == (uid_t)setfsuid((uid_t)-1);
+}
+
+static int make_link(const struct copying *copying, int path_fd, int to_fd, const char *name)
 {
 	char text[PATH_MAX];
 	ssize_t length = readlinkat(path_fd, "", text, sizeof(text));
@@ -320,36 +354,41 @@ static int make_link(int path_fd, int to_fd, const char *name)
 	if ((size_t)length == sizeof(text))
 		return -ENAMETOOLONG;
 	text[length] = '\0';
-	return symlinkat(text, to_fd, name) < 0 ? -errno : open_made(to_fd, name);
+	return symlinkat(text, to_fd, name) < 0 ? -errno : open_made(copying, to_fd, name);
 }
 
-static int make_node(const struct stat *status, int to_fd, const char *name)
+static int make_node(const struct copying *copying, const struct stat *status, int to_fd,
+		     const char *name)
 {
 	if (mknodat(to_fd, name, (status->st_mode & S_IFMT) | 0600, status->st_rdev) < 0)
 		return -errno;
-	return open_made(to_fd, name);
+	return open_made(copying, to_fd, name);
 }
 
-int copy_object(struct copying *copying, int from_directory_fd, const char *from_name,
-		int to_directory_fd, const char *to_name)
+static int make_object(struct copying *copying, int path_fd, const struct stat *status, int to_fd,
+		       const char *name)
 {
-	auto_close int path_fd =
-		openat(from_directory_fd, from_name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (S_ISREG(status->st_mode))
+		return make_regular(copying, path_fd, status, to_fd, name);
+	if (S_ISLNK(status->st_mode))
+		return make_link(copying, path_fd, to_fd, name);
+	return make_node(copying, status, to_fd, name);
+}
+
+int copy_opened(struct copying *copying, int path_fd, int to_directory_fd, const char *to_name)
+{
 	auto_close int fd = -EBADF;
 	struct stat status;
 	int r;
 
-	if (path_fd < 0 || fstat(path_fd, &status) < 0)
+	if (fstat(path_fd, &status) < 0)
 		return -errno;
-	TRY(look_up(copying));
+	TRY(copy_look_up(copying));
 	if (S_ISDIR(status.st_mode))
 		return -EISDIR;
-	if (S_ISREG(status.st_mode))
-		fd = make_regular(copying, path_fd, &status, to_directory_fd, to_name);
-	else if (S_ISLNK(status.st_mode))
-		fd = make_link(path_fd, to_directory_fd, to_name);
-	else
-		fd = make_node(&status, to_directory_fd, to_name);
+	if (apply_rules(copying, path_fd, &status))
+		return COPY_LEFT_OUT;
+	fd = make_object(copying, path_fd, &status, to_directory_fd, to_name);
 	if (fd < 0)
 		return fd;
 	r = dress(copying, path_fd, fd, &status, copying->target_is_fresh);
@@ -357,4 +396,13 @@ int copy_object(struct copying *copying, int from_directory_fd, const char *from
 		(void)unlinkat(to_directory_fd, to_name, 0);
 	copying->count++;
 	return r;
+}
+
+int copy_object(struct copying *copying, int from_directory_fd, const char *from_name,
+		int to_directory_fd, const char *to_name)
+{
+	auto_close int path_fd =
+		openat(from_directory_fd, from_name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	return path_fd < 0 ? -errno : copy_opened(copying, path_fd, to_directory_fd, to_name);
 }
