@@ -15,6 +15,7 @@
 #include "control/changes.h"
 #include "control/config.h"
 #include "control/limits.h"
+#include "control/files.h"
 #include "control/supervised.h"
 #include "control/syscalls.h"
 
@@ -37,6 +38,13 @@ const struct verb verbs[] = {
 	 control_export},
 	{"limits", "NAME [--json]",
 	 "Show what a running machine may use, who says so, and what it uses", control_limits},
+	{"copy-to", "NAME HOST-PATH|- [GUEST-PATH] [--force]",
+	 "Copy a file or a tree of the host into a running machine", control_copy_to},
+	{"copy-from", "NAME GUEST-PATH [HOST-PATH|-] [--force]",
+	 "Copy a file or a tree of a running machine to the host", control_copy_from},
+	{"bind", "NAME HOST-PATH [GUEST-PATH[:OPTIONS]] [--read-only] [--mkdir]",
+	 "Show a file or directory of the host in a running machine", control_bind},
+	{"unbind", "NAME GUEST-PATH", "Take away what 'bind' has brought", control_unbind},
 	{"syscalls", "[--json] [OPTION…] [NAME|@GROUP|NUMBER…]",
 	 "Show which way system calls of a machine go, and why", control_syscalls},
 };

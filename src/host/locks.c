@@ -179,6 +179,9 @@ static void release_lock(void *argument)
 	 */
 	if (lock.fd < 0 || lock_fd(lock.fd, /* shared= */ false) < 0)
 		return;
+	/* Before somebody else can have it: what verbs noted beside the file ends with the machine. */
+	if (lock.has_directory && is_still_named(lock.fd, lock.path))
+		empty_directory(&lock);
 	if (is_still_named(lock.fd, lock.path))
 		(void)unlink(lock.path); /* best effort: a file left behind blocks nobody */
 	if (lock.made_count == 0 && lock.has_directory)

@@ -129,6 +129,8 @@ static int add_attributes(struct copying *copying, const char *from, const char 
 		size = getxattr(from, name, copying->value, COPY_VALUE_BYTES);
 		if (size < 0 && errno == ENODATA)
 			continue; /* taken away meanwhile */
+		if (size < 0 && errno == EOVERFLOW && copying->rules)
+			continue; /* capabilities of a root that is nobody here */
 		if (size < 0)
 			return -errno;
 		length_of_value = (size_t)size;

@@ -171,6 +171,17 @@ static bool is_excepted(const struct tree *tree, int fd)
 	       status.st_dev == except->st_dev;
 }
 
+/* Whoever copies between machines need not know what is mounted where. */
+static void tell_mount(struct copying *copying, int fd)
+{
+	char path[PATH_MAX];
+
+	if (!copying->rules || copying->mounts_told || fd_path(fd, path) < 0)
+		return;
+	warn(0, "Something is mounted at '%s', copying such places as empty directories", path);
+	copying->mounts_told = true;
+}
+
 static int visit_directory(void *userdata, int directory_fd, const char *name, int fd)
 {
 	struct tree *tree = userdata;
@@ -188,6 +199,7 @@ static int visit_directory(void *userdata, int directory_fd, const char *name, i
 	if (statx(fd, "", AT_EMPTY_PATH, 0, &status) < 0)
 		return -errno;
 	if (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) {
+		tell_mount(tree->copying, fd);
 		if (!was_there)
 			TRY(copy_attributes(tree->copying, fd, to_fd));
 		return WALK_SKIP;

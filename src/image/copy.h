@@ -45,6 +45,7 @@ struct copying {
 
 	uint64_t count, bytes;
 	bool clones_fail;   /* between these two file systems */
+	bool mounts_told;   /* what is mounted was left out */
 	bool loss_was_told; /* attributes that the target's file system does not take */
 	char *names, *value;
 };
