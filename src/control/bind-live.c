@@ -112,7 +112,7 @@ static int finish_source(struct bind_live *live)
  */
 static int stage(const struct bind_live *live)
 {
-	auto_close int stage_fd = detached_new("tmpfs", "mode=0700", 0, NULL, 0);
+	auto_close int stage_fd = detached_new("tmpfs", "mode=0711", 0, NULL, 0);
 	auto_close int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), target_fd = -EBADF;
 	struct stat status;
 

@@ -26,6 +26,7 @@ HOME, RUNTIME = pathlib.Path("/tmp/nspawn-test-home"), pathlib.Path(f"/run/user/
 MACHINES = RUNTIME / "nspawn" if IS_USER else pathlib.Path("/run/nspawn")
 SUBIDS, SUBID_COUNT = 0x60000000, 65536
 VERBS = ("config", "syscalls", "diff", "commit", "export", "console", "logs", "wait", "clean")
+VERBS = ("config", "syscalls", "diff", "commit", "export", "copy-to", "copy-from", "bind", "unbind")
 
 
 def make():
