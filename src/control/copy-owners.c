@@ -144,8 +144,8 @@ static void tell_object(struct copy_owners *owners, int fd, unsigned int change)
 {
 	char path[PATH_MAX];
 
-	if (fd_path(fd, path) < 0)
-		(void)strcpy(path, "?");
+	if (!(change & (COPY_CHANGE_DEVICE | COPY_CHANGE_OWNER)) || fd_path(fd, path) < 0)
+		return;
 	if ((change & COPY_CHANGE_DEVICE) && !owners->devices_told) {
 		warn(0,
 		     "Device nodes of machine '%s', such as '%s', are not copied, going on without",

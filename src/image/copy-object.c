@@ -259,7 +259,8 @@ static int copy_extent(struct copying *copying, int from_fd, int to_fd, off_t at
 		if (copied == 0)
 			break; /* it became shorter meanwhile */
 		copying->bytes += (uint64_t)copied;
-		TRY(copy_look_up(copying));
+		if (at < end)
+			TRY(copy_look_up(copying));
 	}
 	return 0;
 }

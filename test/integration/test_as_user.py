@@ -125,6 +125,48 @@ def test_changes_of_a_user_s_machine(tree, run, Running, tmp_path):
     assert not [name for name in os.listdir("/var/tmp") if name.startswith("nspawn-")]
 
 
+FILES = """mkdir -m 700 /srv && echo x >/srv/a && chmod 600 /srv/a && chown -R 7:8 /srv && mkdir /mnt /opt && echo ready
+while read line; do sh -c "$line"; echo "[done]"; done"""
+
+
+def test_files_of_a_user_s_machine(tree, run, Running):
+    """What comes out is the user's own, whoever had it inside; what goes in is root's."""
+    if not identity.IS_USER:
+        pytest.skip("the verbs of root look for machines of the system")
+    root, folder = tree(kind="busybox"), identity.HOME / "files"
+    folder.mkdir(mode=0o700)
+    (folder / "own").write_text("of the user\n")
+    (folder / "own").chmod(0o600)
+    (folder / "others").write_text("of root\n")
+    (folder / "others").chmod(0o644)
+    for path in (folder, folder / "own"):
+        os.chown(path, identity.UID, identity.UID)
+    with Running("-D", root, "-P", "-M", "lab", "/bin/sh", "-c", FILES) as machine:
+        machine.expect("ready")
+
+        def do(script):
+            del machine.out[:]
+            machine.process.stdin.write(script.encode() + b"\n")
+            machine.process.stdin.flush()
+            return machine.expect("[done]").out.decode()
+
+        result = run("copy-from", "lab", "/srv", folder / "srv")
+        assert result.code == 0 and result.err == b"", result
+        status = (folder / "srv/a").stat()
+        assert (status.st_uid, status.st_gid, oct(status.st_mode)) == (identity.UID, identity.UID, "0o100600")
+        result = run("copy-to", "lab", folder, "/opt/files")
+        assert result.code == 0, result
+        assert "0 0 600" in do("stat -c '%u %g %a' /opt/files/own") and "of root" in do("cat /opt/files/others")
+        result = run("bind", "lab", folder, "/mnt")
+        assert result.code == 0 and result.err == b"", result
+        assert "of the user" in do("cat /mnt/own") and run("unbind", "lab", "/mnt").code == 0
+        assert "own" not in do("ls /mnt")
+        result = run("bind", "lab", folder, "/made/here", "--mkdir", "--read-only")
+        assert result.code == 0 and result.err == b"", result
+        assert "Read-only" in do("mount -o remount,bind,rw /made/here 2>/dev/null; touch /made/here/x 2>&1")
+        assert run("bind", "lab", folder, "/mnt:idmap").code == 1
+
+
 NOBODYS = 47111
 
 
