@@ -134,8 +134,8 @@ static int read_request(struct binding *binding)
 	int r = path_absolute(arena, binding->words[0], &source);
 
 	if (r < 0)
-		return fail(r, "Cannot tell where '%s' is: no current directory",
-			    binding->words[0]);
+		return fail(r, "Cannot tell where '%s' of '%s' is: no current directory",
+			    binding->words[0], binding->verb);
 	TRY(set_bind(&asking, arena_format(arena, "%s:%s%s", escape(arena, source, strlen(source)),
 					   inside ? escape(arena, inside, length)
 						  : escape(arena, source, strlen(source)),

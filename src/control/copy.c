@@ -310,8 +310,8 @@ static int check_words(struct transfer *transfer)
 		return refuse(EINVAL, "'%s' needs a path for what it reads", transfer->verb);
 	if (!transfer->to && transfer->is_into &&
 	    path_absolute(&transfer->arena, transfer->from, &path) < 0)
-		return fail(-ENOENT, "Cannot tell where '%s' is: no current directory",
-			    transfer->from);
+		return fail(-ENOENT, "Cannot tell where '%s' of '%s' is: no current directory",
+			    transfer->from, transfer->verb);
 	if (!transfer->to)
 		transfer->to = path ?: transfer->from;
 	inside = transfer->is_into ? transfer->to : transfer->from;

@@ -179,7 +179,8 @@ static void release_lock(void *argument)
 	 */
 	if (lock.fd < 0 || lock_fd(lock.fd, /* shared= */ false) < 0)
 		return;
-	/* Before somebody else can have it: what verbs noted beside the file ends with the machine. */
+	/* Before somebody else can have it: what verbs noted beside the file ends with the machine.
+	 */
 	if (lock.has_directory && is_still_named(lock.fd, lock.path))
 		empty_directory(&lock);
 	if (is_still_named(lock.fd, lock.path))
