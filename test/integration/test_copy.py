@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """nspawn copy-to and copy-from: all of a file and of a tree, and a machine that wants something else."""
+import json
 import os
 import pathlib
 import shutil
@@ -11,7 +12,7 @@ import time
 import pytest
 
 from lab.manifest import differences, manifest
-from lab.run import leader_of
+from lab.run import leader_of, program
 
 pytestmark = pytest.mark.requires("root")
 
@@ -277,6 +278,34 @@ def test_a_race_of_directories_and_links(start, run, tmp_path, options):
             if not any(parent.is_symlink() for parent in found.parents):
                 assert found.read_text() == "inside\n"
     assert worked and not differences(before, manifest(canary))
+
+
+@pytest.mark.requires("cgroup2")
+@pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
+def test_frozen_while_the_kernel_declines(start, run, Running, tmp_path):
+    """Who moves directories about all the time makes the kernel say EAGAIN: here it says so anyway. SIGKILL thaws as well."""
+    start("echo x >/srv/file")
+    group = json.loads(pathlib.Path("/run/nspawn/lab/state.json").read_text(encoding="utf-8"))["cgroup"]
+    frozen = pathlib.Path(group) / "cgroup.freeze"
+
+    def traced(declined):
+        return ["strace", "-f", "-o", tmp_path / "trace", "-e", "trace=openat2", "-e",
+                f"inject=openat2:error=EAGAIN:delay_enter=5000:when=1..{declined}", *program(), "copy-from", "lab", "/srv/file", "-"]
+
+    result = run(command=traced(70))
+    assert (result.code, result.out, frozen.read_text()) == (0, b"x\n", "0\n"), result
+    with Running(command=traced(200)) as copy:
+        deadline = time.monotonic() + 10
+        while frozen.read_text() == "0\n" and time.monotonic() < deadline:
+            pass
+        assert frozen.read_text() == "1\n"
+        children = pathlib.Path(f"/proc/{copy.pid}/task/{copy.pid}/children").read_text(encoding="utf-8").split()
+        os.kill(int(children[0]), signal.SIGKILL)
+        copy.wait(5)
+    deadline = time.monotonic() + 5
+    while frozen.read_text() == "1\n" and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert frozen.read_text() == "0\n"
 
 
 def test_a_full_disk_leaves_nothing(start, run, tmp_path):
