@@ -16,7 +16,7 @@ function __nspawn_read --no-scope-shadowing
     set nspawn_verb
     set nspawn_ended no
     set nspawn_command
-    if test "$program" != systemd-nspawn; and contains -- "$words[1]" config diff commit export copy-to copy-from bind unbind syscalls
+    if test "$program" != systemd-nspawn; and contains -- "$words[1]" config console logs wait clean diff commit export copy-to copy-from bind unbind syscalls
         set nspawn_verb $words[1]
         set -e words[1]
     end
@@ -200,8 +200,12 @@ complete -c $program -n __nspawn_at_command -a '(__nspawn_programs)'
 complete -c $program -n __nspawn_in_command -F -a '(__nspawn_tree_files)'
 complete -c $program -n __nspawn_has_machine_verb -a '(__nspawn_machines)' -d machine
 complete -c $program -n __nspawn_at_group -a '@aio @basic-io @chown @clock @cpu-emulation @debug @default @file-system @io-event @ipc @keyring @memlock @module @mount @network-io @obsolete @pkey @privileged @process @raw-io @reboot @resources @sandbox @setuid @signal @swap @sync @system-service @timer @known' -d 'system calls'
-complete -c $program -n '__nspawn_has_verb config diff commit export copy-to copy-from bind unbind syscalls' -l json -d 'Print JSON'
+complete -c $program -n '__nspawn_has_verb config console logs wait clean diff commit export copy-to copy-from bind unbind syscalls' -l json -d 'Print JSON'
 complete -c $program -n __nspawn_at_verb -a config -d 'Show what a machine is started with, and where each value is from'
+complete -c $program -n __nspawn_at_verb -a console -d 'Attach this terminal to the console of a running machine'
+complete -c $program -n __nspawn_at_verb -a logs -d 'Show the end of what a machine that boots wrote on its console'
+complete -c $program -n __nspawn_at_verb -a wait -d 'Wait until a machine has ended, or is ready, and end with its status'
+complete -c $program -n __nspawn_at_verb -a clean -d 'Remove what killed supervisors of machines left behind'
 complete -c $program -n __nspawn_at_verb -a diff -d 'Show what a running throw-away machine changed'
 complete -c $program -n __nspawn_at_verb -a commit -d 'Write what a running throw-away machine changed into its tree'
 complete -c $program -n __nspawn_at_verb -a export -d 'Write the tree of a running machine as a tar archive'
