@@ -16,11 +16,14 @@
 #include "control/config.h"
 #include "control/limits.h"
 #include "control/files.h"
+#include "control/running.h"
 #include "control/supervised.h"
 #include "control/syscalls.h"
 
 /* clang-format off */
 const struct verb verbs[] = {
+	{"list", "[--all] [--max-addresses=N] [--no-legend] [--json]",
+	 "List the machines that run", control_list},
 	{"config", "[NAME] [--json] [OPTION…]",
 	 "Show what a machine is started with, and where each value is from", control_config},
 	{"console", "NAME", "Attach this terminal to the console of a running machine",
@@ -53,10 +56,13 @@ const size_t verbs_count = ARRAY_LEN(verbs);
 
 const struct verb *verb_find(int argc, char **argv)
 {
+	const char *word;
+
 	if (argc < 2 || help_is_reference(path_last(argv[0])))
 		return NULL;
+	word = argv[1];
 	for (size_t i = 0; i < verbs_count; i++)
-		if (strcmp(argv[1], verbs[i].name) == 0)
+		if (strcmp(word, verbs[i].name) == 0)
 			return &verbs[i];
 	return NULL;
 }

@@ -336,6 +336,15 @@ int request_read(struct arena *arena, int argc, char **argv, unsigned int takes,
 	return 0;
 }
 
+int request_read_no_names(struct arena *arena, int argc, char **argv, unsigned int takes,
+			  struct request *ret)
+{
+	TRY(request_read(arena, argc, argv, takes, ret));
+	if (ret->names.count > 0)
+		return refuse(EINVAL, "'%s' does not take '%s'", ret->verb, ret->names.items[0]);
+	return 0;
+}
+
 int request_read_names(struct arena *arena, int argc, char **argv, unsigned int takes,
 		       struct request *ret)
 {

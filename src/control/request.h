@@ -61,6 +61,10 @@ int request_read(struct arena *arena, int argc, char **argv, unsigned int takes,
 /* True with the option that 'word' is: how many words it takes, itself included. */
 bool request_is_option(const char *word, int *ret_words);
 
+/* request_read() for a verb that takes no names. */
+int request_read_no_names(struct arena *arena, int argc, char **argv, unsigned int takes,
+			  struct request *ret);
+
 /* The same, and complains where no name is given. */
 int request_read_names(struct arena *arena, int argc, char **argv, unsigned int takes,
 		       struct request *ret);
