@@ -24,6 +24,9 @@
 const struct verb verbs[] = {
 	{"list", "[--all] [--max-addresses=N] [--no-legend] [--json]",
 	 "List the machines that run", control_list},
+	{"status", "NAME… [--lines=N] [--json]", "Show what a machine is, has and uses", control_status},
+	{"show", "[NAME…] [--property=NAME] [--value] [--all] [--json]",
+	 "Show properties of a machine as lines for scripts", control_show},
 	{"config", "[NAME] [--json] [OPTION…]",
 	 "Show what a machine is started with, and where each value is from", control_config},
 	{"console", "NAME", "Attach this terminal to the console of a running machine",

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
 #include "base/scope.h"
@@ -175,4 +176,11 @@ int machines_add_names(struct machines *machines, const struct strings *names)
 		result = r < 0 ? r : result;
 	}
 	return result;
+}
+
+uid_t machines_uid(const struct registry_entry *entry)
+{
+	struct stat status;
+
+	return stat(entry->directory, &status) == 0 ? status.st_uid : 0;
 }

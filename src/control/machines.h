@@ -55,3 +55,6 @@ int machines_add(struct machines *machines, const char *name);
 
 /* Adds those of all names; goes on after a failure, and returns it at the end. */
 int machines_add_names(struct machines *machines, const struct strings *names);
+
+/* Whose the machine is: the user that its supervisor runs as, 0 if that cannot be told. */
+uid_t machines_uid(const struct registry_entry *entry);
