@@ -27,6 +27,16 @@ const struct verb verbs[] = {
 	{"status", "NAME… [--lines=N] [--json]", "Show what a machine is, has and uses", control_status},
 	{"show", "[NAME…] [--property=NAME] [--value] [--all] [--json]",
 	 "Show properties of a machine as lines for scripts", control_show},
+	{"poweroff", "NAME… [--no-wait] [--timeout=TIME]",
+	 "Let machines shut down in their own way, and wait for it", control_poweroff},
+	{"reboot", "NAME… [--no-wait] [--timeout=TIME]",
+	 "Let machines reboot in their own way, and wait for it", control_reboot},
+	{"terminate", "NAME… [--no-wait] [--timeout=TIME]", "End machines at once",
+	 control_terminate},
+	{"kill", "NAME… [--signal=SIGNAL] [--kill-whom=WHOM]",
+	 "Send a signal to the processes of machines", control_kill},
+	{"pause", "NAME…", "Stop all processes of machines where they are", control_pause},
+	{"resume", "NAME…", "Let them go on", control_resume},
 	{"config", "[NAME] [--json] [OPTION…]",
 	 "Show what a machine is started with, and where each value is from", control_config},
 	{"console", "NAME", "Attach this terminal to the console of a running machine",
@@ -57,6 +67,14 @@ const struct verb verbs[] = {
 /* clang-format on */
 const size_t verbs_count = ARRAY_LEN(verbs);
 
+/* Other words for the same, which machinectl(1) has too. */
+static const struct {
+	const char *word, *verb;
+} aliases[] = {
+	{.word = "stop", .verb = "poweroff"},
+	{.word = "restart", .verb = "reboot"},
+};
+
 const struct verb *verb_find(int argc, char **argv)
 {
 	const char *word;
@@ -64,6 +82,9 @@ const struct verb *verb_find(int argc, char **argv)
 	if (argc < 2 || help_is_reference(path_last(argv[0])))
 		return NULL;
 	word = argv[1];
+	for (size_t i = 0; i < ARRAY_LEN(aliases); i++)
+		if (strcmp(word, aliases[i].word) == 0)
+			word = aliases[i].verb;
 	for (size_t i = 0; i < verbs_count; i++)
 		if (strcmp(word, verbs[i].name) == 0)
 			return &verbs[i];
