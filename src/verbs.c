@@ -16,6 +16,7 @@
 #include "control/config.h"
 #include "control/limits.h"
 #include "control/files.h"
+#include "control/machinectl.h"
 #include "control/running.h"
 #include "control/supervised.h"
 #include "control/syscalls.h"
@@ -27,6 +28,8 @@ const struct verb verbs[] = {
 	{"status", "NAME… [--lines=N] [--json]", "Show what a machine is, has and uses", control_status},
 	{"show", "[NAME…] [--property=NAME] [--value] [--all] [--json]",
 	 "Show properties of a machine as lines for scripts", control_show},
+	{"top", "[NAME…] [--once] [--delay=TIME] [--json]",
+	 "Show what machines use, again and again", control_top},
 	{"poweroff", "NAME… [--no-wait] [--timeout=TIME]",
 	 "Let machines shut down in their own way, and wait for it", control_poweroff},
 	{"reboot", "NAME… [--no-wait] [--timeout=TIME]",
@@ -75,10 +78,15 @@ static const struct {
 	{.word = "restart", .verb = "reboot"},
 };
 
+/* All words are its own. */
+static const struct verb machinectl = {"machinectl", "", "", control_machinectl};
+
 const struct verb *verb_find(int argc, char **argv)
 {
 	const char *word;
 
+	if (argc > 0 && machinectl_is_called(argv[0]))
+		return &machinectl;
 	if (argc < 2 || help_is_reference(path_last(argv[0])))
 		return NULL;
 	word = argv[1];
@@ -93,6 +101,8 @@ const struct verb *verb_find(int argc, char **argv)
 
 int verb_run(const struct verb *verb, int argc, char **argv)
 {
+	if (verb == &machinectl)
+		return verb->run(argc, argv);
 	if (argc > 2 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0)) {
 		(void)printf("Usage: %s %s %s\n\n%s.\n", path_last(argv[0]), verb->name,
 			     verb->synopsis, verb->help);

@@ -22,7 +22,8 @@ extern const size_t verbs_count;
 
 /*
  * The verb that this command line begins with, or NULL: 'argv' is main()'s. Called as
- * systemd-nspawn there are none, since every word means there what it means to that program.
+ * systemd-nspawn there are none, since every word means there what it means to that program; called
+ * as machinectl there is one, which reads the whole command line.
  */
 const struct verb *verb_find(int argc, char **argv);
 

@@ -307,9 +307,10 @@ static int read_option(struct arena *arena, char **words, unsigned int takes,
 int request_read(struct arena *arena, int argc, char **argv, unsigned int takes,
 		 struct request *ret)
 {
-	bool is_over = false;
+	bool is_over = false, is_lenient = text_has_prefix(argv[0], REQUEST_OF_MACHINECTL);
 	int r;
 
+	takes |= is_lenient ? REQUEST_EVERYTHING : 0;
 	*ret = (struct request){
 		.verb = argv[0],
 		.addresses_max = 1,
@@ -318,6 +319,8 @@ int request_read(struct arena *arena, int argc, char **argv, unsigned int takes,
 		.timeout_usec = UINT64_C(90) * 1000000,
 		.delay_usec = 1000000,
 		.scope = SCOPE_AUTO,
+		/* What is killed is gone when that program returns. */
+		.waits_not = is_lenient && !strstr(argv[0], "terminate"),
 	};
 	for (int i = 1; i < argc;) {
 		if (!is_over && strcmp(argv[i], "--") == 0) {

@@ -36,6 +36,12 @@ enum request_option {
 
 #define ADDRESSES_ALL UINT32_MAX
 
+/*
+ * What a verb's name begins with for callers of machinectl(1): options that are of no use to the
+ * verb are passed over as there, and nothing is waited for that is not waited for there.
+ */
+#define REQUEST_OF_MACHINECTL "machinectl "
+
 struct request {
 	const char *verb; /* in messages */
 	struct strings names;
