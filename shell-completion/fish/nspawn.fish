@@ -16,7 +16,7 @@ function __nspawn_read --no-scope-shadowing
     set nspawn_verb
     set nspawn_ended no
     set nspawn_command
-    if test "$program" != systemd-nspawn; and contains -- "$words[1]" config console logs wait clean diff commit export copy-to copy-from bind unbind syscalls
+    if test "$program" != systemd-nspawn; and contains -- "$words[1]" list status show top poweroff reboot terminate kill pause resume config console logs wait clean diff commit export syscalls
         set nspawn_verb $words[1]
         set -e words[1]
     end
@@ -102,6 +102,11 @@ function __nspawn_has_machine_verb
     __nspawn_has_verb config; and not __nspawn_is_dashed
 end
 
+function __nspawn_has_running_verb
+    __nspawn_read
+    contains -- "$nspawn_verb" status show top poweroff reboot terminate kill pause resume console logs wait clean diff commit export; and not __nspawn_is_dashed
+end
+
 # --option+=VALUE: what is offered is that of --option=VALUE.
 function __nspawn_is_adding
     string match -qr -- '^--[a-z-]+\+=' (commandline -ct)
@@ -127,6 +132,13 @@ function __nspawn_machines
         end
     end
     test -n "$nspawn_tree"; and string replace -r '.*/' '' -- $nspawn_tree
+end
+
+# Machines that run: root's, and those of the user.
+function __nspawn_running
+    for path in /run/nspawn/*/ $XDG_RUNTIME_DIR/nspawn/*/
+        string replace -r '.*/([^/]+)/$' '$1' -- $path
+    end
 end
 
 # Files of the tree, as its programs see them.
@@ -199,8 +211,19 @@ complete -c $program -n __nspawn_is_adding -a '(__nspawn_added)'
 complete -c $program -n __nspawn_at_command -a '(__nspawn_programs)'
 complete -c $program -n __nspawn_in_command -F -a '(__nspawn_tree_files)'
 complete -c $program -n __nspawn_has_machine_verb -a '(__nspawn_machines)' -d machine
+complete -c $program -n __nspawn_has_running_verb -a '(__nspawn_running)' -d machine
 complete -c $program -n __nspawn_at_group -a '@aio @basic-io @chown @clock @cpu-emulation @debug @default @file-system @io-event @ipc @keyring @memlock @module @mount @network-io @obsolete @pkey @privileged @process @raw-io @reboot @resources @sandbox @setuid @signal @swap @sync @system-service @timer @known' -d 'system calls'
-complete -c $program -n '__nspawn_has_verb config console logs wait clean diff commit export copy-to copy-from bind unbind syscalls' -l json -d 'Print JSON'
+complete -c $program -n '__nspawn_has_verb list status show top poweroff reboot terminate kill pause resume config console logs wait clean diff commit export syscalls' -l json -d 'Print JSON'
+complete -c $program -n __nspawn_at_verb -a list -d 'List the machines that run'
+complete -c $program -n __nspawn_at_verb -a status -d 'Show what a machine is, has and uses'
+complete -c $program -n __nspawn_at_verb -a show -d 'Show properties of a machine as lines for scripts'
+complete -c $program -n __nspawn_at_verb -a top -d 'Show what machines use, again and again'
+complete -c $program -n __nspawn_at_verb -a poweroff -d 'Let machines shut down in their own way, and wait for it'
+complete -c $program -n __nspawn_at_verb -a reboot -d 'Let machines reboot in their own way, and wait for it'
+complete -c $program -n __nspawn_at_verb -a terminate -d 'End machines at once'
+complete -c $program -n __nspawn_at_verb -a kill -d 'Send a signal to the processes of machines'
+complete -c $program -n __nspawn_at_verb -a pause -d 'Stop all processes of machines where they are'
+complete -c $program -n __nspawn_at_verb -a resume -d 'Let them go on'
 complete -c $program -n __nspawn_at_verb -a config -d 'Show what a machine is started with, and where each value is from'
 complete -c $program -n __nspawn_at_verb -a console -d 'Attach this terminal to the console of a running machine'
 complete -c $program -n __nspawn_at_verb -a logs -d 'Show the end of what a machine that boots wrote on its console'
@@ -209,10 +232,6 @@ complete -c $program -n __nspawn_at_verb -a clean -d 'Remove what killed supervi
 complete -c $program -n __nspawn_at_verb -a diff -d 'Show what a running throw-away machine changed'
 complete -c $program -n __nspawn_at_verb -a commit -d 'Write what a running throw-away machine changed into its tree'
 complete -c $program -n __nspawn_at_verb -a export -d 'Write the tree of a running machine as a tar archive'
-complete -c $program -n __nspawn_at_verb -a copy-to -d 'Copy a file or a tree of the host into a running machine'
-complete -c $program -n __nspawn_at_verb -a copy-from -d 'Copy a file or a tree of a running machine to the host'
-complete -c $program -n __nspawn_at_verb -a bind -d 'Show a file or directory of the host in a running machine'
-complete -c $program -n __nspawn_at_verb -a unbind -d 'Take away what \'bind\' has brought'
 complete -c $program -n __nspawn_at_verb -a syscalls -d 'Show which way system calls of a machine go, and why'
 complete -c $program -n __nspawn_in_options -s h -l help -d 'Show this help'
 complete -c $program -n __nspawn_in_options -l version -d 'Show the version'

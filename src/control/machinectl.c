@@ -217,7 +217,7 @@ static int run_theirs(const struct machinectl_plan *plan, char **argv)
 
 	if (path) {
 		(void)execv(path, argv);
-		return fail(-errno, "Cannot execute '%s'", path);
+		return fail(-errno, "Cannot execute the machine manager's own program '%s'", path);
 	}
 	(void)refuse(ENOSYS, "'%s' takes systemd's own machinectl, and there is none on this host",
 		     plan->word);

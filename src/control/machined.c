@@ -183,7 +183,7 @@ static int get_list(struct arena *arena, struct bus_reader *reader, char type,
 		else
 			strings_add(arena, &numbers, arena_format(arena, "%d", (int)number));
 	}
-	*ret = type == 'y' ? output_text(hex) : output_list(&numbers);
+	*ret = type == 'y' ? output_text(hex) : output_numbers(&numbers);
 	return 0;
 }
 

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -67,6 +68,11 @@ struct output_cell output_list(const struct strings *list)
 	return (struct output_cell){.kind = OUTPUT_A_LIST, .list = *list};
 }
 
+struct output_cell output_numbers(const struct strings *digits)
+{
+	return (struct output_cell){.kind = OUTPUT_NUMBERS, .list = *digits};
+}
+
 struct output_cell output_lines(const struct strings *list)
 {
 	return (struct output_cell){.kind = list->count > 0 ? OUTPUT_LINES : OUTPUT_NOTHING,
@@ -84,6 +90,16 @@ static json_t *json_of_list(struct arena *arena, const struct strings *list)
 
 	for (size_t i = 0; i < list->count; i++)
 		(void)json_array_append_new(array, json_of_text(arena, list->items[i]));
+	return array;
+}
+
+static json_t *json_of_numbers(const struct strings *digits)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < digits->count; i++)
+		(void)json_array_append_new(array,
+					    json_integer(strtoll(digits->items[i], NULL, 10)));
 	return array;
 }
 
@@ -107,6 +123,8 @@ json_t *output_json(struct arena *arena, const struct output_cell *cell)
 		return json_boolean(cell->number);
 	case OUTPUT_A_LIST:
 		return json_of_list(arena, &cell->list);
+	case OUTPUT_NUMBERS:
+		return json_of_numbers(&cell->list);
 	case OUTPUT_LINES:
 		return json_of_lines(arena, &cell->list);
 	case OUTPUT_NOTHING:
@@ -176,7 +194,8 @@ void output_add(struct output_table *table, const struct output_cell *cells)
 /* The text of line 'line' of a cell, NULL behind the last. */
 static const char *cell_line(struct arena *arena, const struct output_cell *cell, size_t line)
 {
-	bool has_lines = cell->kind == OUTPUT_A_LIST || cell->kind == OUTPUT_LINES;
+	bool has_lines = cell->kind == OUTPUT_A_LIST || cell->kind == OUTPUT_NUMBERS ||
+			 cell->kind == OUTPUT_LINES;
 
 	if (has_lines && cell->list.count > 0)
 		return line < cell->list.count ? escape_text(arena, cell->list.items[line]) : NULL;

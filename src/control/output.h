@@ -31,6 +31,7 @@ enum output_kind {
 	OUTPUT_A_NUMBER,
 	OUTPUT_A_TRUTH, /* yes or no, true or false */
 	OUTPUT_A_LIST,  /* a line each; an array */
+	OUTPUT_NUMBERS, /* the same of digits */
 	OUTPUT_LINES,   /* a line each; one text with line feeds, as machinectl(1) has it */
 };
 
@@ -47,6 +48,7 @@ struct output_cell output_number(int64_t number);
 struct output_cell output_shown(int64_t number, const char *shown);
 struct output_cell output_truth(bool is_true);
 struct output_cell output_list(const struct strings *list);
+struct output_cell output_numbers(const struct strings *digits);
 struct output_cell output_lines(const struct strings *list);
 
 /* A new reference. What is no UTF-8 comes with \xHH in it, and the rest as it was. */

@@ -37,6 +37,7 @@ static const char *value_of(struct arena *arena, const struct property *property
 	case OUTPUT_A_TEXT:
 		return escape_text(arena, cell->text);
 	case OUTPUT_A_LIST:
+	case OUTPUT_NUMBERS:
 	case OUTPUT_LINES:
 		for (size_t i = 0; i < cell->list.count; i++)
 			text = arena_format(arena, "%s%s%s", text, i > 0 ? " " : "",

@@ -4,6 +4,7 @@
  * Zone: free.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,8 +19,10 @@
 #include "control/request.h"
 #include "control/running.h"
 #include "control/usage.h"
+#include "run/console-log.h"
 
 #define NAME_WIDTH 14
+#define CONSOLE_BYTES 16384
 
 /* What the lines of one machine are made of. */
 struct subject {
@@ -212,6 +215,45 @@ static const struct {
 };
 /* clang-format on */
 
+/* Where the last 'most' lines of a text begin. */
+static const char *begin_of_last(const char *text, uint32_t most)
+{
+	const char *begin = text + strlen(text);
+
+	while (begin > text && (begin[-1] != '\n' || --most > 0))
+		begin--;
+	return begin;
+}
+
+/* What the console said last; as the guest wrote it, but for what drives a terminal. */
+static void print_console(struct subject *subject)
+{
+	const char *path = arena_format(subject->arena, "%s/" CONSOLE_LOG_FILE,
+					subject->machine->entry.directory);
+	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	off_t end = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
+	char bytes[CONSOLE_BYTES + 1];
+	ssize_t length;
+
+	if (end <= 0 || subject->request->lines == 0)
+		return;
+	length = pread(fd, bytes, CONSOLE_BYTES, end > CONSOLE_BYTES ? end - CONSOLE_BYTES : 0);
+	while (length > 0 && strchr("\r\n", bytes[length - 1]))
+		length--;
+	bytes[length > 0 ? length : 0] = '\0';
+	for (ssize_t i = 0; i < length; i++)
+		bytes[i] = bytes[i] ? bytes[i] : ' ';
+	(void)putchar('\n');
+	for (const char *line = begin_of_last(bytes, subject->request->lines); *line;) {
+		size_t its = strcspn(line, "\n"), shown = its;
+
+		while (shown > 0 && line[shown - 1] == '\r')
+			shown--;
+		(void)puts(escape_text(subject->arena, arena_copy_n(subject->arena, line, shown)));
+		line += its + (line[its] == '\n');
+	}
+}
+
 static void print_text(struct subject *subject)
 {
 	const char *id = property_text(&subject->properties, "Id");
@@ -224,11 +266,13 @@ static void print_text(struct subject *subject)
 		if (value)
 			(void)printf("%*s: %s\n", NAME_WIDTH, lines[i].name, value);
 	}
-	if (subject->group_fd < 0)
-		return;
-	(void)printf("%*s:\n", NAME_WIDTH, "Processes");
-	usage_print_processes(subject->arena, subject->group_fd,
-			      arena_format(subject->arena, "%*s  ", NAME_WIDTH, ""));
+	if (subject->group_fd >= 0) {
+		(void)printf("%*s:\n", NAME_WIDTH, "Processes");
+		usage_print_processes(subject->arena, subject->group_fd,
+				      arena_format(subject->arena, "%*s  ", NAME_WIDTH, ""));
+	}
+	if (subject->machine->is_ours)
+		print_console(subject);
 }
 
 static void add_usage(json_t *object, const char *key, bool is_known, uint64_t number)

@@ -19,6 +19,7 @@
 #include "control/running.h"
 #include "control/signals.h"
 #include "control/usage.h"
+#include "run/control.h"
 #include "run/power.h"
 
 #define FREEZE_USEC (UINT64_C(5) * 1000000)
@@ -38,12 +39,13 @@ static int call_supervisor(struct machines *machines, const struct machine_view 
 			   const char *member)
 {
 	const struct bus_call call = {
-		.path = "/org/nspawn/Machine",
-		.interface = "org.nspawn.Machine",
+		.path = CONTROL_PATH,
+		.interface = CONTROL_INTERFACE,
 		.member = member,
 		.signature = "",
 	};
-	const char *path = arena_format(machines->arena, "%s/control", machine->entry.directory);
+	const char *path =
+		arena_format(machines->arena, "%s/" CONTROL_SOCKET, machine->entry.directory);
 	const struct bus_writer nothing = {0};
 	struct bus_message reply;
 	struct bus bus = BUS_NONE;
@@ -150,6 +152,11 @@ static int open_root(const struct machine_view *machine)
 	return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
+static bool is_booted(const struct machine_view *machine)
+{
+	return machine->entry.start && strcmp(machine->entry.start, "boot") == 0;
+}
+
 /*
  * Asks process 1: 0, or 1 if it has no way to be asked that is known. One that was not found by us,
  * as it is a command's, may play init all the same (systemd(1), "Signals").
@@ -158,11 +165,10 @@ static int ask_init(const struct machine_view *machine, enum power_request reque
 {
 	int number = request == POWER_OFF ? SIGRTMIN + 4 : SIGRTMIN + 5;
 	auto_close int root_fd = -EBADF;
-	bool is_boot = machine->entry.start && strcmp(machine->entry.start, "boot") == 0;
 
 	if (machine->pidfd < 0)
 		return -ESRCH;
-	if (is_boot) {
+	if (is_booted(machine)) {
 		root_fd = open_root(machine);
 		return power_ask(kind_of(machine), request, machine->pidfd, root_fd);
 	}
@@ -183,9 +189,12 @@ static int poweroff_ours(struct machines *machines, const struct machine_view *m
 
 	(void)request;
 	TRY(refuse_paused(machine));
+	/* A command that plays init would be killed by the supervisor, which cannot know. */
+	if (!is_booted(machine) && ask_init(machine, POWER_OFF) == 0)
+		return 0;
 	if (call_supervisor(machines, machine, "PowerOff") == 0)
 		return 0;
-	r = ask_init(machine, POWER_OFF);
+	r = is_booted(machine) ? ask_init(machine, POWER_OFF) : 1;
 	/* It knows how to stop what cannot be asked. */
 	if (r != 0)
 		r = signals_to_supervisor(machine, SIGTERM);

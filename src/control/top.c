@@ -220,7 +220,7 @@ static int screen_take(struct screen *ret)
 	sigset_t set;
 
 	if (tcgetattr(STDIN_FILENO, &ret->before) < 0)
-		return fail(-errno, "Cannot use the terminal");
+		return fail(-errno, "Cannot read how the terminal is set up");
 	(void)sigemptyset(&set);
 	(void)sigaddset(&set, SIGINT);
 	(void)sigaddset(&set, SIGTERM);

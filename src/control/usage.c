@@ -101,26 +101,6 @@ bool usage_is_frozen(int group_fd)
 	return group_fd >= 0 && has_event(group_fd, "frozen");
 }
 
-void usage_read(int group_fd, struct usage *ret)
-{
-	auto_free char *cpu = NULL, *io = NULL;
-
-	*ret = (struct usage){0};
-	if (group_fd < 0)
-		return;
-	ret->has_memory = read_file_number(group_fd, "memory.current", &ret->memory_bytes);
-	(void)read_file_number(group_fd, "memory.peak", &ret->memory_most_bytes);
-	ret->has_tasks = read_file_number(group_fd, "pids.current", &ret->tasks);
-	if (file_read(group_fd, "cpu.stat", FILE_MAX, &cpu, NULL) == 0)
-		ret->has_cpu = usage_keyed_number(cpu, "usage_usec", &ret->cpu_usec);
-	if (file_read(group_fd, "io.stat", FILE_MAX, &io, NULL) == 0) {
-		/* No line means that nothing was read or written yet. */
-		ret->has_io = true;
-		(void)usage_nested_sum(io, "rbytes", &ret->read_bytes);
-		(void)usage_nested_sum(io, "wbytes", &ret->written_bytes);
-	}
-}
-
 /* --- Processes --- */
 
 const char *usage_comm(struct arena *arena, pid_t pid)
@@ -241,6 +221,37 @@ int usage_walk(int group_fd, usage_process_function function, void *argument)
 	size_t left = PROCESSES_MAX;
 
 	return walk(group_fd, 0, &left, function, argument);
+}
+
+/* --- All of it --- */
+
+static int count_process(pid_t pid, void *argument)
+{
+	(void)pid;
+	(*(uint64_t *)argument)++;
+	return 0;
+}
+
+void usage_read(int group_fd, struct usage *ret)
+{
+	auto_free char *cpu = NULL, *io = NULL;
+
+	*ret = (struct usage){0};
+	if (group_fd < 0)
+		return;
+	ret->has_memory = read_file_number(group_fd, "memory.current", &ret->memory_bytes);
+	(void)read_file_number(group_fd, "memory.peak", &ret->memory_most_bytes);
+	ret->has_tasks = true;
+	if (!read_file_number(group_fd, "pids.current", &ret->tasks))
+		(void)usage_walk(group_fd, count_process, &ret->tasks);
+	if (file_read(group_fd, "cpu.stat", FILE_MAX, &cpu, NULL) == 0)
+		ret->has_cpu = usage_keyed_number(cpu, "usage_usec", &ret->cpu_usec);
+	if (file_read(group_fd, "io.stat", FILE_MAX, &io, NULL) == 0) {
+		/* No line means that nothing was read or written yet. */
+		ret->has_io = true;
+		(void)usage_nested_sum(io, "rbytes", &ret->read_bytes);
+		(void)usage_nested_sum(io, "wbytes", &ret->written_bytes);
+	}
 }
 
 /* --- The tree --- */
