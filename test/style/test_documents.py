@@ -279,6 +279,10 @@ def settings_blocks():
 
 VERBS = re.findall(r'^\t\{"([a-z-]+)", "', (TOP / "src/verbs.c").read_text(encoding="utf-8"), re.MULTILINE)
 
+# What verbs take besides: as their synopses say, and the table that many of them share.
+VERB_OPTIONS = {*re.findall(r"--([a-z-]+)", (TOP / "src/verbs.c").read_text(encoding="utf-8")),
+                *re.findall(r'^\t\{"([a-z-]+)", ', (TOP / "src/control/request.c").read_text(encoding="utf-8"), re.MULTILINE)}
+
 
 def words_of(line):
     """The words of the call of nspawn itself."""
