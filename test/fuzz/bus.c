@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What comes from a bus: texts end within the message. */
 #include "manager/bus-message.h"
+#include "manager/bus-values.h"
 
 #include "fuzz.h"
 
@@ -28,6 +29,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		look(message.member, copy, size);
 		look(message.error, copy, size);
 		look(message.signature, copy, size);
+		struct bus_reader values = message.body;
+		const char *signature = message.signature;
+
+		while (*signature && bus_skip(&values, &signature) == 0)
+			MUST(values.position <= values.length);
 		while (bus_get_text(&message.body, &text) == 0)
 			look(text, copy, size);
 	}
