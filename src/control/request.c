@@ -267,12 +267,19 @@ static int apply(struct arena *arena, const struct row *row, const char *word, c
 
 	if (row->value == NONE && value && word[1] == '-')
 		return refuse(EINVAL, "Option '%s' takes no argument, but got '%s'",
-			      row->option ? row->option : word, value);
+			      arena_copy_n(arena, word, strcspn(word, "=")), value);
 	if (row->value == ONE && !value)
 		return refuse(EINVAL, "Option '%s' requires an argument", word);
 	if (row->set(arena, request, value) < 0)
 		return refuse(EINVAL, "%s takes %s, not '%s'", name, row->wanted, value);
 	return 0;
+}
+
+/* Our own name of a verb. */
+static const char *verb_of(const char *verb)
+{
+	return text_has_prefix(verb, REQUEST_OF_MACHINECTL) ? verb + strlen(REQUEST_OF_MACHINECTL)
+							    : verb;
 }
 
 /* One word that begins with '-'. Returns how many words it took, or -EINVAL. */
@@ -287,7 +294,7 @@ static int read_option(struct arena *arena, char **words, unsigned int takes,
 
 	if (!is_taken) {
 		(void)refuse(EINVAL, "'%s' does not take '%s'", request->verb, word);
-		hint("'nspawn %s --help' says what it takes", request->verb);
+		hint("'nspawn %s --help' says what it takes", verb_of(request->verb));
 		return -EINVAL;
 	}
 	if (row->value == NONE && value && word[1] != '-') {

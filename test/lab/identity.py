@@ -19,7 +19,7 @@ IS_USER = AS == "user"
 
 # What a payload finds differs with who runs it; how words are parsed does not.
 THREE_WAYS = ("test_as_user", "test_credentials", "test_custom_mounts", "test_exit", "test_lifecycle", "test_locks", "test_mounts",
-              "test_overlay", "test_pipe", "test_run_host", "test_start", "test_volatile")
+              "test_overlay", "test_pipe", "test_run_host", "test_start", "test_verbs_owned", "test_volatile")
 
 NAME, UID = "nspawn-test", 47110
 HOME, RUNTIME = pathlib.Path("/tmp/nspawn-test-home"), pathlib.Path(f"/run/user/{UID}")
@@ -27,6 +27,8 @@ MACHINES = RUNTIME / "nspawn" if IS_USER else pathlib.Path("/run/nspawn")
 SUBIDS, SUBID_COUNT = 0x60000000, 65536
 VERBS = ("config", "syscalls", "diff", "commit", "export", "console", "logs", "wait", "clean")
 VERBS = ("config", "syscalls", "diff", "commit", "export", "copy-to", "copy-from", "bind", "unbind")
+VERBS = ("config", "syscalls", "diff", "commit", "export", "console", "logs", "wait", "clean", "list",
+         "status", "show", "top", "poweroff", "stop", "reboot", "restart", "terminate", "kill", "pause", "resume")
 
 
 def make():
