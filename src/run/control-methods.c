@@ -382,9 +382,13 @@ static void describe_interface(FILE *file, const char *interface)
 static const char *child_of(const char *path, size_t *ret_length)
 {
 	size_t length = strcmp(path, "/") == 0 ? 0 : strlen(path);
-	const char *rest = CONTROL_PATH + length;
+	static const char machine[] = CONTROL_PATH;
+	const char *rest;
 
-	if (strncmp(path, CONTROL_PATH, length) != 0 || *rest != '/')
+	if (length >= sizeof(machine) - 1 || strncmp(path, machine, length) != 0)
+		return NULL;
+	rest = &machine[length];
+	if (*rest != '/')
 		return NULL;
 	*ret_length = strcspn(rest + 1, "/");
 	return rest + 1;
