@@ -121,6 +121,10 @@ class Running:
         assert found, f"never said {wanted!r}: {self!r}"
         return self
 
+    def collect(self, seconds):
+        """Reads what it says for some time."""
+        self._collect(time.monotonic() + seconds, lambda: False)
+
     def signal(self, signo):
         os.kill(self.process.pid, signo)
 

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The host of this suite: booted once, by nspawn itself; each test has to leave it as it was."""
+import pytest
+
+from lab import leaks, probe
+from lab import tree as lab_tree
+from lab.host import Host
+
+
+@pytest.fixture(scope="session")
+def bed(beside, tmp_path_factory):
+    probe.require("root", "cgroup2", "netns", "mirror")
+    before = leaks.Snapshot(beside)
+    started = Host(tmp_path_factory.mktemp("host") / "host")
+    try:
+        yield started
+    finally:
+        code = started.power_off()
+        lab_tree.remove(started.folder)
+    assert code == 0, f"the host ended with {code}"
+    assert before.leaks() == []
+
+
+@pytest.fixture
+def host(bed):
+    """host.run("systemctl status").text; see lab/host.py for the rest."""
+    before = bed.inventory()
+    yield bed
+    for path in bed.machines.iterdir():
+        lab_tree.remove(path)
+    found = bed.left(before)
+    if found:
+        report = bed.journal()
+        bed.tidy()
+        pytest.fail("\n".join([*found, report]))
