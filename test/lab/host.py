@@ -6,6 +6,7 @@ The host is a throw-away view of the tree 'host' of tools/make-tree. In it
   /opt/nspawn/machinectl                is a link to it, /usr/bin/machinectl is systemd's own
   /opt/reference/systemd-nspawn         is systemd's
   /trees/KIND                           are the cached trees, read only
+  /usr/local/lib/systemd/               has our units
   /var/lib/machines                     is empty, and from here host.machines: host.machine("one") makes a tree there
   /exchange                             is a directory that is host.exchange here
 """
@@ -61,7 +62,7 @@ class Host:
                  f"--bind={self.machines}:/var/lib/machines", f"--bind={self.exchange}:/exchange", f"--bind={self.changes}:/var/tmp"]
         binds += [f"--bind-ro={lab_tree.cached(kind)}:/trees/{kind}" for kind in TREES]
         self.process = Running("-q", "-x", "-D", self.tree, "-M", f"bed{os.getpid()}", "--capability=all", "--private-network",
-                               "--register=no", *binds, "-b", env={"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"})
+                               "--register=no", *binds, "-b", env={"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1", "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "yes"})
         try:
             self.leader = leader_of(self.process.pid)
             self.boot()
@@ -82,9 +83,22 @@ class Host:
             time.sleep(0.1)
         assert state == "running", self._enter("systemctl", "--failed").text
         self.check("mkdir -p /opt/nspawn && ln -s /usr/bin/nspawn /opt/nspawn/machinectl")
+        # What covers a file of procfs here would keep a user namespace from mounting one: no host has that.
+        self.check("umount /proc/kmsg /proc/sys/kernel/random/boot_id")
+        self.install_units()
         # Terminals belong to a unit too, or what they start would be nobody's.
         self.check("systemd-run -q --unit=terminals -p Delegate=yes -p Type=exec sleep infinity")
         self.terminals = self.group_of(self.leader) + self.check("systemctl show -P ControlGroup terminals").text.strip()
+
+    def install_units(self):
+        """As installing would, below /usr/local. machines.target of the system is the host's own."""
+        for folder, target in (("", "system"), ("user", "user")):
+            for source in (lab_tree.TOP / "units" / folder).iterdir():
+                if source.name in ("nspawn@.service.in", "machines.target") and (target, source.name) != ("system", "machines.target"):
+                    text = source.read_text(encoding="utf-8").replace("@NSPAWN@", "/usr/bin/nspawn")
+                    self.check(f"mkdir -p /usr/local/lib/systemd/{target} && cat >/usr/local/lib/systemd/{target}/{source.name.removesuffix('.in')}", stdin=text.encode())
+        self.check("systemctl daemon-reload")
+        self.check("systemctl --user daemon-reload", user="eva")
 
     @staticmethod
     def group_of(leader):
