@@ -20,6 +20,7 @@
 #include "control/running.h"
 #include "control/supervised.h"
 #include "control/syscalls.h"
+#include "control/units.h"
 
 /* clang-format off */
 const struct verb verbs[] = {
@@ -64,6 +65,12 @@ const struct verb verbs[] = {
 	{"bind", "NAME HOST-PATH [GUEST-PATH[:OPTIONS]] [--read-only] [--mkdir]",
 	 "Show a file or directory of the host in a running machine", control_bind},
 	{"unbind", "NAME GUEST-PATH", "Take away what 'bind' has brought", control_unbind},
+	{"start", "NAME…", "Start machines as services, and wait until they are ready",
+	 control_start},
+	{"enable", "NAME… [--now] [--after=OTHER…] [--delay=SECONDS]",
+	 "Start machines with the host from now on", control_enable},
+	{"disable", "NAME… [--now]", "Do not start machines with the host any more",
+	 control_disable},
 	{"syscalls", "[--json] [OPTION…] [NAME|@GROUP|NUMBER…]",
 	 "Show which way system calls of a machine go, and why", control_syscalls},
 };

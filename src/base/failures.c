@@ -159,6 +159,10 @@ static const struct {
 	{"verb-usage", "'%s' is no absolute path in the machine"},
 	{"verb-usage", "'%s' needs a path for what it reads"},
 	{"verb-usage", "'%s' needs the name of a machine and a path"},
+	{"verb-usage", "'%s' cannot be the name of a machine"},
+	{"verb-usage", "'%s' does not take '%s'"},
+	{"verb-usage", "'%s' needs the name of a machine"},
+	{"verb-usage", "'--delay' takes seconds, %d at most, not '%s'"},
 	{"verb-usage", "'commit' needs the name of a machine"},
 	{"verb-usage", "'%s' does not take '%s'"},
 	{"verb-usage", "'%s' is no absolute path in the machine"},
@@ -175,6 +179,8 @@ static const struct {
 	{"verb-usage", "'limits' needs the name of a machine"},
 	{"verb-usage", "'logs' does not take '%s'"},
 	{"verb-usage", "'logs' needs the name of a machine"},
+	{"verb-usage", "'start' does not take '%s'"},
+	{"verb-usage", "'start' needs the name of a machine"},
 	{"verb-usage", "'wait' does not take '%s'"},
 	{"verb-usage", "'wait' needs the name of a machine"},
 	{"verb-usage", "There is no verb '%s'"},
@@ -248,6 +254,18 @@ static const struct {
 	{"registration-refused", "Cannot register machine '%s' with the machine manager"},
 	{"registration-refused", "The machine manager does not register machine '%s': %s"},
 	{"scope-hold", "Cannot start the process that holds the machine's scope"},
+
+	/* --- Units --- */
+	{"unit-enable", "Cannot remove '%s'"},
+	{"unit-enable", "Cannot write '%s'"},
+	{"unit-enable", "Machines start with the host by its service manager, and none is found"},
+	{"unit-enable", "The service manager does not %s the machines: %s"},
+	{"unit-enable", "The service manager does not say whether it could %s the machines"},
+	{"unit-start", "Cannot prepare to start machine '%s' in the background"},
+	{"unit-start", "Machine '%s' did not start: %s"},
+	{"unit-start", "The service manager does not say whether machine '%s' runs"},
+	{"unit-start", "The service manager does not start machine '%s': %s"},
+	{"unit-stop", "The service manager does not stop machine '%s': %s"},
 
 	/* --- Users --- */
 	{"users-owners", "Cannot give the directory '%s' to the payload's root"},

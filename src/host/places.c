@@ -39,6 +39,7 @@ const struct places places_of_system = {
 			"/usr/lib/machines",
 		},
 	.image_home = "/var/lib/machines",
+	.units = "/etc/systemd/system",
 	.changes = "/var/tmp",
 };
 
@@ -76,6 +77,8 @@ void places_of_user(struct arena *arena, const struct places_environment *enviro
 	};
 	if (state)
 		ret->logs = arena_format(arena, "%s/nspawn/log", state);
+	if (config)
+		ret->units = arena_format(arena, "%s/systemd/user", config);
 	if (config)
 		ret->settings[settings++] = arena_format(arena, "%s/systemd/nspawn", config);
 	ret->settings[settings] = arena_format(arena, "%s/systemd/nspawn", runtime);

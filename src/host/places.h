@@ -31,6 +31,7 @@ struct places {
 	const char *settings[3]; /* trusted files, the first that has one counts; NULL ends it */
 	const char *images[7];   /* by name, in order of precedence; NULL ends it */
 	const char *image_home;  /* the one of them where users put theirs */
+	const char *units;       /* where an administrator's units are, and what changes them */
 	const char *changes;     /* those that are thrown away, unless the user says where */
 };
 

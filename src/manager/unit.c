@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Calls to org.freedesktop.systemd1(5).
+ * Zone: free.
+ */
+#include "manager/unit.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/scope.h"
+#include "manager/manager.h"
+
+#define MANAGER_NAME "org.freedesktop.systemd1"
+#define MANAGER_PATH "/org/freedesktop/systemd1"
+#define MANAGER_INTERFACE "org.freedesktop.systemd1.Manager"
+
+/* Longer than any unit of ours takes: what ends the waiting is the unit's own timeout. */
+#define JOB_PATIENCE_MSEC (20 * 60 * 1000)
+/* Generators run then, and all units are read. */
+#define RELOAD_PATIENCE_MSEC (90 * 1000)
+
+char *unit_of_machine(struct arena *arena, const char *machine)
+{
+	return arena_format(arena, "nspawn@%s.service", machine);
+}
+
+int unit_listen(struct bus *bus)
+{
+	static const struct bus_call call = {
+		.destination = "org.freedesktop.DBus",
+		.path = "/org/freedesktop/DBus",
+		.interface = "org.freedesktop.DBus",
+		.member = "AddMatch",
+		.signature = "s",
+	};
+	__attribute__((cleanup(bus_writer_done))) struct bus_writer body = {0};
+	struct bus_message reply;
+
+	if (!*bus->name) /* on its own socket a manager says everything to everybody */
+		return 0;
+	bus_put_text(&body, "type='signal',sender='" MANAGER_NAME "',path='" MANAGER_PATH
+			    "',interface='" MANAGER_INTERFACE "',member='JobRemoved'");
+	return bus_call(bus, &call, &body, NULL, &reply);
+}
+
+/* A method of the manager. The answer stays readable until the next call. */
+static int ask(struct arena *arena, struct bus *bus, const char *member, const char *signature,
+	       const struct bus_writer *body, struct bus_message *ret_reply, const char **ret_why)
+{
+	const struct bus_call call = {
+		.destination = *bus->name ? MANAGER_NAME : NULL,
+		.path = MANAGER_PATH,
+		.interface = MANAGER_INTERFACE,
+		.member = member,
+		.signature = signature,
+	};
+	int r;
+
+	bus_set_patience(bus, MANAGER_PATIENCE_MSEC);
+	r = bus_call(bus, &call, body, NULL, ret_reply);
+	if (r == -EREMOTEIO)
+		*ret_why = arena_copy(arena, bus_error_text(ret_reply));
+	return r;
+}
+
+/* How the service ended, "" if that cannot be told. */
+static const char *result_of_service(struct arena *arena, struct bus *bus, const char *unit)
+{
+	__attribute__((cleanup(bus_writer_done))) struct bus_writer name = {0}, property = {0};
+	const char *path, *signature, *result, *why;
+	struct bus_message reply;
+	struct bus_call call = {
+		.destination = *bus->name ? MANAGER_NAME : NULL,
+		.interface = "org.freedesktop.DBus.Properties",
+		.member = "Get",
+		.signature = "ss",
+	};
+
+	bus_put_text(&name, unit);
+	if (ask(arena, bus, "GetUnit", "s", &name, &reply, &why) < 0 ||
+	    bus_get_text(&reply.body, &path) < 0)
+		return "";
+	call.path = arena_copy(arena, path);
+	bus_put_text(&property, "org.freedesktop.systemd1.Service");
+	bus_put_text(&property, "Result");
+	if (bus_call(bus, &call, &property, NULL, &reply) < 0 ||
+	    bus_get_signature(&reply.body, &signature) < 0 || strcmp(signature, "s") != 0 ||
+	    bus_get_text(&reply.body, &result) < 0)
+		return "";
+	return arena_copy(arena, result);
+}
+
+/* Waits for "u id, o job, s unit, s result" of our job. */
+static int await_job(struct arena *arena, struct bus *bus, const char *job, const char **ret_result)
+{
+	bus_set_patience(bus, JOB_PATIENCE_MSEC);
+	for (;;) {
+		const char *path, *unit;
+		struct bus_message message;
+		uint32_t id;
+
+		TRY(bus_next(bus, &message));
+		if (message.type != BUS_SIGNAL || strcmp(message.member, "JobRemoved") != 0 ||
+		    strcmp(message.signature, "uoss") != 0)
+			continue;
+		TRY(bus_get_u32(&message.body, &id));
+		TRY(bus_get_text(&message.body, &path));
+		TRY(bus_get_text(&message.body, &unit));
+		TRY(bus_get_text(&message.body, ret_result));
+		if (strcmp(path, job) == 0) {
+			*ret_result = arena_copy(arena, *ret_result);
+			return 0;
+		}
+	}
+}
+
+static int do_job(struct arena *arena, struct bus *bus, const char *member, const char *unit,
+		  const char **ret_why)
+{
+	__attribute__((cleanup(bus_writer_done))) struct bus_writer body = {0};
+	struct bus_message reply;
+	const char *job, *result;
+
+	bus_put_text(&body, unit);
+	bus_put_text(&body, "replace"); /* what is about to be done and says otherwise is off */
+	TRY(ask(arena, bus, member, "ss", &body, &reply, ret_why));
+	TRY(bus_get_text(&reply.body, &job));
+	TRY(await_job(arena, bus, arena_copy(arena, job), &result));
+	if (strcmp(result, "done") == 0)
+		return 0;
+	*ret_why = strcmp(result, "failed") == 0 ? result_of_service(arena, bus, unit) : result;
+	return -ECANCELED;
+}
+
+int unit_start(struct arena *arena, struct bus *bus, const char *unit, const char **ret_why)
+{
+	return do_job(arena, bus, "StartUnit", unit, ret_why);
+}
+
+int unit_stop(struct arena *arena, struct bus *bus, const char *unit, const char **ret_why)
+{
+	return do_job(arena, bus, "StopUnit", unit, ret_why);
+}
+
+static void put_units(struct bus_writer *body, const struct strings *units)
+{
+	struct bus_array array = bus_begin_array(body, 4);
+
+	for (size_t i = 0; i < units->count; i++)
+		bus_put_text(body, units->items[i]);
+	bus_end_array(body, array);
+	bus_put_u32(body, false); /* for good, not until the next boot */
+}
+
+static int change_links(struct arena *arena, struct bus *bus, const char *member,
+			const char *signature, const struct bus_writer *body, const char **ret_why)
+{
+	static const struct bus_call reload = {.path = MANAGER_PATH,
+					       .interface = MANAGER_INTERFACE,
+					       .member = "Reload",
+					       .signature = ""};
+	const struct bus_writer nothing = {0};
+	struct bus_call call = reload;
+	struct bus_message reply;
+	int r;
+
+	TRY(ask(arena, bus, member, signature, body, &reply, ret_why));
+	call.destination = *bus->name ? MANAGER_NAME : NULL;
+	bus_set_patience(bus, RELOAD_PATIENCE_MSEC);
+	r = bus_call(bus, &call, &nothing, NULL, &reply);
+	if (r == -EREMOTEIO)
+		*ret_why = arena_copy(arena, bus_error_text(&reply));
+	return r;
+}
+
+int unit_enable(struct arena *arena, struct bus *bus, const struct strings *units,
+		const char **ret_why)
+{
+	__attribute__((cleanup(bus_writer_done))) struct bus_writer body = {0};
+
+	put_units(&body, units);
+	bus_put_u32(&body, false); /* links of others stay */
+	return change_links(arena, bus, "EnableUnitFiles", "asbb", &body, ret_why);
+}
+
+int unit_disable(struct arena *arena, struct bus *bus, const struct strings *units,
+		 const char **ret_why)
+{
+	__attribute__((cleanup(bus_writer_done))) struct bus_writer body = {0};
+
+	put_units(&body, units);
+	return change_links(arena, bus, "DisableUnitFiles", "asb", &body, ret_why);
+}

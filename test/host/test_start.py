@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""nspawn start, enable and disable, by the manager of the system and of a user."""
+import pytest
+
+CONF = "/etc/systemd/system/nspawn@{}.service.d/50-nspawn-enable.conf"
+
+
+@pytest.fixture
+def machines(host):
+    """Trees with these names; stopped and disabled at the end."""
+    names = []
+
+    def make(*wanted):
+        for name in wanted:
+            names.append(name)
+            host.machine(name)
+
+    yield make
+    units = " ".join(f"nspawn@{name}" for name in names)
+    host.run(f"systemctl stop {units}; systemctl reset-failed {units} 2>/dev/null")
+
+
+def test_start_waits_until_they_run(host, machines):
+    machines("a-1", "b.2")
+    result = host.check("nspawn start a-1 b.2 && systemctl is-active nspawn@a-1 nspawn@b.2")
+    assert result.text.split() == ["active", "active"] and result.complaint == ""
+    assert host.check("nspawn start a-1").complaint == "", "what runs is left alone"
+
+
+def test_a_machine_that_does_not_start(host, machines):
+    machines()
+    result = host.run("nspawn start nosuch")
+    assert result.code == 1 and result.text == ""
+    assert result.complaint == ("nspawn: Machine 'nosuch' did not start: nspawn could not start it\n"
+                                "nspawn: See 'journalctl -n 20 -u nspawn@nosuch'\n")
+    assert "nosuch" in host.check("journalctl -q --no-pager -n 20 -u nspawn@nosuch").text
+    host.check("systemctl reset-failed nspawn@nosuch")
+
+
+def test_one_that_fails_keeps_no_other_from_starting(host, machines):
+    machines("good")
+    result = host.run("nspawn start nosuch good")
+    assert result.code == 1 and host.check("systemctl is-active nspawn@good").text == "active\n"
+    host.check("systemctl reset-failed nspawn@nosuch")
+
+
+def test_enable_now_and_disable_now(host, machines):
+    machines("one")
+    host.check("nspawn enable --now one")
+    assert host.check("systemctl is-enabled nspawn@one machines.target; systemctl is-active nspawn@one").text.split() == ["enabled", "enabled", "active"]
+    host.check("nspawn disable --now one")
+    assert host.run("systemctl is-enabled nspawn@one; systemctl is-active nspawn@one").text.split() == ["disabled", "inactive"]
+    assert host.run(f"test -e {CONF.format('one')}").code == 1
+
+
+def test_order_and_delay_are_a_drop_in(host, machines):
+    machines("web", "db")
+    host.check("nspawn enable web --after=db --delay=7")
+    found = host.check("systemctl show -p After -p Wants -p TimeoutStartUSec -p ExecStartPre nspawn@web").text
+    assert "nspawn@db.service" in found.split("After=")[1].split("\n")[0] and "nspawn@db.service" in found.split("Wants=")[1].split("\n")[0]
+    assert "TimeoutStartUSec=2min 7s" in found and "exec sleep 7" in found
+    # The host runs: nobody waits.
+    host.check("nspawn start web", timeout=6)
+    assert host.check("systemctl is-active nspawn@db nspawn@web").text.split() == ["active", "active"]
+    before, after = (int(host.check(f"systemctl show -P ActiveEnterTimestampMonotonic nspawn@{name}").text) for name in ("db", "web"))
+    assert before <= after
+    host.check("nspawn enable web")
+    assert host.run(f"test -e {CONF.format('web')}").code == 0, "enabling again takes nothing back"
+    host.check("nspawn disable web db")
+    assert host.run("ls -d /etc/systemd/system/nspawn@web.service.d").code != 0
+
+
+def test_what_others_wrote_stays(host, machines):
+    machines("one")
+    host.check("mkdir -p /etc/systemd/system/nspawn@one.service.d && printf '[Service]\\nNice=3\\n' >/etc/systemd/system/nspawn@one.service.d/own.conf")
+    host.check("nspawn enable one --delay=1 && nspawn disable one")
+    assert host.check("ls /etc/systemd/system/nspawn@one.service.d").text == "own.conf\n"
+    host.check("rm -r /etc/systemd/system/nspawn@one.service.d && systemctl daemon-reload")
+
+
+@pytest.mark.parametrize("words, complaint", [
+    ("start", "'start' needs the name of a machine"),
+    ("start --now a", "'start' does not take '--now'"),
+    ("start ../a", "'../a' cannot be the name of a machine"),
+    ("enable", "'enable' needs the name of a machine"),
+    ("enable a --delay=x", "'--delay' takes seconds, 3600 at most, not 'x'"),
+    ("enable a --delay=3601", "'--delay' takes seconds, 3600 at most, not '3601'"),
+    ("enable a --after=b/c", "'b/c' cannot be the name of a machine"),
+    ("disable a --after=b", "'disable' does not take '--after=b'"),
+    ("enable 'a\nb'", "'a\\x0ab' cannot be the name of a machine"),
+])
+def test_words_that_mean_nothing(host, words, complaint):
+    result = host.run(f"nspawn {words}")
+    assert (result.code, result.text, result.complaint) == (1, "", f"nspawn: {complaint}\n")
+
+
+def test_a_user_starts_and_enables(host):
+    host.check("cd /home/eva && mkdir -p .local/state/machines && cp -a /trees/busybox .local/state/machines/mine && chown -R eva: .local")
+    try:
+        host.check("nspawn enable --now mine --delay=1 && systemctl --user is-active nspawn@mine && test -e ~/.config/systemd/user/nspawn@mine.service.d/50-nspawn-enable.conf",
+                   user="eva")
+        host.check("nspawn disable --now mine && ! systemctl --user is-active nspawn@mine", user="eva")
+    finally:
+        host.run("systemctl --user stop nspawn@mine; systemctl --user disable machines.target; systemctl --user reset-failed", user="eva")
+        host.check("rm -rf /home/eva/.local /home/eva/.config")
