@@ -49,6 +49,7 @@ __attribute__((noreturn)) static void become_supervisor(const char *machine, boo
 {
 	char *name = NULL;
 	const char *words[] = {"nspawn",
+			       "--quiet",
 			       "--boot",
 			       "--settings=override",
 			       NULL, /* the name */
@@ -62,7 +63,7 @@ __attribute__((noreturn)) static void become_supervisor(const char *machine, boo
 	if (null_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0 || dup2(null_fd, STDOUT_FILENO) < 0 ||
 	    dup2(error_fd, STDERR_FILENO) < 0 || asprintf(&name, "--machine=%s", machine) < 0)
 		_exit(EXIT_FAILURE);
-	words[3] = name;
+	words[4] = name;
 	(void)setsid();
 	(void)chdir("/");
 	(void)setenv("NOTIFY_SOCKET", address, 1);

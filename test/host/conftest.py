@@ -24,9 +24,9 @@ def bed(beside, tmp_path_factory):
 @pytest.fixture
 def host(bed):
     """host.run("systemctl status").text; see lab/host.py for the rest."""
-    before = bed.inventory()
+    before, trees = bed.inventory(), set(bed.machines.iterdir())
     yield bed
-    for path in bed.machines.iterdir():
+    for path in set(bed.machines.iterdir()) - trees:
         lab_tree.remove(path)
     found = bed.left(before)
     if found:

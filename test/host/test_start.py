@@ -103,3 +103,34 @@ def test_a_user_starts_and_enables(host):
     finally:
         host.run("systemctl --user stop nspawn@mine; systemctl --user disable machines.target; systemctl --user reset-failed", user="eva")
         host.check("rm -rf /home/eva/.local /home/eva/.config")
+
+
+# A mount namespace in which nothing of systemd's runs, as far as anybody can see.
+ALONE = "unshare --mount sh -ec 'mount -t tmpfs none /run/systemd; "
+
+
+def test_without_a_service_manager_it_stays_in_the_background(host, machines):
+    machines("lone")
+    result = host.check(ALONE + r'''
+        nspawn start lone
+        pid=$(grep -o "\"supervisor\":[0-9]*" /run/nspawn/lone/state.json | tr -dc 0-9)
+        echo "session $(ps -o sid= -p $pid | tr -d " ") $pid"
+        tr "\000" " " </proc/$pid/cmdline
+        echo
+        kill $pid
+        while [ -e /proc/$pid ]; do sleep 0.1; done
+        test ! -e /run/nspawn/lone' ''')
+    session, words = result.text.splitlines()[:2]
+    assert session.split()[1] == session.split()[2], "it outlives the terminal"
+    assert words == "nspawn --quiet --boot --settings=override --machine=lone --link-journal=try-guest --network-veth -U "
+
+
+def test_without_a_service_manager_it_says_why_not(host):
+    result = host.run(ALONE + "nspawn start nosuch'")
+    assert result.code == 1 and "nosuch" in result.complaint
+    assert result.complaint.endswith("nspawn: Machine 'nosuch' did not start: what nspawn says is above\n")
+
+
+def test_without_a_service_manager_nothing_is_enabled(host):
+    result = host.run(ALONE + "nspawn enable one'")
+    assert result.code == 1 and "none is found" in result.complaint

@@ -34,7 +34,7 @@ for top in /run/nspawn /run/systemd/nspawn /run/systemd/machines /run/user/*/nsp
 	[ ! -d $top ] || find $top -not -type d -printf 'file %p\n' -o -mindepth 1 -type d -empty -not -path '*/locks' -not -path '*/.locks' \
 		-not -name propagate -not -name unix-export -printf 'directory %p\n'
 done
-find /sys/fs/cgroup/machine.slice -mindepth 1 -type d -printf 'cgroup %p\n' 2>/dev/null
+find /sys/fs/cgroup/machine.slice -mindepth 1 -type d -not -path '*/payload/*' -printf 'cgroup %p\n' 2>/dev/null
 find /etc/systemd /run/systemd/system /run/systemd/transient -name '*nspawn*' -printf 'unit file %p\n' 2>/dev/null
 find /var/tmp /tmp -maxdepth 1 -name '*nspawn*' -printf 'file %p\n'
 awk '{ print "mount", $5 }' /proc/self/mountinfo | grep -v -e /run/credentials -e /run/user
@@ -191,6 +191,9 @@ class Host:
         subprocess.run(["cp", "-a", "--reflink=auto", lab_tree.cached(kind), root], check=True)
         lab_tree.fill(root, entries or {})
         return root
+
+    def remove(self, name):
+        lab_tree.remove(self.machines / name)
 
     @contextlib.contextmanager
     def boots(self, name, *options, ready="machinectl show {0} -P State 2>/dev/null | grep -q running", command="nspawn"):
