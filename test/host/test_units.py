@@ -96,7 +96,7 @@ def test_the_unit_of_systemd_with_our_executable(host, unit):
     assert "(nspawn " in host.check("systemd-nspawn --version").text
     host.check("systemctl start systemd-nspawn@two.service")
     status = host.check("systemctl status --no-pager systemd-nspawn@two.service").text
-    assert "/usr/bin/systemd-nspawn --quiet --keep-unit --boot" in status and "payload" in status
+    assert "systemd-nspawn --quiet --keep-unit --boot --link-journal=try-guest" in status and "payload" in status, status
     host.check("systemctl stop systemd-nspawn@two.service")
     assert show(host, "systemd-nspawn@two", "Result")["Result"] == "success"
 
