@@ -19,6 +19,7 @@
 #include "control/machinectl.h"
 #include "control/running.h"
 #include "control/supervised.h"
+#include "control/enter.h"
 #include "control/syscalls.h"
 #include "control/units.h"
 
@@ -71,6 +72,10 @@ const struct verb verbs[] = {
 	 "Start machines with the host from now on", control_enable},
 	{"disable", "NAME… [--now]", "Do not start machines with the host any more",
 	 control_disable},
+	{"exec", "NAME [OPTION…] [--] COMMAND…",
+	 "Run a command in a running machine, with the rights of its first process", control_exec},
+	{"shell", "[USER@]NAME [PROGRAM…]", "Open a user's login shell in a running machine",
+	 control_shell},
 	{"syscalls", "[--json] [OPTION…] [NAME|@GROUP|NUMBER…]",
 	 "Show which way system calls of a machine go, and why", control_syscalls},
 };

@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -114,6 +115,28 @@ void pidfd_end(int pidfd)
 {
 	(void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
 	pidfd_wait(pidfd);
+}
+
+static int compare_fds(const void *left, const void *right)
+{
+	return *(const int *)left - *(const int *)right;
+}
+
+int fd_close_others(unsigned int first, int *kept, size_t count)
+{
+	unsigned int next = first;
+
+	qsort(kept, count, sizeof(kept[0]), compare_fds);
+	for (size_t i = 0; i <= count; i++) {
+		unsigned int end = i < count ? (unsigned int)kept[i] - 1 : ~0U;
+
+		if (i < count && kept[i] < 0)
+			continue;
+		if (next <= end && close_range(next, end, 0) < 0)
+			return -errno;
+		next = end + 2;
+	}
+	return 0;
 }
 
 bool fd_is_terminal(int fd)

@@ -45,6 +45,12 @@ void pidfd_wait(int pidfd);
 /* Kills it first. */
 void pidfd_end(int pidfd);
 
+/*
+ * Closes every descriptor from 'first' on but the 'count' of 'kept', which is sorted; negative ones
+ * in it are none. 0 or a negative errno.
+ */
+int fd_close_others(unsigned int first, int *kept, size_t count);
+
 /* True if 'fd' refers to a terminal. */
 bool fd_is_terminal(int fd);
 

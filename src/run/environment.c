@@ -11,8 +11,6 @@
 #include "mount/credentials.h"
 #include "run/plan.h"
 
-#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
 static size_t name_length(const char *assignment)
 {
 	return strcspn(assignment, "=");
@@ -66,7 +64,7 @@ void environment_plan(struct arena *arena, const struct plan *plan, struct strin
 	const struct config *config = plan->config;
 	const struct facts *facts = plan->facts;
 
-	set(arena, ret, "PATH", DEFAULT_PATH);
+	set(arena, ret, "PATH", ENVIRONMENT_PATH);
 	set(arena, ret, "container", config->container_service);
 	set_terminal(arena, plan, ret);
 	set(arena, ret, "container_uuid", plan->machine_uuid);

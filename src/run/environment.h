@@ -7,6 +7,9 @@
 
 #include "base/arena.h"
 
+/* Unless the user says otherwise. */
+#define ENVIRONMENT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
 struct plan;
 struct user_identity;
 

@@ -23,17 +23,18 @@ enum handshake_step {
 	HANDSHAKE_ROOTED,   /* container: the new root is entered, the host's out of reach */
 	HANDSHAKE_GO,       /* parent: your console and sockets are mine; run when confined */
 	HANDSHAKE_CONFINED, /* container: rights are final; the filter and the exec come next */
+	HANDSHAKE_JOINED,   /* joiner: a further process of a running machine exists (run/join.h) */
 	HANDSHAKE_SPOKEN,   /* container: a sentence for the user, at any time */
 	HANDSHAKE_FAILED,   /* container: I give up; my sentences said why */
 	_HANDSHAKE_STEP_COUNT,
 };
 
-/* Descriptors that travel with BORN and ROOTED, by index; -EBADF where there is none. */
+/* Descriptors that travel with BORN, ROOTED and JOINED, by index; -EBADF where there is none. */
 enum handshake_passenger {
 	PASSENGER_CONSOLE, /* pty master */
 	PASSENGER_NOTIFY,  /* datagram socket bound at /run/host/notify */
 	PASSENGER_KMSG,    /* both ends of the FIFO at /proc/kmsg */
-	PASSENGER_PIDFD,   /* with BORN: the payload's process */
+	PASSENGER_PIDFD,   /* with BORN and JOINED: the process that was made */
 	_PASSENGER_COUNT,
 };
 

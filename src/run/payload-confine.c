@@ -202,11 +202,6 @@ static int connect_streams(struct payload *payload)
 	return 0;
 }
 
-static int compare_fds(const void *left, const void *right)
-{
-	return *(const int *)left - *(const int *)right;
-}
-
 /*
  * Closed, not only marked: the stub init stays this process, and a payload with CAP_SYS_PTRACE
  * would find the host's directories in /proc/1/fd. Left until the exec are the handshake, the root
@@ -215,22 +210,14 @@ static int compare_fds(const void *left, const void *right)
 static int keep_only_passed_fds(const struct payload *payload)
 {
 	int kept[] = {payload->request->handshake.fd, payload->site.root_fd, payload->label_fd};
-	unsigned int first = 3 + payload->plan->facts->activation_fds, next = first;
+	unsigned int first = 3 + payload->plan->facts->activation_fds;
+	int r;
 
 	for (unsigned int fd = 3; fd < first; fd++)
 		if (fcntl((int)fd, F_SETFD, 0) < 0)
 			return fail(-errno, "Cannot pass on the activation socket %u", fd);
-	qsort(kept, ARRAY_LEN(kept), sizeof(kept[0]), compare_fds);
-	for (size_t i = 0; i <= ARRAY_LEN(kept); i++) {
-		unsigned int end = i < ARRAY_LEN(kept) ? (unsigned int)kept[i] - 1 : ~0U;
-
-		if (i < ARRAY_LEN(kept) && kept[i] < 0)
-			continue;
-		if (next <= end && close_range(next, end, 0) < 0)
-			return fail(-errno, "Cannot keep descriptors from the payload");
-		next = end + 2;
-	}
-	return 0;
+	r = fd_close_others(first, kept, ARRAY_LEN(kept));
+	return r < 0 ? fail(r, "Cannot keep descriptors from the payload") : 0;
 }
 
 int payload_confine(struct payload *payload)

@@ -25,6 +25,8 @@ AT_ANY_TIME = {"HANDSHAKE_FAILED", "HANDSHAKE_SPOKEN"}
 CONTROL_OF_RUN = ["run/cleanup.h", "run/console-keys.h", "run/console-log.h", "run/console-terminal.h", "run/control.h",
                   "run/console.h", "run/facts.h", "run/owners.h"]
                   "run/console.h", "run/facts.h", "run/power.h"]
+CONTROL_OF_RUN = ["run/cleanup.h", "run/console-keys.h", "run/console-log.h", "run/console-terminal.h",
+                  "run/console.h", "run/control.h", "run/environment.h", "run/facts.h", "run/join.h"]
 # What stands above the folders, beside main.c, and what it may use. The header tells what there is and needs nothing,
 # so that --help may list it.
 ABOVE = {"main.c": ("base/", "host/host.h", "run/run.h", "verbs.h"), "verbs.c": ("base/", "config/", "control/", "verbs.h"),

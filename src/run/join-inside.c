@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Enters a running machine, gives up what its processes must not have, and only then makes the one
+ * that is seen there. On failure: the sentence goes through the handshake, then FAILED, then
+ * _exit(2).
+ *
+ * The machine is hostile and runs beside us. It cannot see the joiner, which is in no PID namespace
+ * of its; every path is opened in-root and without magic links, after the mounts are the machine's;
+ * the command's process has no descriptor but the three it runs with, and the socket.
+ * Zone: doomed.
+ */
+#include "run/join-inside.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/keyctl.h>
+#include <linux/magic.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/path.h"
+#include "base/scope.h"
+#include "confine/syscalls.h"
+#include "confine/users.h"
+#include "run/environment.h"
+#include "run/join-leader.h"
+#include "run/program.h"
+
+#define PASSWD_MAX_BYTES ((size_t)4 * 1024 * 1024)
+
+struct joiner {
+	struct join_inside *inside;
+	const struct join_request *request;
+	struct user_identity user;
+	struct strings environment;
+	struct stat host_root;
+	bool groups_are_fixed; /* who has one id only may not choose them */
+	int root_fd, master_fd, slave_fd;
+};
+
+__attribute__((noreturn)) static void give_up(struct join_inside *inside, int status)
+{
+	(void)handshake_say(&inside->handshake, HANDSHAKE_FAILED, NULL);
+	_exit(status);
+}
+
+/* --- Outside --- */
+
+/* Changing ids clears both (prctl(2)). */
+static int stay_tied(void)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return fail(-errno, "Cannot tie the command's life to ours");
+	return 0;
+}
+
+static int be_born(struct joiner *joiner)
+{
+	sigset_t none;
+
+	(void)close(joiner->inside->client_fd);
+	for (int number = 1; number <= SIGSYS; number++)
+		(void)signal(number, SIG_DFL);
+	log_set_sink(handshake_log_sink, &joiner->inside->handshake);
+	TRY(stay_tied());
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)umask(0022);
+	return 0;
+}
+
+/* Keys and audit session of whoever calls us are not the command's, as with process 1. */
+static void leave_login_session(int proc_fd)
+{
+	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS)
+		debug("No session keyring of its own for the command");
+	if (file_write(proc_fd, "self/loginuid", "4294967295") < 0)
+		debug("The audit login id is not reset");
+}
+
+static int take_from_host(struct joiner *joiner)
+{
+	auto_close int proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (proc_fd < 0 || stat("/", &joiner->host_root) < 0)
+		return fail(-errno, "Cannot look at machine '%s'", joiner->request->machine->name);
+	leave_login_session(proc_fd);
+	return join_leader_take(joiner->request->machine->leader, proc_fd);
+}
+
+/* --- Entering --- */
+
+static int explain_setns(int r, const char *machine)
+{
+	if (r == -ESRCH)
+		return refuse(ESRCH, "Machine '%s' has just ended", machine);
+	(void)fail(r, "Cannot enter the namespaces of machine '%s'", machine);
+	if (r == -EPERM)
+		hint("Only root and who started it may");
+	return r;
+}
+
+static int become_root(struct joiner *joiner)
+{
+	joiner->groups_are_fixed = setgroups(0, NULL) < 0;
+	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+		return fail(-errno, "Cannot become root in the user namespace");
+	return stay_tied();
+}
+
+/*
+ * The PID namespace is only entered by what is cloned from here on. The root directory is the one
+ * of the mount namespace, wherever process 1 may have moved itself.
+ */
+static int enter(struct joiner *joiner)
+{
+	const struct join_machine *machine = joiner->request->machine;
+	struct stat status;
+
+	if (setns(machine->leader_fd, joiner->inside->namespaces) < 0)
+		return explain_setns(-errno, machine->name);
+	if (joiner->inside->namespaces & CLONE_NEWUSER)
+		TRY(become_root(joiner));
+	joiner->root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (joiner->root_fd < 0 || fstat(joiner->root_fd, &status) < 0)
+		return fail(-errno, "Cannot look at machine '%s'", machine->name);
+	if (status.st_dev == joiner->host_root.st_dev && status.st_ino == joiner->host_root.st_ino)
+		return refuse(EXDEV, "The root directory of machine '%s' is the host's",
+			      machine->name);
+	return 0;
+}
+
+/* --- The user --- */
+
+/* users_find() needs no files for root, who has a shell there all the same. */
+static void find_shell_of_root(struct joiner *joiner)
+{
+	auto_user_identity struct user_identity found = {0};
+	auto_free char *text = NULL;
+
+	if (path_read(joiner->root_fd, "/etc/passwd", PASSWD_MAX_BYTES, &text, NULL) < 0 ||
+	    users_parse_passwd(text, "root", 0, &found) < 0 || found.uid != 0)
+		return;
+	free(joiner->user.shell);
+	joiner->user.shell = steal_ptr(found.shell);
+	if (strcmp(found.home, "/") == 0)
+		return;
+	free(joiner->user.home);
+	joiner->user.home = steal_ptr(found.home);
+}
+
+static int find_user(struct joiner *joiner)
+{
+	const char *name = joiner->request->user ? joiner->request->user : "root";
+	int r = users_find(joiner->root_fd, name, &joiner->user);
+
+	if (r == -ESRCH || r == -ENOENT || r == -EINVAL) {
+		(void)refuse(ESRCH, "There is no user '%s' in the machine", name);
+		hint("Look at /etc/passwd there, or give a number");
+		return -ESRCH;
+	}
+	if (r < 0)
+		return fail(r, "Cannot look up the user '%s' in the machine", name);
+	if (joiner->user.uid == 0 && joiner->request->kind == JOIN_SHELL)
+		find_shell_of_root(joiner);
+	return 0;
+}
+
+static void set(struct joiner *joiner, const char *name, const char *value)
+{
+	if (value)
+		environment_set(joiner->inside->arena, &joiner->environment,
+				arena_format(joiner->inside->arena, "%s=%s", name, value));
+}
+
+/* What every process of the machine has, then what goes with the terminal, then what was asked. */
+static void set_environment(struct joiner *joiner)
+{
+	const struct join_request *request = joiner->request;
+
+	set(joiner, "PATH", ENVIRONMENT_PATH);
+	for (size_t i = 0; i < request->machine->environment.count; i++)
+		environment_set(joiner->inside->arena, &joiner->environment,
+				request->machine->environment.items[i]);
+	set(joiner, "TERM", joiner->inside->term ? joiner->inside->term : "dumb");
+	if (joiner->inside->term) {
+		set(joiner, "COLORTERM", getenv("COLORTERM"));
+		set(joiner, "NO_COLOR", getenv("NO_COLOR"));
+	}
+	if (request->kind == JOIN_SHELL) {
+		set(joiner, "HOME", joiner->user.home);
+		set(joiner, "USER", joiner->user.name);
+		set(joiner, "LOGNAME", joiner->user.name);
+		set(joiner, "SHELL", joiner->user.shell ? joiner->user.shell : "/bin/sh");
+	}
+	for (size_t i = 0; i < request->environment.count; i++)
+		environment_set(joiner->inside->arena, &joiner->environment,
+				request->environment.items[i]);
+	environment_add_user(joiner->inside->arena, &joiner->environment, &joiner->user);
+}
+
+/* --- The streams --- */
+
+/* Whatever the machine has mounted there: only a terminal of the kernel's own is one. */
+static int open_multiplexer(int root_fd)
+{
+	auto_close int fd = path_open(root_fd, "/dev/pts/ptmx", O_RDWR | O_NONBLOCK, 0);
+	struct statfs system;
+	struct stat status;
+
+	TRY(fd);
+	if (fstatfs(fd, &system) < 0 || fstat(fd, &status) < 0)
+		return -errno;
+	if ((unsigned long)system.f_type != DEVPTS_SUPER_MAGIC || !S_ISCHR(status.st_mode) ||
+	    status.st_rdev != makedev(5, 2))
+		return -ENOTTY;
+	return steal_fd(fd);
+}
+
+static int open_terminal(struct joiner *joiner)
+{
+	int unlock = 0;
+
+	joiner->master_fd = open_multiplexer(joiner->root_fd);
+	if (joiner->master_fd < 0)
+		return fail(joiner->master_fd, "Cannot make a pseudo-terminal in the machine");
+	if (ioctl(joiner->master_fd, TIOCSPTLCK, &unlock) < 0)
+		return fail(-errno, "Cannot make a pseudo-terminal in the machine");
+	joiner->slave_fd = ioctl(joiner->master_fd, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (joiner->slave_fd < 0 || fchown(joiner->slave_fd, joiner->user.uid, (gid_t)-1) < 0)
+		return fail(-errno, "Cannot make a pseudo-terminal in the machine");
+	return 0;
+}
+
+static int connect_streams(struct joiner *joiner)
+{
+	const struct console_plan *console = &joiner->inside->console;
+
+	for (int stream = 0; stream < 3; stream++) {
+		int fd = console->stream_is_pty[stream] ? joiner->slave_fd
+							: joiner->inside->streams[stream];
+
+		if (fd != stream && dup3(fd, stream, 0) < 0)
+			return fail(-errno, "Cannot connect the command to its streams");
+	}
+	return 0;
+}
+
+/* --- Giving up --- */
+
+static int change_directory(struct joiner *joiner)
+{
+	const char *asked = joiner->request->directory;
+	const char *directory = asked				      ? asked
+				: joiner->request->kind == JOIN_SHELL ? joiner->user.home
+								      : "/";
+	auto_close int fd = path_open(joiner->root_fd, directory, O_PATH | O_DIRECTORY, 0);
+
+	if (fd >= 0 && fchdir(fd) == 0)
+		return 0;
+	if (asked)
+		return fail(fd < 0 ? fd : -errno,
+			    "Cannot change to the directory '%s' in the machine", directory);
+	if (fchdir(joiner->root_fd) < 0)
+		return fail(-errno, "Cannot enter the root directory of the machine");
+	return 0;
+}
+
+/*
+ * Before there is a process that is seen: left are the streams, the root directory, which is the
+ * command's own, the socket, and the terminal for the client.
+ */
+static int close_others(const struct joiner *joiner)
+{
+	int kept[] = {joiner->root_fd, joiner->inside->handshake.fd, joiner->master_fd};
+	int r = fd_close_others(3, kept, ARRAY_LEN(kept));
+
+	return r < 0 ? fail(r, "Cannot keep descriptors from the command") : 0;
+}
+
+static int give_up_rights(struct joiner *joiner)
+{
+	const struct join_machine *machine = joiner->request->machine;
+	struct capability_plan capabilities = machine->capabilities;
+	int r;
+
+	capabilities.groups_are_fixed = joiner->groups_are_fixed;
+	if (machine->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return fail(-errno, "Cannot set no_new_privs");
+	r = capabilities_apply(&capabilities, joiner->user.uid, joiner->user.gid,
+			       joiner->user.groups, joiner->user.group_count);
+	if (r < 0)
+		return fail(r, "Cannot give up capabilities and become the user '%s'",
+			    joiner->user.name);
+	return stay_tied();
+}
+
+/* --- The command's process --- */
+
+static int execute(const struct joiner *joiner)
+{
+	static const char *const shells[] = {"/bin/sh", "/bin/bash", NULL};
+	static const char *const prompts[] = {"/bin/login",	"/usr/bin/login", "/sbin/agetty",
+					      "/usr/sbin/agetty", "/sbin/getty",	  NULL};
+	static const char *const nothing[] = {"-", NULL};
+	const char *own[] = {joiner->user.shell, "/bin/sh", "/bin/bash", NULL};
+	const struct join_request *request = joiner->request;
+	struct program program = {
+		.root_fd = joiner->root_fd,
+		.arguments = request->words && *request->words ? request->words : nothing,
+		.environment = (char *const *)joiner->environment.items,
+		.search_path = environment_get(&joiner->environment, "PATH"),
+	};
+
+	if (request->kind == JOIN_PROMPT) {
+		program.candidates = prompts;
+	} else if (request->kind == JOIN_SHELL && program.arguments == nothing) {
+		program.candidates = joiner->user.shell ? own : shells;
+		program.is_login_shell = true;
+	}
+	return program_execute(&program);
+}
+
+/*
+ * Seen in the machine from here on. Its rights are the machine's; it cannot be looked into, as it
+ * is not dumpable until the exec.
+ */
+__attribute__((noreturn)) static void be_command(struct joiner *joiner)
+{
+	const struct join_machine *machine = joiner->request->machine;
+	int r = setsid() < 0 ? fail(-errno, "Cannot start a session for the command") : 0;
+
+	/* The first of its streams that is ours. */
+	for (int stream = 0; r >= 0 && stream < 3; stream++)
+		if (joiner->inside->console.stream_is_pty[stream]) {
+			if (ioctl(stream, TIOCSCTTY, 0) < 0)
+				r = fail(-errno,
+					 "Cannot make the pseudo-terminal the controlling one");
+			break;
+		}
+	if (r >= 0 && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		r = fail(-errno, "Cannot tie the command's life to ours");
+	if (r >= 0 && machine->filter) {
+		r = syscalls_load(machine->filter, machine->filter_length);
+		if (r < 0)
+			r = fail(r, "Cannot load the system call filter");
+	}
+	if (r < 0)
+		give_up(joiner->inside, JOIN_FAILED);
+	r = execute(joiner);
+	give_up(joiner->inside, r == -ENOENT ? JOIN_NOT_FOUND : JOIN_CANNOT);
+}
+
+/* A child of the client's, like ourselves, which waits for it. */
+static int make_command(struct joiner *joiner)
+{
+	int passengers[_PASSENGER_COUNT] = {joiner->master_fd, -EBADF, -EBADF, -EBADF};
+	struct clone_args arguments = {
+		.flags = CLONE_PARENT | CLONE_PIDFD,
+		.pidfd = (uint64_t)(uintptr_t)&passengers[PASSENGER_PIDFD],
+	};
+	int master_fd = steal_fd(joiner->master_fd);
+	long pid;
+
+	pid = syscall(SYS_clone3, &arguments, sizeof(arguments));
+	if (pid == 0) {
+		scope_close(&master_fd);
+		be_command(joiner);
+	}
+	if (pid < 0)
+		return errno == ENOMEM ? refuse(ESRCH, "Machine '%s' has just ended",
+						joiner->request->machine->name)
+				       : fail(-errno, "Cannot make a process in machine '%s'",
+					      joiner->request->machine->name);
+	return handshake_say(&joiner->inside->handshake, HANDSHAKE_JOINED, passengers);
+}
+
+static int prepare(struct joiner *joiner)
+{
+	TRY(be_born(joiner));
+	TRY(take_from_host(joiner));
+	TRY(enter(joiner));
+	TRY(find_user(joiner));
+	set_environment(joiner);
+	if (joiner->inside->console.pty_is_needed)
+		TRY(open_terminal(joiner));
+	return connect_streams(joiner);
+}
+
+void join_inside(struct join_inside *inside)
+{
+	struct joiner joiner = {
+		.inside = inside,
+		.request = inside->request,
+		.root_fd = -EBADF,
+		.master_fd = -EBADF,
+		.slave_fd = -EBADF,
+	};
+
+	if (prepare(&joiner) < 0 || give_up_rights(&joiner) < 0 || change_directory(&joiner) < 0 ||
+	    close_others(&joiner) < 0 || make_command(&joiner) < 0)
+		give_up(inside, JOIN_FAILED);
+	_exit(EXIT_SUCCESS);
+}

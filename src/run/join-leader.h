@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What a further process takes from process 1 of its machine: what that was given outside of any
+ * plan, or may only be looked at while it runs.
+ * Zone: free for waiting, doomed for taking.
+ */
+#pragma once
+
+#include <sys/types.h>
+
+/*
+ * Waits, for two seconds at most, until process 1 has left the host's root behind: before that its
+ * mounts are the host's. Complains itself.
+ */
+int join_leader_wait(const char *machine, pid_t leader);
+
+/*
+ * Limits, personality, processors, score for the out-of-memory killer and security label of 'leader'
+ * become this process's, as far as it may; the label with the next exec. 'proc_fd' is the host's
+ * /proc. Complains itself.
+ */
+int join_leader_take(pid_t leader, int proc_fd);
+
+/* The namespaces to be entered, for setns(2): the user's only if it is another. Or a negative errno. */
+int join_leader_namespaces(pid_t leader, int *ret_flags);
