@@ -76,6 +76,7 @@ const struct verb verbs[] = {
 	 "Run a command in a running machine, with the rights of its first process", control_exec},
 	{"shell", "[USER@]NAME [PROGRAM…]", "Open a user's login shell in a running machine",
 	 control_shell},
+	{"login", "NAME", "Open a fresh login prompt of a running machine", control_login},
 	{"syscalls", "[--json] [OPTION…] [NAME|@GROUP|NUMBER…]",
 	 "Show which way system calls of a machine go, and why", control_syscalls},
 };

@@ -58,6 +58,7 @@ int enter_find(struct enter *enter, const char *name)
 		.leader = entry.leader,
 		.leader_fd = -EBADF,
 		.cgroup = entry.cgroup,
+		.has_booted = entry.start && strcmp(entry.start, "boot") == 0,
 		.capabilities = {.bounding = entry.caps_bounding, .ambient = entry.caps_ambient},
 		.no_new_privileges = entry.no_new_privileges,
 		.environment = entry.environment,

@@ -37,6 +37,7 @@
 #include "confine/users.h"
 #include "run/environment.h"
 #include "run/join-leader.h"
+#include "run/join-login.h"
 #include "run/program.h"
 
 #define PASSWD_MAX_BYTES ((size_t)4 * 1024 * 1024)
@@ -47,6 +48,8 @@ struct joiner {
 	struct user_identity user;
 	struct strings environment;
 	struct stat host_root;
+	enum join_kind kind;
+	const char *const *words;
 	bool groups_are_fixed; /* who has one id only may not choose them */
 	int root_fd, master_fd, slave_fd;
 };
@@ -174,7 +177,7 @@ static int find_user(struct joiner *joiner)
 	}
 	if (r < 0)
 		return fail(r, "Cannot look up the user '%s' in the machine", name);
-	if (joiner->user.uid == 0 && joiner->request->kind == JOIN_SHELL)
+	if (joiner->user.uid == 0 && joiner->kind != JOIN_COMMAND)
 		find_shell_of_root(joiner);
 	return 0;
 }
@@ -200,7 +203,7 @@ static void set_environment(struct joiner *joiner)
 		set(joiner, "COLORTERM", getenv("COLORTERM"));
 		set(joiner, "NO_COLOR", getenv("NO_COLOR"));
 	}
-	if (request->kind == JOIN_SHELL) {
+	if (joiner->kind == JOIN_SHELL) {
 		set(joiner, "HOME", joiner->user.home);
 		set(joiner, "USER", joiner->user.name);
 		set(joiner, "LOGNAME", joiner->user.name);
@@ -264,9 +267,8 @@ static int connect_streams(struct joiner *joiner)
 static int change_directory(struct joiner *joiner)
 {
 	const char *asked = joiner->request->directory;
-	const char *directory = asked				      ? asked
-				: joiner->request->kind == JOIN_SHELL ? joiner->user.home
-								      : "/";
+	const char *home = joiner->kind == JOIN_SHELL ? joiner->user.home : "/";
+	const char *directory = asked ? asked : home;
 	auto_close int fd = path_open(joiner->root_fd, directory, O_PATH | O_DIRECTORY, 0);
 
 	if (fd >= 0 && fchdir(fd) == 0)
@@ -313,21 +315,16 @@ static int give_up_rights(struct joiner *joiner)
 static int execute(const struct joiner *joiner)
 {
 	static const char *const shells[] = {"/bin/sh", "/bin/bash", NULL};
-	static const char *const prompts[] = {"/bin/login",	"/usr/bin/login", "/sbin/agetty",
-					      "/usr/sbin/agetty", "/sbin/getty",	  NULL};
 	static const char *const nothing[] = {"-", NULL};
 	const char *own[] = {joiner->user.shell, "/bin/sh", "/bin/bash", NULL};
-	const struct join_request *request = joiner->request;
 	struct program program = {
 		.root_fd = joiner->root_fd,
-		.arguments = request->words && *request->words ? request->words : nothing,
+		.arguments = joiner->words && *joiner->words ? joiner->words : nothing,
 		.environment = (char *const *)joiner->environment.items,
 		.search_path = environment_get(&joiner->environment, "PATH"),
 	};
 
-	if (request->kind == JOIN_PROMPT) {
-		program.candidates = prompts;
-	} else if (request->kind == JOIN_SHELL && program.arguments == nothing) {
+	if (program.arguments == nothing) {
 		program.candidates = joiner->user.shell ? own : shells;
 		program.is_login_shell = true;
 	}
@@ -364,6 +361,14 @@ __attribute__((noreturn)) static void be_command(struct joiner *joiner)
 	give_up(joiner->inside, r == -ENOENT ? JOIN_NOT_FOUND : JOIN_CANNOT);
 }
 
+/* The joiner's work is done: who was made is the client's to wait for. */
+__attribute__((noreturn)) static void say_joined(struct joiner *joiner, const int *passengers)
+{
+	_exit(handshake_say(&joiner->inside->handshake, HANDSHAKE_JOINED, passengers) < 0
+		      ? EXIT_FAILURE
+		      : EXIT_SUCCESS);
+}
+
 /* A child of the client's, like ourselves, which waits for it. */
 static int make_command(struct joiner *joiner)
 {
@@ -385,7 +390,35 @@ static int make_command(struct joiner *joiner)
 						joiner->request->machine->name)
 				       : fail(-errno, "Cannot make a process in machine '%s'",
 					      joiner->request->machine->name);
-	return handshake_say(&joiner->inside->handshake, HANDSHAKE_JOINED, passengers);
+	say_joined(joiner, passengers);
+}
+
+/* --- A login --- */
+
+/* Who answers may be anybody in the machine, so it is asked when we can do no more than it can. */
+static int ask_for_getty(struct joiner *joiner)
+{
+	int passengers[_PASSENGER_COUNT] = {joiner->master_fd, -EBADF, -EBADF, -EBADF};
+	int number, r;
+
+	if (ioctl(joiner->master_fd, TIOCGPTN, &number) < 0)
+		return -errno;
+	r = join_login_ask_systemd(number);
+	if (r < 0) {
+		warn(r, "The machine's systemd gives no login prompt, asking for a login ourselves");
+		return r;
+	}
+	say_joined(joiner, passengers);
+}
+
+static void find_login(struct joiner *joiner)
+{
+	joiner->words = join_login_command(joiner->root_fd);
+	if (joiner->words)
+		return;
+	note("There is no login program in the machine: opening a shell of root");
+	joiner->kind = JOIN_SHELL;
+	set_environment(joiner);
 }
 
 static int prepare(struct joiner *joiner)
@@ -405,13 +438,20 @@ void join_inside(struct join_inside *inside)
 	struct joiner joiner = {
 		.inside = inside,
 		.request = inside->request,
+		.kind = inside->request->kind,
+		.words = inside->request->words,
 		.root_fd = -EBADF,
 		.master_fd = -EBADF,
 		.slave_fd = -EBADF,
 	};
 
-	if (prepare(&joiner) < 0 || give_up_rights(&joiner) < 0 || change_directory(&joiner) < 0 ||
-	    close_others(&joiner) < 0 || make_command(&joiner) < 0)
+	if (prepare(&joiner) < 0 || give_up_rights(&joiner) < 0 || close_others(&joiner) < 0)
+		give_up(inside, JOIN_FAILED);
+	if (joiner.kind == JOIN_LOGIN && joiner.request->has_systemd)
+		(void)ask_for_getty(&joiner);
+	if (joiner.kind == JOIN_LOGIN)
+		find_login(&joiner);
+	if (change_directory(&joiner) < 0 || make_command(&joiner) < 0)
 		give_up(inside, JOIN_FAILED);
 	_exit(EXIT_SUCCESS);
 }

@@ -29,7 +29,10 @@
 #include "run/join-relay.h"
 #include "run/supervise.h"
 
-/* Where the machine's init has divided the group, processes can only be in leaves of it. */
+/*
+ * Where an init divides the machine's group, processes can only be in leaves of it; one at the top
+ * would keep the init from handing controllers down (cgroup-v2.rst, "No Internal Process Constraint").
+ */
 #define LEAF_NAME "exec"
 
 struct client {
@@ -71,15 +74,15 @@ static long clone_into_leaf(struct client *client, int cgroup_fd)
 /* Being born in the group costs nothing; being moved there would take milliseconds. */
 static long clone_into_cgroup(struct client *client)
 {
-	const char *directory = client->inside.request->machine->cgroup;
+	const struct join_machine *machine = client->inside.request->machine;
+	const char *directory = machine->cgroup;
 	auto_close int cgroup_fd = directory ? cgroup_open(AT_FDCWD, directory) : -ENOENT;
 	long pid = cgroup_fd;
 
-	if (cgroup_fd >= 0) {
-		pid = clone_joiner(client, cgroup_fd);
-		if (pid == -EBUSY)
-			pid = clone_into_leaf(client, cgroup_fd);
-	}
+	if (cgroup_fd >= 0)
+		pid = machine->has_booted ? -EBUSY : clone_joiner(client, cgroup_fd);
+	if (pid == -EBUSY)
+		pid = clone_into_leaf(client, cgroup_fd);
 	if (pid >= 0)
 		return pid;
 	if (directory)
@@ -109,11 +112,8 @@ static int hear_joined(struct client *client)
 	} while (r == HANDSHAKE_IS_FAILED);
 	if (r < 0)
 		return explain_silence(client, client->has_failed ? HANDSHAKE_IS_FAILED : r);
+	/* None where the machine's own init has put something on our terminal. */
 	client->command_fd = passengers[PASSENGER_PIDFD];
-	if (client->command_fd < 0) {
-		scope_close(&passengers[PASSENGER_CONSOLE]);
-		return explain_silence(client, -EPROTO);
-	}
 	return console_start(&client->console, &client->inside.console,
 			     passengers[PASSENGER_CONSOLE]);
 }
@@ -139,7 +139,8 @@ static int make_joiner(struct client *client)
 			    client->inside.request->machine->name);
 	join_relays_hand_over(&client->relays);
 	r = hear_joined(client);
-	pidfd_wait(client->joiner_fd);
+	/* A file system of the machine's may hold it up. */
+	(r < 0 ? pidfd_end : pidfd_wait)(client->joiner_fd);
 	scope_close(&client->joiner_fd);
 	return r;
 }
@@ -148,7 +149,8 @@ static int make_joiner(struct client *client)
 
 static void signal_command(const struct client *client, int number)
 {
-	(void)syscall(SYS_pidfd_send_signal, client->command_fd, number, NULL, 0);
+	if (client->command_fd >= 0)
+		(void)syscall(SYS_pidfd_send_signal, client->command_fd, number, NULL, 0);
 }
 
 static void stop_with_command(struct client *client)
@@ -182,20 +184,28 @@ static void take_signal(struct client *client)
 		break;
 	default:
 		signal_command(client, (int)info.ssi_signo);
+		client->is_stopping = client->is_stopping || client->command_fd < 0;
 	}
 }
 
 /* Nobody is left to type: as when a terminal is closed, but for good. */
-static void leave(struct client *client)
+static int leave(struct client *client)
 {
 	console_stop(&client->console);
 	signal_command(client, SIGKILL);
+	return client->command_fd < 0;
+}
+
+static int waited_for(const struct client *client)
+{
+	return client->command_fd >= 0 ? client->command_fd
+				       : client->inside.request->machine->leader_fd;
 }
 
 static int wait_once(struct client *client)
 {
 	struct pollfd fds[3 + CONSOLE_POLLFDS] = {
-		{.fd = client->command_fd, .events = POLLIN},
+		{.fd = waited_for(client), .events = POLLIN},
 		{.fd = client->signal_fd, .events = POLLIN},
 		{.fd = client->is_told ? -1 : client->handshake.fd, .events = POLLIN},
 	};
@@ -213,8 +223,10 @@ static int wait_once(struct client *client)
 		take_signal(client);
 	r = console_dispatch(&client->console, fds + 3, count);
 	TRY(r);
-	if (r == CONSOLE_KILL)
-		leave(client);
+	if (client->is_stopping && client->command_fd < 0)
+		return 1;
+	if (r == CONSOLE_KILL && leave(client))
+		return 1;
 	return fds[0].revents ? 1 : 0;
 }
 
@@ -233,6 +245,8 @@ static int status_of_command(struct client *client)
 {
 	siginfo_t info = {0};
 
+	if (client->command_fd < 0)
+		return 0;
 	while (waitid(P_PIDFD, (id_t)client->command_fd, &info, WEXITED) < 0)
 		if (errno != EINTR)
 			return JOIN_FAILED;
@@ -248,7 +262,7 @@ static int wait_for_command(struct client *client)
 		r = wait_once(client);
 	while (r == 0);
 	if (r < 0) {
-		leave(client);
+		(void)leave(client);
 		(void)status_of_command(client);
 		return JOIN_FAILED;
 	}

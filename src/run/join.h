@@ -25,6 +25,7 @@ struct join_machine {
 	pid_t leader;
 	int leader_fd;      /* its pidfd, the caller's */
 	const char *cgroup; /* directory of the payload's group, or NULL */
+	bool has_booted;    /* an init divides that group, so that only leaves take processes */
 	struct capability_plan capabilities;
 	bool no_new_privileges;
 	const struct sock_filter *filter; /* NULL: none */
@@ -35,7 +36,7 @@ struct join_machine {
 enum join_kind {
 	JOIN_COMMAND, /* words[0] is searched in PATH */
 	JOIN_SHELL,   /* the user's login shell, or words[0] in its place; a login environment */
-	JOIN_PROMPT,  /* whatever asks for a login */
+	JOIN_LOGIN,   /* a prompt of the machine's init or login(1), else the shell of root */
 };
 
 struct join_request {
@@ -46,6 +47,7 @@ struct join_request {
 	struct strings environment;
 	const char *directory; /* NULL: / for a command, the home for a shell */
 	enum console_mode mode;
+	bool has_systemd;      /* as its init, which has gettys of its own for a login */
 	bool without_terminal; /* relays instead of a pty where a stream is a terminal */
 };
 
