@@ -78,7 +78,9 @@ static int be_born(struct joiner *joiner)
 	for (int number = 1; number <= SIGSYS; number++)
 		(void)signal(number, SIG_DFL);
 	log_set_sink(handshake_log_sink, &joiner->inside->handshake);
-	TRY(stay_tied());
+	/* Our own files in /proc stay ours for a while: nobody in the machine sees us. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		return fail(-errno, "Cannot tie the command's life to ours");
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)umask(0022);
@@ -101,7 +103,7 @@ static int take_from_host(struct joiner *joiner)
 	if (proc_fd < 0 || stat("/", &joiner->host_root) < 0)
 		return fail(-errno, "Cannot look at machine '%s'", joiner->request->machine->name);
 	leave_login_session(proc_fd);
-	return join_leader_take(joiner->request->machine->leader, proc_fd);
+	return join_leader_take(joiner->inside->pid, proc_fd);
 }
 
 /* --- Entering --- */
@@ -133,7 +135,7 @@ static int enter(struct joiner *joiner)
 	const struct join_machine *machine = joiner->request->machine;
 	struct stat status;
 
-	if (setns(machine->leader_fd, joiner->inside->namespaces) < 0)
+	if (setns(joiner->inside->pid_fd, joiner->inside->namespaces) < 0)
 		return explain_setns(-errno, machine->name);
 	if (joiner->inside->namespaces & CLONE_NEWUSER)
 		TRY(become_root(joiner));

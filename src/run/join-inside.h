@@ -12,6 +12,8 @@
 struct join_inside {
 	const struct join_request *request;
 	struct arena *arena;
+	pid_t pid; /* of the process that is joined: the leader, or a child of it */
+	int pid_fd;
 	struct console_plan console;
 	int streams[3];   /* what the command gets where it gets no pty: the client's own, or relays */
 	int namespaces;   /* for setns(2) */

@@ -17,6 +17,8 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "base/log.h"
@@ -37,23 +39,29 @@ static int read_of(pid_t pid, const char *file, size_t max, char **ret)
 	return file_read(AT_FDCWD, path, max, ret, NULL);
 }
 
+/* Of a process that lives. */
+static int read_stat(pid_t pid, pid_t *ret_parent, pid_t *ret_session)
+{
+	auto_free char *text = NULL;
+	const char *end;
+	char state = 0;
+
+	TRY(read_of(pid, "stat", 4096, &text));
+	end = strrchr(text, ')');
+	if (!end || sscanf(end, ") %c %d %*d %d", &state, ret_parent, ret_session) != 3)
+		return -EPROTO;
+	return state == 'Z' || state == 'X' ? -ESRCH : 0;
+}
+
 /*
  * It becomes a session's leader when the tree is entered and all that makes the machine is mounted
  * (run/payload-confine.c), and stays one.
  */
 static int is_rooted(pid_t leader)
 {
-	auto_free char *text = NULL;
-	const char *end;
-	char state = 0;
-	int session = 0;
+	pid_t parent, session;
 
-	TRY(read_of(leader, "stat", 4096, &text));
-	end = strrchr(text, ')');
-	if (!end || sscanf(end, ") %c %*d %*d %d", &state, &session) != 2)
-		return -EPROTO;
-	if (state == 'Z' || state == 'X')
-		return -ESRCH;
+	TRY(read_stat(leader, &parent, &session));
 	return session == leader;
 }
 
@@ -69,6 +77,30 @@ int join_leader_wait(const char *machine, pid_t leader)
 		return refuse(EAGAIN, "Machine '%s' is only about to start", machine);
 	if (r < 0)
 		return refuse(ESRCH, "Machine '%s' has just ended", machine);
+	return 0;
+}
+
+int join_leader_child(pid_t leader, pid_t *ret, int *ret_fd)
+{
+	auto_free char *text = NULL;
+	auto_close int fd = -EBADF;
+	pid_t parent, session, pid;
+	char file[48];
+
+	(void)snprintf(file, sizeof(file), "task/%d/children", (int)leader);
+	TRY(read_of(leader, file, (size_t)1024 * 1024, &text));
+	pid = (pid_t)strtol(text, NULL, 10);
+	if (pid <= 0)
+		return -ESRCH;
+	fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (fd < 0)
+		return -errno;
+	/* Still its child, so that the descriptor is not another's that got the number. */
+	TRY(read_stat(pid, &parent, &session));
+	if (parent != leader)
+		return -ESRCH;
+	*ret = pid;
+	*ret_fd = steal_fd(fd);
 	return 0;
 }
 
@@ -88,14 +120,37 @@ static int is_same_namespace(pid_t leader, const char *name)
 	return ours.st_dev == its.st_dev && ours.st_ino == its.st_ino;
 }
 
+/* clang-format off */
+static const struct {
+	const char *name;
+	int flag;
+} namespaces[] = {
+	{"user", CLONE_NEWUSER},
+	{"mnt", CLONE_NEWNS},
+	{"pid", CLONE_NEWPID},
+	{"uts", CLONE_NEWUTS},
+	{"ipc", CLONE_NEWIPC},
+	{"net", CLONE_NEWNET},
+	{"cgroup", CLONE_NEWCGROUP},
+};
+/* clang-format on */
+
+/*
+ * One's own user namespace cannot be entered, and of the others what is the host's only by root, for
+ * whom it changes nothing.
+ */
 int join_leader_namespaces(pid_t leader, int *ret_flags)
 {
-	int is_same = is_same_namespace(leader, "user");
+	int flags = 0;
 
-	TRY(is_same);
-	/* One's own user namespace cannot be entered. */
-	*ret_flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET |
-		     CLONE_NEWCGROUP | (is_same ? 0 : CLONE_NEWUSER);
+	for (size_t i = 0; i < ARRAY_LEN(namespaces); i++) {
+		bool is_looked_at = geteuid() != 0 || namespaces[i].flag == CLONE_NEWUSER;
+		int is_same = is_looked_at ? is_same_namespace(leader, namespaces[i].name) : 0;
+
+		TRY(is_same);
+		flags |= is_same ? 0 : namespaces[i].flag;
+	}
+	*ret_flags = flags;
 	return 0;
 }
 

@@ -15,6 +15,12 @@
 int join_leader_wait(const char *machine, pid_t leader);
 
 /*
+ * A child of 'leader', which is in the same namespaces: for who may not look at a leader that never
+ * executed anything, as a stub init. *ret_fd is its pidfd, the caller's. Silent.
+ */
+int join_leader_child(pid_t leader, pid_t *ret, int *ret_fd);
+
+/*
  * Limits, personality, processors, score for the out-of-memory killer and security label of 'leader'
  * become this process's, as far as it may; the label with the next exec. 'proc_fd' is the host's
  * /proc. Complains itself.

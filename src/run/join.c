@@ -41,7 +41,7 @@ struct client {
 	struct handshake handshake;
 	struct handshake_watch watch;
 	struct console console;
-	int signal_fd, joiner_fd, command_fd;
+	int signal_fd, joiner_fd, command_fd, child_fd;
 	bool has_failed, is_told, is_stopping;
 };
 
@@ -288,6 +288,25 @@ static void plan_console(struct client *client)
 		client->inside.term = term;
 }
 
+/* A stub init has never executed anything in its user namespace, and is root's to look at. */
+static int find_namespaces(struct client *client)
+{
+	const struct join_machine *machine = client->inside.request->machine;
+	struct join_inside *inside = &client->inside;
+	int r;
+
+	inside->pid = machine->leader;
+	inside->pid_fd = machine->leader_fd;
+	r = join_leader_namespaces(inside->pid, &inside->namespaces);
+	if (r == -EACCES || r == -EPERM) {
+		r = join_leader_child(machine->leader, &inside->pid, &client->child_fd);
+		inside->pid_fd = client->child_fd;
+	}
+	if (r >= 0 && client->child_fd >= 0)
+		r = join_leader_namespaces(inside->pid, &inside->namespaces);
+	return r < 0 ? fail(r, "Cannot look at machine '%s'", machine->name) : 0;
+}
+
 static int run(struct client *client)
 {
 	const struct join_machine *machine = client->inside.request->machine;
@@ -296,9 +315,7 @@ static int run(struct client *client)
 	client->signal_fd = supervise_block_signals();
 	TRY(client->signal_fd);
 	TRY(join_leader_wait(machine->name, machine->leader));
-	r = join_leader_namespaces(machine->leader, &client->inside.namespaces);
-	if (r < 0)
-		return fail(r, "Cannot look at machine '%s'", machine->name);
+	TRY(find_namespaces(client));
 	plan_console(client);
 	TRY(join_relays_open(&client->relays, client->inside.request->without_terminal,
 			     client->inside.streams));
@@ -315,12 +332,14 @@ int join(struct arena *arena, const struct join_request *request)
 		.signal_fd = -EBADF,
 		.joiner_fd = -EBADF,
 		.command_fd = -EBADF,
+		.child_fd = -EBADF,
 	};
 	int r = run(&client);
 
 	console_stop(&client.console);
 	join_relays_finish(&client.relays);
 	scope_close(&client.command_fd);
+	scope_close(&client.child_fd);
 	scope_close(&client.handshake.fd);
 	scope_close(&client.signal_fd);
 	return r < 0 ? JOIN_FAILED : r;

@@ -20,6 +20,8 @@ IS_USER = AS == "user"
 # What a payload finds differs with who runs it; how words are parsed does not.
 THREE_WAYS = ("test_as_user", "test_credentials", "test_custom_mounts", "test_exit", "test_lifecycle", "test_locks", "test_mounts",
               "test_overlay", "test_pipe", "test_run_host", "test_start", "test_verbs_owned", "test_volatile")
+THREE_WAYS = ("test_as_user", "test_credentials", "test_custom_mounts", "test_exec", "test_exit", "test_lifecycle", "test_locks", "test_mounts",
+              "test_overlay", "test_pipe", "test_run_host", "test_start", "test_volatile")
 
 NAME, UID = "nspawn-test", 47110
 HOME, RUNTIME = pathlib.Path("/tmp/nspawn-test-home"), pathlib.Path(f"/run/user/{UID}")
@@ -29,6 +31,7 @@ VERBS = ("config", "syscalls", "diff", "commit", "export", "console", "logs", "w
 VERBS = ("config", "syscalls", "diff", "commit", "export", "copy-to", "copy-from", "bind", "unbind")
 VERBS = ("config", "syscalls", "diff", "commit", "export", "console", "logs", "wait", "clean", "list",
          "status", "show", "top", "poweroff", "stop", "reboot", "restart", "terminate", "kill", "pause", "resume")
+VERBS = ("config", "syscalls", "diff", "commit", "export", "exec", "shell", "login")
 
 
 def make():
