@@ -310,7 +310,6 @@ static int find_namespaces(struct client *client)
 static int run(struct client *client)
 {
 	const struct join_machine *machine = client->inside.request->machine;
-	int r;
 
 	client->signal_fd = supervise_block_signals();
 	TRY(client->signal_fd);
