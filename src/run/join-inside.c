@@ -407,7 +407,8 @@ static int ask_for_getty(struct joiner *joiner)
 		return -errno;
 	r = join_login_ask_systemd(number);
 	if (r < 0) {
-		warn(r, "The machine's systemd gives no login prompt, asking for a login ourselves");
+		warn(r,
+		     "The machine's systemd gives no login prompt, asking for a login ourselves");
 		return r;
 	}
 	say_joined(joiner, passengers);

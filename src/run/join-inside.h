@@ -15,7 +15,8 @@ struct join_inside {
 	pid_t pid; /* of the process that is joined: the leader, or a child of it */
 	int pid_fd;
 	struct console_plan console;
-	int streams[3];   /* what the command gets where it gets no pty: the client's own, or relays */
+	int streams[3];   /* what the command gets where it gets no pty: the client's own, or relays
+			   */
 	int namespaces;   /* for setns(2) */
 	int client_fd;    /* the client's end of the handshake, to be closed */
 	const char *term; /* of the client's terminal, or NULL */

@@ -136,8 +136,8 @@ static const struct {
 /* clang-format on */
 
 /*
- * One's own user namespace cannot be entered, and of the others what is the host's only by root, for
- * whom it changes nothing.
+ * One's own user namespace cannot be entered, and of the others what is the host's only by root,
+ * for whom it changes nothing.
  */
 int join_leader_namespaces(pid_t leader, int *ret_flags)
 {

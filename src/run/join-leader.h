@@ -21,11 +21,12 @@ int join_leader_wait(const char *machine, pid_t leader);
 int join_leader_child(pid_t leader, pid_t *ret, int *ret_fd);
 
 /*
- * Limits, personality, processors, score for the out-of-memory killer and security label of 'leader'
- * become this process's, as far as it may; the label with the next exec. 'proc_fd' is the host's
- * /proc. Complains itself.
+ * Limits, personality, processors, score for the out-of-memory killer and security label of
+ * 'leader' become this process's, as far as it may; the label with the next exec. 'proc_fd' is the
+ * host's /proc. Complains itself.
  */
 int join_leader_take(pid_t leader, int proc_fd);
 
-/* The namespaces to be entered, for setns(2): the user's only if it is another. Or a negative errno. */
+/* The namespaces to be entered, for setns(2): the user's only if it is another. Or a negative
+ * errno. */
 int join_leader_namespaces(pid_t leader, int *ret_flags);

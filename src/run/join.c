@@ -31,7 +31,8 @@
 
 /*
  * Where an init divides the machine's group, processes can only be in leaves of it; one at the top
- * would keep the init from handing controllers down (cgroup-v2.rst, "No Internal Process Constraint").
+ * would keep the init from handing controllers down (cgroup-v2.rst, "No Internal Process
+ * Constraint").
  */
 #define LEAF_NAME "exec"
 
