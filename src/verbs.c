@@ -74,7 +74,7 @@ const struct verb verbs[] = {
 	 control_disable},
 	{"exec", "NAME [OPTION…] [--] COMMAND…",
 	 "Run a command in a running machine, with the rights of its first process", control_exec},
-	{"shell", "[USER@]NAME [PROGRAM…]", "Open a user's login shell in a running machine",
+	{"shell", "[OPTION…] [USER@]NAME [PROGRAM…]", "Open a user's login shell in a running machine",
 	 control_shell},
 	{"login", "NAME", "Open a fresh login prompt of a running machine", control_login},
 	{"syscalls", "[--json] [OPTION…] [NAME|@GROUP|NUMBER…]",
