@@ -32,6 +32,7 @@ VERBS = ("config", "syscalls", "diff", "commit", "export", "copy-to", "copy-from
 VERBS = ("config", "syscalls", "diff", "commit", "export", "console", "logs", "wait", "clean", "list",
          "status", "show", "top", "poweroff", "stop", "reboot", "restart", "terminate", "kill", "pause", "resume")
 VERBS = ("config", "syscalls", "diff", "commit", "export", "exec", "shell", "login")
+VERBS = ("config", "syscalls", "diff", "commit", "export", "console", "logs", "wait", "clean", "exec", "shell", "login")
 
 
 def make():
