@@ -14,12 +14,12 @@
 #include "config/help.h"
 #include "control/changes.h"
 #include "control/config.h"
-#include "control/limits.h"
+#include "control/enter.h"
 #include "control/files.h"
+#include "control/limits.h"
 #include "control/machinectl.h"
 #include "control/running.h"
 #include "control/supervised.h"
-#include "control/enter.h"
 #include "control/syscalls.h"
 #include "control/units.h"
 
@@ -32,6 +32,21 @@ const struct verb verbs[] = {
 	 "Show properties of a machine as lines for scripts", control_show},
 	{"top", "[NAME…] [--once] [--delay=TIME] [--json]",
 	 "Show what machines use, again and again", control_top},
+	{"exec", "NAME [OPTION…] [--] COMMAND…",
+	 "Run a command in a running machine, with the rights of its first process", control_exec},
+	{"shell", "[OPTION…] [USER@]NAME [PROGRAM…]", "Open a user's login shell in a running machine",
+	 control_shell},
+	{"login", "NAME", "Open a fresh login prompt of a running machine", control_login},
+	{"console", "NAME", "Attach this terminal to the console of a running machine",
+	 control_console},
+	{"logs", "NAME [--previous] [-f|--follow]",
+	 "Show the end of what a machine that boots wrote on its console", control_logs},
+	{"start", "NAME…", "Start machines as services, and wait until they are ready",
+	 control_start},
+	{"enable", "NAME… [--now] [--after=OTHER…] [--delay=SECONDS]",
+	 "Start machines with the host from now on", control_enable},
+	{"disable", "NAME… [--now]", "Do not start machines with the host any more",
+	 control_disable},
 	{"poweroff", "NAME… [--no-wait] [--timeout=TIME]",
 	 "Let machines shut down in their own way, and wait for it", control_poweroff},
 	{"reboot", "NAME… [--no-wait] [--timeout=TIME]",
@@ -42,21 +57,8 @@ const struct verb verbs[] = {
 	 "Send a signal to the processes of machines", control_kill},
 	{"pause", "NAME…", "Stop all processes of machines where they are", control_pause},
 	{"resume", "NAME…", "Let them go on", control_resume},
-	{"config", "[NAME] [--json] [OPTION…]",
-	 "Show what a machine is started with, and where each value is from", control_config},
-	{"console", "NAME", "Attach this terminal to the console of a running machine",
-	 control_console},
-	{"logs", "NAME [--previous] [-f|--follow]",
-	 "Show the end of what a machine that boots wrote on its console", control_logs},
 	{"wait", "NAME [--ready | --end]",
 	 "Wait until a machine has ended, or is ready, and end with its status", control_wait},
-	{"clean", "[NAME…]", "Remove what killed supervisors of machines left behind",
-	 control_clean},
-	{"diff", "NAME [--json]", "Show what a running throw-away machine changed", control_diff},
-	{"commit", "NAME [PATH…]",
-	 "Write what a running throw-away machine changed into its tree", control_commit},
-	{"export", "NAME FILE|-", "Write the tree of a running machine as a tar archive",
-	 control_export},
 	{"limits", "NAME [--json]",
 	 "Show what a running machine may use, who says so, and what it uses", control_limits},
 	{"copy-to", "NAME HOST-PATH|- [GUEST-PATH] [--force]",
@@ -66,19 +68,17 @@ const struct verb verbs[] = {
 	{"bind", "NAME HOST-PATH [GUEST-PATH[:OPTIONS]] [--read-only] [--mkdir]",
 	 "Show a file or directory of the host in a running machine", control_bind},
 	{"unbind", "NAME GUEST-PATH", "Take away what 'bind' has brought", control_unbind},
-	{"start", "NAME…", "Start machines as services, and wait until they are ready",
-	 control_start},
-	{"enable", "NAME… [--now] [--after=OTHER…] [--delay=SECONDS]",
-	 "Start machines with the host from now on", control_enable},
-	{"disable", "NAME… [--now]", "Do not start machines with the host any more",
-	 control_disable},
-	{"exec", "NAME [OPTION…] [--] COMMAND…",
-	 "Run a command in a running machine, with the rights of its first process", control_exec},
-	{"shell", "[OPTION…] [USER@]NAME [PROGRAM…]", "Open a user's login shell in a running machine",
-	 control_shell},
-	{"login", "NAME", "Open a fresh login prompt of a running machine", control_login},
+	{"diff", "NAME [--json]", "Show what a running throw-away machine changed", control_diff},
+	{"commit", "NAME [PATH…]",
+	 "Write what a running throw-away machine changed into its tree", control_commit},
+	{"export", "NAME FILE|-", "Write the tree of a running machine as a tar archive",
+	 control_export},
+	{"config", "[NAME] [--json] [OPTION…]",
+	 "Show what a machine is started with, and where each value is from", control_config},
 	{"syscalls", "[--json] [OPTION…] [NAME|@GROUP|NUMBER…]",
 	 "Show which way system calls of a machine go, and why", control_syscalls},
+	{"clean", "[NAME…]", "Remove what killed supervisors of machines left behind",
+	 control_clean},
 };
 /* clang-format on */
 const size_t verbs_count = ARRAY_LEN(verbs);

@@ -89,21 +89,6 @@ int bus_get_number(struct bus_reader *reader, char type, int64_t *ret)
 	return 0;
 }
 
-int bus_get_signature(struct bus_reader *reader, const char **ret)
-{
-	const char *text;
-	size_t length;
-
-	TRY(advance(reader, 1));
-	length = reader->data[reader->position - 1];
-	text = (const char *)reader->data + reader->position;
-	TRY(advance(reader, length + 1));
-	if (memchr(text, '\0', length + 1) != text + length)
-		return -EPROTO;
-	*ret = text;
-	return 0;
-}
-
 int bus_get_array(struct bus_reader *reader, size_t alignment, struct bus_reader *ret)
 {
 	uint32_t length;

@@ -14,9 +14,6 @@ int bus_align(struct bus_reader *reader, size_t alignment);
 /* A number of the fixed type 'type': y b n q i u x t h, signed ones extended. 0 or -EPROTO. */
 int bus_get_number(struct bus_reader *reader, char type, int64_t *ret);
 
-/* The text of a signature, as a variant begins with one. 0 or -EPROTO. */
-int bus_get_signature(struct bus_reader *reader, const char **ret);
-
 /*
  * An array whose elements are aligned to 'alignment': '*ret' reads them up to their end, 'reader'
  * goes on behind them. 0 or -EPROTO.

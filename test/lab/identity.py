@@ -10,6 +10,7 @@ what takes root by nature, host_ids_only("why") for what a user namespace change
 """
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 
@@ -18,21 +19,15 @@ assert AS in ("root", "userns", "user"), f"NSPAWN_TEST_AS is root, userns or use
 IS_USER = AS == "user"
 
 # What a payload finds differs with who runs it; how words are parsed does not.
-THREE_WAYS = ("test_as_user", "test_credentials", "test_custom_mounts", "test_exit", "test_lifecycle", "test_locks", "test_mounts",
-              "test_overlay", "test_pipe", "test_run_host", "test_start", "test_verbs_owned", "test_volatile")
-THREE_WAYS = ("test_as_user", "test_credentials", "test_custom_mounts", "test_exec", "test_exit", "test_lifecycle", "test_locks", "test_mounts",
-              "test_overlay", "test_pipe", "test_run_host", "test_start", "test_volatile")
+THREE_WAYS = ("test_as_user", "test_credentials", "test_custom_mounts", "test_exec", "test_exit", "test_lifecycle", "test_locks",
+              "test_mounts", "test_overlay", "test_pipe", "test_run_host", "test_start", "test_verbs_owned", "test_volatile")
 
 NAME, UID = "nspawn-test", 47110
 HOME, RUNTIME = pathlib.Path("/tmp/nspawn-test-home"), pathlib.Path(f"/run/user/{UID}")
 MACHINES = RUNTIME / "nspawn" if IS_USER else pathlib.Path("/run/nspawn")
 SUBIDS, SUBID_COUNT = 0x60000000, 65536
-VERBS = ("config", "syscalls", "diff", "commit", "export", "console", "logs", "wait", "clean")
-VERBS = ("config", "syscalls", "diff", "commit", "export", "copy-to", "copy-from", "bind", "unbind")
-VERBS = ("config", "syscalls", "diff", "commit", "export", "console", "logs", "wait", "clean", "list",
-         "status", "show", "top", "poweroff", "stop", "reboot", "restart", "terminate", "kill", "pause", "resume")
-VERBS = ("config", "syscalls", "diff", "commit", "export", "exec", "shell", "login")
-VERBS = ("config", "syscalls", "diff", "commit", "export", "console", "logs", "wait", "clean", "exec", "shell", "login")
+# Of src/verbs.c, with other words for them.
+VERBS = re.findall(r'^\t\{(?:\.word = )?"([a-z-]+)"', (pathlib.Path(__file__).parents[2] / "src/verbs.c").read_text(encoding="utf-8"), re.M)
 
 
 def make():
