@@ -14,6 +14,7 @@
 #include "base/escape.h"
 #include "base/log.h"
 #include "base/scope.h"
+#include "control/log-filter.h"
 #include "control/probe.h"
 #include "control/properties.h"
 #include "control/request.h"
@@ -232,7 +233,9 @@ static void print_console(struct subject *subject)
 					subject->machine->entry.directory);
 	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	off_t end = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
+	struct log_filter filter = {0};
 	char bytes[CONSOLE_BYTES + 1];
+	const char *rest;
 	ssize_t length;
 
 	if (end <= 0 || subject->request->lines == 0)
@@ -244,14 +247,10 @@ static void print_console(struct subject *subject)
 	for (ssize_t i = 0; i < length; i++)
 		bytes[i] = bytes[i] ? bytes[i] : ' ';
 	(void)putchar('\n');
-	for (const char *line = begin_of_last(bytes, subject->request->lines); *line;) {
-		size_t its = strcspn(line, "\n"), shown = its;
-
-		while (shown > 0 && line[shown - 1] == '\r')
-			shown--;
-		(void)puts(escape_text(subject->arena, arena_copy_n(subject->arena, line, shown)));
-		line += its + (line[its] == '\n');
-	}
+	rest = begin_of_last(bytes, subject->request->lines);
+	log_filter_print(&filter, rest, strlen(rest), stdout);
+	log_filter_end(&filter, stdout);
+	(void)putchar('\n');
 }
 
 static void print_text(struct subject *subject)

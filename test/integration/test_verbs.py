@@ -158,6 +158,9 @@ def test_status_shows_what_the_console_said(run, booted):
     text = run("status", "booted", "--lines=3").text
     assert len(text.split("\n\n")[-1].splitlines()) <= 3 and "login" in text and booted.pid
     assert "login" not in run("status", "booted", "-n0").text.split("getty")[-1]
+    assert run("exec", "booted", "sh", "-c", r"printf '\033[31mred\033[0m\n' >/dev/console").code == 0
+    booted.expect("red")
+    assert run("status", "booted").text.endswith("login: red\n")
 
 
 def test_top(run, sleeper, Terminal):
@@ -311,7 +314,7 @@ def test_a_supervisor_that_was_killed_left_no_machine(run, sleeper):
 class Machined(Manager):
     """Knows one machine that is not ours."""
 
-    def _answer(self, connection, data):
+    def _answer(self, connection, data, fds):
         length, serial, _ = struct.unpack_from("=III", data, 4)
         found = dict(Reader(data, 12).value("a(yv)")[0])
         member, arguments = found[3], Reader(data[len(data) - length:]).all(found.get(8, ""))
