@@ -212,6 +212,14 @@ static bool maps_without_namespace(const struct config *config)
 	return false;
 }
 
+static bool sets_up_nothing(const struct config *config)
+{
+	bool has_cable = (config->network_veth || config->network_zone) && !config->network_bridge;
+
+	return !has_cable && (config->network_setup == NETWORK_SETUP_HOST ||
+			      config->network_setup == NETWORK_SETUP_GUEST);
+}
+
 static bool links_in_foreign_network(const struct config *config)
 {
 	return config->network_namespace_path && config_has_links(config);
@@ -286,6 +294,9 @@ static const struct {
 	 "Leave out one of the two"},
 	{maps_without_namespace, "The mount option 'idmap' needs a user namespace",
 	 "Add --private-users=pick; 'rootidmap', 'owneridmap' and 'owner=HOST>GUEST' need none"},
+	{sets_up_nothing,
+	 "'--network-setup' sets up the cable of '--network-veth' or '--network-zone', which is not asked for",
+	 "Whoever has the bridge of '--network-bridge' gives its machines their addresses"},
 	{links_in_foreign_network,
 	 "'--network-namespace-path' cannot be combined with links of the machine's own",
 	 "Whoever made that network gives it its links"},

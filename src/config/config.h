@@ -276,6 +276,14 @@ enum volatile_mode {
 	VOLATILE_OVERLAY, /* all changes */
 };
 
+/* Which ends of the cable of --network-veth get addresses from us. */
+enum network_setup {
+	NETWORK_SETUP_AUTO, /* both, unless a network manager of the host does it */
+	NETWORK_SETUP_HOST,
+	NETWORK_SETUP_GUEST,
+	NETWORK_SETUP_NONE,
+};
+
 /* $SYSTEMD_NSPAWN_API_VFS_WRITABLE */
 enum api_vfs_mode {
 	API_VFS_READ_ONLY,
@@ -347,6 +355,7 @@ struct config {
 	const char *network_veth_name;      /* of its outer end, NULL: made from the machine's */
 	const char *network_bridge;         /* what it is plugged into, or NULL */
 	const char *network_zone;           /* without the "vz-" of its bridge, or NULL */
+	enum network_setup network_setup;
 	const char *network_namespace_path; /* absolute, to be joined, or NULL */
 	bool network_mac_is_set;
 	uint8_t network_mac[6]; /* of its inner end */

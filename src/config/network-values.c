@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/names.h"
 #include "base/scope.h"
 #include "base/text.h"
 #include "config/config.h"
@@ -34,6 +35,14 @@ bool is_link_name(const char *text, size_t max)
 			return false;
 	return true;
 }
+
+static const struct name network_setup_table[] = {
+	{"auto", NETWORK_SETUP_AUTO},
+	{"host", NETWORK_SETUP_HOST},
+	{"guest", NETWORK_SETUP_GUEST},
+	{"none", NETWORK_SETUP_NONE},
+};
+const struct names network_setup_names = NAMES(network_setup_table);
 
 /* What can stand in a hint beside any refused name. */
 static int refuse_name(const struct asking *asking, const char *value, const char *wanted)

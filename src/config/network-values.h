@@ -23,6 +23,8 @@ int set_network_bridge(const struct asking *asking, const char *value);
 int set_network_namespace(const struct asking *asking, const char *value);
 int set_network_zone(const struct asking *asking, const char *value);
 
+extern const struct names network_setup_names; /* enum network_setup */
+
 /*
  * What the kernel, its /proc/sys and its tools take as the name of an interface: at most 'max'
  * characters of ASCII, not a number, no blank, slash, colon or percent sign, and not one of the

@@ -38,8 +38,8 @@ struct lock {
 	bool has_directory;
 };
 
-/* Two of the tree, the name, the range of ids, and those of containers inside. */
-#define LOCKS_MAX 7
+/* Two of the tree, the name, the range of ids and those of containers inside, the addresses. */
+#define LOCKS_MAX 8
 
 #define LOCKS_NAME_MAX 64
 

@@ -6,6 +6,7 @@
 #include "net/link.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/if_link.h>
 #include <linux/veth.h>
 #include <string.h>
@@ -222,11 +223,11 @@ int link_make_child(struct netlink_socket *socket, const struct link_plan *plan,
 
 int link_make_bridge(struct netlink_socket *socket, const char *name)
 {
-	const struct ifinfomsg up = {.ifi_flags = IFF_UP, .ifi_change = IFF_UP};
+	const struct ifinfomsg down = {.ifi_family = AF_UNSPEC};
 	struct netlink_message message;
 	size_t info;
 
-	netlink_begin(&message, RTM_NEWLINK, NEW, &up);
+	netlink_begin(&message, RTM_NEWLINK, NEW, &down);
 	netlink_put_text(&message, IFLA_IFNAME, name);
 	info = netlink_open(&message, IFLA_LINKINFO);
 	netlink_put_text(&message, IFLA_INFO_KIND, "bridge");
@@ -241,6 +242,17 @@ int link_set_up(struct netlink_socket *socket, int index)
 
 	netlink_begin(&message, RTM_SETLINK, 0, &up);
 	return netlink_call(socket, &message, NULL, NULL);
+}
+
+void link_trust_addresses(const char *name)
+{
+	char path[64];
+	auto_close int fd = -EBADF;
+
+	(void)snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%.15s/accept_dad", name);
+	fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd >= 0)
+		(void)!write(fd, "0", 1);
 }
 
 /* --- Moved, removed --- */

@@ -45,10 +45,16 @@ int link_make_veth(struct netlink_socket *socket, const struct link_plan *plan, 
 int link_make_child(struct netlink_socket *socket, const struct link_plan *plan, int parent,
 		    int inside_fd);
 
-/* A bridge that is up. */
+/* A bridge, still down. */
 int link_make_bridge(struct netlink_socket *socket, const char *name);
 
 int link_set_up(struct netlink_socket *socket, int index);
+
+/*
+ * Before it is up, in the network that we are in: its addresses of IPv6 can be used at once,
+ * without asking for a second whether others have them. Silent.
+ */
+void link_trust_addresses(const char *name);
 
 /* Into another network namespace, under the name 'name', or NULL for the one it has. */
 int link_move(struct netlink_socket *socket, int index, int namespace_fd, const char *name);

@@ -17,6 +17,7 @@
 #include "base/scope.h"
 #include "net/link.h"
 #include "net/link-wait.h"
+#include "net/setup-apply.h"
 #include "net/zone.h"
 
 /* A killed supervisor's last request may take effect while we clean up after it. */
@@ -93,6 +94,8 @@ static void undo_net(void *argument)
 
 	for (size_t i = net->links ? net->plan->count : 0; i > 0; i--)
 		take_back(net, i - 1);
+	if (net->links && net->plan->setup.does_host)
+		(void)net_setup_sweep();
 	netlink_socket_close(&net->inside);
 	netlink_socket_close(&net->host);
 	scope_close(&net->home_fd);
@@ -346,6 +349,19 @@ static int make(struct net *net, size_t i)
 				    : make_veth(net, plan, link);
 }
 
+static int set_up(struct net *net, size_t i)
+{
+	const struct link_plan *plan = &net->plan->items[i];
+	const struct net_setup_ends ends = {
+		.host = &net->host,
+		.inside = &net->inside,
+		.index = plan->bridge_is_zone ? net->links[i].parent : net->links[i].index,
+		.inside_name = plan->inside,
+	};
+
+	return plan->is_main ? net_setup_apply(&net->plan->setup, &ends) : 0;
+}
+
 int net_place(struct net *net, pid_t pid)
 {
 	if (net->plan->count == 0)
@@ -355,6 +371,8 @@ int net_place(struct net *net, pid_t pid)
 		TRY(make(net, i));
 	for (size_t i = 0; i < net->plan->count; i++)
 		keep_old_name(net, i);
+	for (size_t i = 0; i < net->plan->count; i++)
+		TRY(set_up(net, i));
 	return 0;
 }
 
@@ -380,5 +398,7 @@ int net_clean(const struct net_plan *plan)
 			has_removed = true;
 	}
 	netlink_socket_close(&net.host);
+	if (net_setup_sweep() > 0)
+		has_removed = true;
 	return has_removed;
 }

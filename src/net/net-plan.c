@@ -130,11 +130,22 @@ static void add_moved(const struct planner *p)
 	}
 }
 
+const char *net_cable(struct arena *arena, const struct config *config, const char *machine,
+		      const char **ret_alternative)
+{
+	bool is_plugged = config->network_bridge || config->network_zone;
+
+	*ret_alternative = NULL;
+	if (config->network_veth_name)
+		return config->network_veth_name;
+	return net_name(arena, arena_format(arena, "%s-%s", is_plugged ? "vb" : "ve", machine),
+			ret_alternative);
+}
+
 static void add_veth(const struct planner *p)
 {
 	const struct config *config = p->config;
 	bool is_plugged = config->network_bridge || config->network_zone;
-	const char *name;
 	struct link_plan *link;
 
 	if (!config->network_veth && !is_plugged)
@@ -143,10 +154,8 @@ static void add_veth(const struct planner *p)
 		   config->network_zone     ? SETTING_NETWORK_ZONE
 		   : config->network_bridge ? SETTING_NETWORK_BRIDGE
 					    : SETTING_NETWORK_VETH);
-	name = arena_format(p->arena, "%s-%s", is_plugged ? "vb" : "ve", p->machine);
 	link->is_main = true;
-	link->host = config->network_veth_name ? config->network_veth_name
-					       : net_name(p->arena, name, &link->host_alternative);
+	link->host = net_cable(p->arena, config, p->machine, &link->host_alternative);
 	link->inside = "host0";
 	link->bridge_is_zone = config->network_zone != NULL;
 	link->bridge = config->network_zone ? arena_format(p->arena, "vz-%s", config->network_zone)
@@ -155,6 +164,8 @@ static void add_veth(const struct planner *p)
 	make_mac(p, PURPOSE_INSIDE, 0, link->inside_mac);
 	if (config->network_mac_is_set)
 		memcpy(link->inside_mac, config->network_mac, sizeof(link->inside_mac));
+	net_setup_plan_make(p->arena, config, &p->facts->setup,
+			    net_setup_link(p->arena, config, link->host), &p->plan->setup);
 }
 
 static void add_veths_extra(const struct planner *p)

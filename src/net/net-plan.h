@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "config/config.h"
+#include "net/setup-plan.h"
 
 #define LINK_MAC_BYTES 6
 #define LINK_NAME_MAX 15         /* IFNAMSIZ without its end */
@@ -39,12 +40,14 @@ struct link_plan {
 struct net_plan {
 	struct link_plan *items;
 	size_t count, room;
-	const char *namespace_path; /* to be joined, or NULL */
+	const char *namespace_path;  /* to be joined, or NULL */
+	struct net_setup_plan setup; /* of the main cable */
 };
 
 struct net_facts {
-	uint8_t host_id[16]; /* the host's machine id, zero without one */
-	bool may_make_links; /* we have the rights over the host's network */
+	uint8_t host_id[16];          /* the host's machine id, zero without one */
+	bool may_make_links;          /* we have the rights over the host's network */
+	struct net_setup_facts setup; /* filled by who may take addresses */
 };
 
 /*
@@ -59,6 +62,10 @@ int net_plan_make(struct arena *arena, const struct config *config, const char *
  * out of all of it. A short one is returned as it is, with *ret_alternative NULL.
  */
 const char *net_name(struct arena *arena, const char *name, const char **ret_alternative);
+
+/* The outer end of the cable of --network-veth; '*ret_alternative' as of net_name(). */
+const char *net_cable(struct arena *arena, const struct config *config, const char *machine,
+		      const char **ret_alternative);
 
 /* "a2:…" in the arena. */
 const char *net_mac_text(struct arena *arena, const uint8_t mac[LINK_MAC_BYTES]);

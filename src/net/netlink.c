@@ -31,15 +31,21 @@ static void append(struct netlink_message *message, const void *bytes, size_t le
 	message->length += padded;
 }
 
-void netlink_begin(struct netlink_message *message, uint16_t type, uint16_t flags,
-		   const struct ifinfomsg *body)
+void netlink_begin_with(struct netlink_message *message, uint16_t type, uint16_t flags,
+			const void *body, size_t length)
 {
 	const struct nlmsghdr header = {.nlmsg_type = type, .nlmsg_flags = flags | NLM_F_REQUEST};
 
 	message->length = 0;
 	message->is_full = false;
 	append(message, &header, sizeof(header));
-	append(message, body, sizeof(*body));
+	append(message, body, length);
+}
+
+void netlink_begin(struct netlink_message *message, uint16_t type, uint16_t flags,
+		   const struct ifinfomsg *body)
+{
+	netlink_begin_with(message, type, flags, body, sizeof(*body));
 }
 
 void netlink_put(struct netlink_message *message, uint16_t type, const void *bytes, size_t length)
@@ -159,9 +165,14 @@ bool netlink_u32(const struct netlink_attribute *attribute, uint32_t *ret)
 
 int netlink_socket_open(struct netlink_socket *ret)
 {
+	return netlink_socket_open_for(NETLINK_ROUTE, ret);
+}
+
+int netlink_socket_open_for(int protocol, struct netlink_socket *ret)
+{
 	const struct timeval patience = {.tv_sec = 5};
 	int on = 1;
-	auto_close int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	auto_close int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
 
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0)
 		return -errno;
@@ -259,10 +270,20 @@ static int hear(struct netlink_socket *socket, struct netlink_rest rest, netlink
 	return 1;
 }
 
+static int send_bytes(const struct netlink_socket *socket, const uint8_t *bytes, size_t length)
+{
+	const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
+
+	while (sendto(socket->fd, bytes, length, 0, (const struct sockaddr *)&kernel,
+		      sizeof(kernel)) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return 0;
+}
+
 int netlink_call(struct netlink_socket *socket, struct netlink_message *message,
 		 netlink_reply reply, void *userdata)
 {
-	const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
 	struct nlmsghdr *header = (struct nlmsghdr *)message->bytes;
 	auto_free uint8_t *buffer = malloc(REPLY_MAX);
 	size_t length = 0;
@@ -278,13 +299,89 @@ int netlink_call(struct netlink_socket *socket, struct netlink_message *message,
 	/* Its bits mean something else each in what makes an object. */
 	if ((header->nlmsg_flags & NLM_F_DUMP) != NLM_F_DUMP)
 		header->nlmsg_flags |= NLM_F_ACK;
-	while (sendto(socket->fd, message->bytes, message->length, 0,
-		      (const struct sockaddr *)&kernel, sizeof(kernel)) < 0)
-		if (errno != EINTR)
-			return -errno;
+	TRY(send_bytes(socket, message->bytes, message->length));
 	while (r == 1) {
 		TRY(receive(socket, buffer, &length));
 		r = hear(socket, (struct netlink_rest){buffer, length}, reply, userdata);
 	}
 	return r;
+}
+
+/* --- Many at once --- */
+
+void netlink_batch_add(struct netlink_batch *batch, struct netlink_message *message, bool is_silent)
+{
+	struct nlmsghdr *header = (struct nlmsghdr *)message->bytes;
+
+	if (message->is_full || message->length > sizeof(batch->bytes) - batch->length) {
+		batch->is_full = true;
+		return;
+	}
+	header->nlmsg_len = (uint32_t)message->length;
+	if (!is_silent)
+		header->nlmsg_flags |= NLM_F_ACK;
+	memcpy(batch->bytes + batch->length, message->bytes, message->length);
+	batch->length += message->length;
+	batch->count++;
+}
+
+/* Their sequence numbers follow upon each other; returns how many will be acknowledged. */
+static uint32_t number_messages(struct netlink_socket *socket, struct netlink_batch *batch)
+{
+	uint32_t awaited = 0;
+
+	for (size_t at = 0; at < batch->length;) {
+		struct nlmsghdr *header = (struct nlmsghdr *)(batch->bytes + at);
+
+		header->nlmsg_seq = ++socket->sequence;
+		awaited += header->nlmsg_flags & NLM_F_ACK ? 1 : 0;
+		at += header->nlmsg_len;
+	}
+	return awaited;
+}
+
+/* Counts the answers in what was received; the first error stays in '*error'. */
+static uint32_t count_answers(struct netlink_socket *socket, struct netlink_rest rest,
+			      uint32_t first, int *error)
+{
+	struct netlink_rest body;
+	struct nlmsghdr header;
+	uint32_t count = 0;
+
+	while (netlink_next_message(&rest, &header, &body)) {
+		int r;
+
+		if (header.nlmsg_type != NLMSG_ERROR || header.nlmsg_seq - first >= UINT32_MAX / 2)
+			continue;
+		r = read_end(socket, &header, body);
+		if (*error == 0)
+			*error = r;
+		count++;
+	}
+	return count;
+}
+
+int netlink_batch_call(struct netlink_socket *socket, struct netlink_batch *batch)
+{
+	uint32_t first = socket->sequence + 1, awaited;
+	auto_free uint8_t *buffer = malloc(REPLY_MAX);
+	size_t length = 0;
+	int error = 0;
+
+	socket->complaint[0] = '\0';
+	if (batch->is_full)
+		return -EMSGSIZE;
+	if (!buffer)
+		return -ENOMEM;
+	awaited = number_messages(socket, batch);
+	TRY(send_bytes(socket, batch->bytes, batch->length));
+	/* After an error there may be fewer answers than requests. */
+	while (awaited > 0 && error == 0) {
+		uint32_t count;
+
+		TRY(receive(socket, buffer, &length));
+		count = count_answers(socket, (struct netlink_rest){buffer, length}, first, &error);
+		awaited -= count < awaited ? count : awaited;
+	}
+	return error;
 }

@@ -25,6 +25,10 @@ struct netlink_message {
 void netlink_begin(struct netlink_message *message, uint16_t type, uint16_t flags,
 		   const struct ifinfomsg *body);
 
+/* The same with a body of another kind. */
+void netlink_begin_with(struct netlink_message *message, uint16_t type, uint16_t flags,
+			const void *body, size_t length);
+
 void netlink_put(struct netlink_message *message, uint16_t type, const void *bytes, size_t length);
 void netlink_put_text(struct netlink_message *message, uint16_t type, const char *text);
 void netlink_put_u32(struct netlink_message *message, uint16_t type, uint32_t number);
@@ -71,8 +75,11 @@ struct netlink_socket {
 
 #define NETLINK_CLOSED ((struct netlink_socket){.fd = -EBADF})
 
-/* A socket in the network namespace that we are in. */
+/* A socket for links and routes in the network namespace that we are in. */
 int netlink_socket_open(struct netlink_socket *ret);
+
+/* The same for another NETLINK_* of netlink(7). */
+int netlink_socket_open_for(int protocol, struct netlink_socket *ret);
 void netlink_socket_close(struct netlink_socket *socket);
 
 /* A reply, without its header. Returns 0, or a negative errno that ends the call. */
@@ -84,3 +91,20 @@ typedef int (*netlink_reply)(uint16_t type, const struct netlink_rest *body, voi
  */
 int netlink_call(struct netlink_socket *socket, struct netlink_message *message,
 		 netlink_reply reply, void *userdata);
+
+/* Requests that take effect together or not at all, as nf_tables wants them. */
+#define NETLINK_BATCH_MAX 12288
+
+struct netlink_batch {
+	_Alignas(8) uint8_t bytes[NETLINK_BATCH_MAX];
+	size_t length;
+	uint32_t count;
+	bool is_full;
+};
+
+/* One more request; it is acknowledged unless 'is_silent'. */
+void netlink_batch_add(struct netlink_batch *batch, struct netlink_message *message,
+		       bool is_silent);
+
+/* Sends them and hears every acknowledgement. Returns 0, or the first error. */
+int netlink_batch_call(struct netlink_socket *socket, struct netlink_batch *batch);

@@ -41,19 +41,19 @@ static int try_lock(int *ret_fd)
 	return 0;
 }
 
-static int take_lock(int *ret_fd)
+int zone_lock(int *ret_lock_fd)
 {
 	const struct timespec pause = {.tv_nsec = WAIT_MSEC * 1000000L};
-	int r = try_lock(ret_fd);
+	int r = try_lock(ret_lock_fd);
 
 	if (r == -ENOENT && mkdir("/run/systemd", 0755) == 0)
-		r = try_lock(ret_fd);
+		r = try_lock(ret_lock_fd);
 	for (int i = 0; r == -EAGAIN && i < WAITS_MAX; i++) {
 		if (i == WAITS_BEFORE_WORD)
 			note("Waiting for another machine to be done with the zones: '%s' is locked",
 			     ZONE_LOCK);
 		(void)nanosleep(&pause, NULL);
-		r = try_lock(ret_fd);
+		r = try_lock(ret_lock_fd);
 	}
 	return r;
 }
@@ -72,6 +72,7 @@ static int find_or_make(struct netlink_socket *socket, const char *bridge, struc
 
 	if (r == -ENODEV) {
 		r = link_make_bridge(socket, bridge);
+		link_trust_addresses(bridge);
 		r = r < 0 ? r : link_find(socket, bridge, NULL, ret);
 	}
 	if (r < 0)
@@ -89,7 +90,7 @@ static int find_or_make(struct netlink_socket *socket, const char *bridge, struc
 
 int zone_enter(struct netlink_socket *socket, const char *bridge, int *ret_lock_fd, int *ret_index)
 {
-	int lock_fd = -EBADF, r = take_lock(&lock_fd);
+	int lock_fd = -EBADF, r = zone_lock(&lock_fd);
 	struct link link;
 
 	if (r < 0)
@@ -122,7 +123,7 @@ static int remove_empty(struct netlink_socket *socket, const char *bridge)
 
 int zone_leave(struct netlink_socket *socket, const char *bridge)
 {
-	int lock_fd = -EBADF, r = take_lock(&lock_fd);
+	int lock_fd = -EBADF, r = zone_lock(&lock_fd);
 
 	r = r < 0 ? r : remove_empty(socket, bridge);
 	zone_unlock(&lock_fd);

@@ -16,6 +16,9 @@
 int zone_enter(struct netlink_socket *socket, const char *bridge, int *ret_lock_fd, int *ret_index);
 void zone_unlock(int *lock_fd);
 
+/* The lock alone, for what machines of the host share besides. Silent. */
+int zone_lock(int *ret_lock_fd);
+
 /*
  * Removes the bridge if nothing is plugged in. Returns 1 if it did, 0 if not. Warns where it cannot
  * tell.

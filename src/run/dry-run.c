@@ -28,6 +28,7 @@
 #include "manager/scope.h"
 #include "mount/devices.h"
 #include "run/journal-receiver.h"
+#include "run/run-network.h"
 
 #define COLUMNS_DEFAULT 100
 #define COLUMNS_MIN 72
@@ -284,6 +285,7 @@ static void look(struct rehearsal *run)
 	run->listener.is_own_start = false;
 	look_at_locks(run);
 	look_at_range(run);
+	(void)run_take_network(&run->config->arena, run->config, &run->facts, NULL, NULL);
 	look_at_cgroup(run);
 	look_at_devices(&run->found);
 }

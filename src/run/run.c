@@ -39,6 +39,7 @@
 #include "run/facts.h"
 #include "run/notify.h"
 #include "run/run-ids.h"
+#include "run/run-network.h"
 #include "run/supervise.h"
 
 /* What a service manager takes as "start me again": RestartForceExitStatus= of the unit. */
@@ -411,6 +412,7 @@ int run_machine(int argc, char **argv)
 	    facts_gather(&run.config, &run.facts, &run.directory_fd) < 0 ||
 	    credentials_read(&run.config, &run.credentials, &undo) < 0 ||
 	    take_locks(&run, &undo) < 0 || run_take_ids(&run, &undo) < 0 ||
+	    run_take_network(&run.config.arena, &run.config, &run.facts, &run.locks, &undo) < 0 ||
 	    plan_make(&run.config.arena, &run.config, &run.facts, &run.plan) < 0)
 		return EXIT_FAILURE;
 	if (managers_enter_scope(&run.managers, &run.config.arena, &run.plan, &undo) < 0)

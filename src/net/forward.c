@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * An interface forwards IPv4 if it is told to, by the setting of the one where a packet comes in.
+ * Answers come in by those that lead to others, so these have to be told as well; a guard in the
+ * table then drops what is no answer. For IPv6 one setting is for all, and ends their listening
+ * to routers, but for newer kernels' force_forwarding: where neither is there we leave it.
+ * Zone: owing.
+ */
+#include "net/forward.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/netfilter.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/scope.h"
+#include "base/text.h"
+#include "net/address.h"
+#include "net/nft.h"
+
+/* --- Settings of the kernel --- */
+
+static const struct family {
+	const char *directory, *setting, *global;
+	int family;
+	enum nft_set guarded;
+} families[] = {
+	{"/proc/sys/net/ipv4/conf", "forwarding", "/proc/sys/net/ipv4/ip_forward", AF_INET,
+	 NFT_GUARDED},
+	{"/proc/sys/net/ipv6/conf", "force_forwarding", "/proc/sys/net/ipv6/conf/all/forwarding",
+	 AF_INET6, NFT_GUARDED_6},
+};
+
+/* 1, 0, or -ENOENT where the kernel has no such setting. */
+static int read_switch(const char *path)
+{
+	auto_free char *text = NULL;
+
+	TRY(file_read(AT_FDCWD, path, 16, &text, NULL));
+	return *text != '0';
+}
+
+static int write_switch(const char *path, bool is_on)
+{
+	auto_close int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+
+	return fd < 0 ? -errno : fd_write_all(fd, is_on ? "1" : "0", 1);
+}
+
+static const char *switch_path(const struct family *family, const char *link, char ret[96])
+{
+	(void)snprintf(ret, 96, "%s/%.15s/%s", family->directory, link, family->setting);
+	return ret;
+}
+
+/* --- Opened --- */
+
+struct opening {
+	struct netlink_socket *table;
+	const struct family *family;
+	int own; /* index of the machine's link */
+	int last;
+	int result;
+};
+
+static int open_link(const struct opening *opening, const char *link, bool is_own)
+{
+	char path[96];
+	int r = read_switch(switch_path(opening->family, link, path));
+
+	if (r != 0)
+		return r < 0 ? r : 0;
+	/* First the guard, then the gate. */
+	if (!is_own)
+		TRY(nft_add(opening->table, opening->family->guarded, link));
+	return write_switch(path, true);
+}
+
+/* Wherever the host has a route to, answers come from. */
+static int open_way(const struct route *route, void *userdata)
+{
+	struct opening *opening = userdata;
+	char name[IFNAMSIZ];
+
+	if (route->link <= 0 || route->link == opening->own || route->link == opening->last ||
+	    opening->result < 0 || !if_indextoname((unsigned int)route->link, name) ||
+	    strcmp(name, "lo") == 0)
+		return 0;
+	opening->last = route->link;
+	opening->result = open_link(opening, name, false);
+	return 0;
+}
+
+static int open_family(struct opening *opening, struct netlink_socket *routes, const char *link)
+{
+	int is_global = read_switch(opening->family->global);
+
+	if (is_global != 0)
+		return is_global < 0 ? is_global : 0;
+	TRY(open_link(opening, link, true));
+	TRY(route_list(routes, opening->family->family, open_way, opening));
+	return opening->result;
+}
+
+static void warn_of_table(int r)
+{
+	warn(r, "Cannot make the rules by which packets of the machine leave the host, going on "
+		"without a way beyond it");
+	if (r == -EPROTONOSUPPORT || r == -EOPNOTSUPP || r == -ENOENT)
+		hint("'modprobe nf_tables nft_masq nft_ct' loads what they need, where it was built");
+}
+
+static int open_table(struct netlink_socket *table, const char *link)
+{
+	TRY(nft_open(table));
+	TRY(nft_make(table));
+	return nft_add(table, NFT_LINKS, link);
+}
+
+void forward_open(struct netlink_socket *routes, const char *link, int index, bool *ret_ipv6)
+{
+	__attribute__((cleanup(netlink_socket_close))) struct netlink_socket table = NETLINK_CLOSED;
+	int r = open_table(&table, link);
+
+	*ret_ipv6 = false;
+	if (r < 0) {
+		warn_of_table(r);
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+		struct opening opening = {
+			.table = &table, .family = &families[i], .own = index, .last = -1};
+
+		r = open_family(&opening, routes, link);
+		if (families[i].family == AF_INET6)
+			*ret_ipv6 = r == 0;
+		if (r == -ENOENT && families[i].family == AF_INET6)
+			debug("This kernel forwards IPv6 for all interfaces or none, leaving it");
+		else if (r < 0)
+			warn(r,
+			     "Cannot let the host forward packets of '%s', going on without a way "
+			     "beyond it",
+			     link);
+	}
+}
+
+/* --- Closed --- */
+
+struct names {
+	char (*items)[IFNAMSIZ];
+	size_t count, room;
+	struct arena *arena;
+};
+
+static int take_name(const char *link, void *userdata)
+{
+	struct names *names = userdata;
+
+	(void)snprintf(*ARRAY_ADD(names->arena, names), IFNAMSIZ, "%s", link);
+	return 0;
+}
+
+/* Who turned it on for everybody meanwhile has the say. */
+static void close_guarded(struct netlink_socket *table, struct arena *arena,
+			  const struct family *family)
+{
+	struct names names = {.arena = arena};
+	char path[96];
+	int r = 0;
+
+	if (nft_list(table, family->guarded, take_name, &names) < 0 ||
+	    read_switch(family->global) != 0)
+		return;
+	for (size_t i = 0; i < names.count; i++) {
+		r = write_switch(switch_path(family, names.items[i], path), false);
+		if (r < 0 && r != -ENOENT)
+			warn(r, "Cannot end the forwarding of packets by '%s', leaving it",
+			     names.items[i]);
+	}
+}
+
+/* The number of machines' links that are there, or a negative errno. */
+static int sweep_links(struct netlink_socket *table, struct arena *arena, bool *has_dropped)
+{
+	struct names names = {.arena = arena};
+	int count = 0;
+
+	TRY(nft_list(table, NFT_LINKS, take_name, &names));
+	for (size_t i = 0; i < names.count; i++)
+		if (if_nametoindex(names.items[i]) > 0) {
+			count++;
+		} else {
+			TRY(nft_drop(table, NFT_LINKS, names.items[i]));
+			*has_dropped = true;
+		}
+	return count;
+}
+
+int forward_sweep(void)
+{
+	__attribute__((cleanup(netlink_socket_close))) struct netlink_socket table = NETLINK_CLOSED;
+	auto_arena struct arena arena = {0};
+	bool has_dropped = false;
+	int r = nft_open(&table);
+
+	r = r < 0 ? r : sweep_links(&table, &arena, &has_dropped);
+	if (r == -ENOENT || r == -EPROTONOSUPPORT || r == -EOPNOTSUPP)
+		return 0;
+	if (r > 0)
+		return has_dropped;
+	for (size_t i = 0; i < ARRAY_LEN(families) && r == 0; i++)
+		close_guarded(&table, &arena, &families[i]);
+	r = r < 0 ? r : nft_remove(&table);
+	if (r < 0)
+		warn(r, "Cannot remove the rules for packets of machines, leaving them");
+	return 1;
+}
+
+/* --- Walls of others --- */
+
+struct wall {
+	bool is_firewalld, is_ufw;
+	struct nft_chain closed; /* one that drops what it does not know */
+};
+
+static int look_at_chain(const struct nft_chain *chain, void *userdata)
+{
+	struct wall *wall = userdata;
+
+	if (strcmp(chain->table, "firewalld") == 0)
+		wall->is_firewalld = true;
+	else if (text_has_prefix(chain->name, "ufw"))
+		wall->is_ufw = true;
+	else if (chain->is_base && chain->is_filter && chain->is_closed &&
+		 chain->hook == NF_INET_FORWARD && strcmp(chain->table, NFT_TABLE) != 0)
+		wall->closed = *chain;
+	return 0;
+}
+
+/* Names of tables are of the host's root, who needs no protection from himself. */
+static void mention_chain(const struct nft_chain *chain, const char *link)
+{
+	const char *family = chain->family == NFPROTO_IPV4   ? "ip"
+			     : chain->family == NFPROTO_IPV6 ? "ip6"
+							     : "inet";
+
+	note("The table '%s' of the host drops what passes through it and is not known: it needs "
+	     "'nft insert rule %s %s %s iifname %s accept' and 'nft insert rule %s %s %s oifname "
+	     "%s ct state established,related accept'",
+	     chain->table, family, chain->table, chain->name, link, family, chain->table,
+	     chain->name, link);
+}
+
+void forward_mention_walls(const char *link)
+{
+	__attribute__((cleanup(netlink_socket_close))) struct netlink_socket table = NETLINK_CLOSED;
+	struct wall wall = {0};
+
+	if (nft_open(&table) < 0 || nft_list_chains(&table, look_at_chain, &wall) < 0)
+		return;
+	if (wall.is_firewalld)
+		note("firewalld keeps back what it does not know: 'firewall-cmd --zone=trusted "
+		     "--change-interface=%s' lets the machine through",
+		     link);
+	else if (wall.is_ufw)
+		note("ufw keeps back what it does not know: 'ufw route allow in on %s' and 'ufw allow "
+		     "in on %s' let the machine through",
+		     link, link);
+	else if (wall.closed.is_base)
+		mention_chain(&wall.closed, link);
+}

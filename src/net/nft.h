@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The one table of nf_tables that machines share, by netlink: 'nspawn' of the family inet. Its
+ * rules never change; machines come and go as elements of its sets. All return 0 or a negative
+ * errno and say nothing; -EOPNOTSUPP or -EPROTONOSUPPORT: this kernel has no nf_tables.
+ * Zone: owing. Whoever changes it holds the lock of net/zone.h.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "net/netlink.h"
+
+#define NFT_TABLE "nspawn"
+
+/* Sets of names of interfaces. */
+enum nft_set {
+	NFT_LINKS,     /* of machines: what comes from there may leave, as if it were the host's */
+	NFT_GUARDED,   /* forward IPv4 because of us alone: nothing new may come in there */
+	NFT_GUARDED_6, /* the same of IPv6 */
+	_NFT_SET_COUNT
+};
+
+/* A socket in the network that we are in. */
+int nft_open(struct netlink_socket *ret);
+
+/* Makes the table, unless it is there. */
+int nft_make(struct netlink_socket *socket);
+int nft_remove(struct netlink_socket *socket);
+
+/* An element that is there already is left as it is; one that is not there is removed already. */
+int nft_add(struct netlink_socket *socket, enum nft_set set, const char *link);
+int nft_drop(struct netlink_socket *socket, enum nft_set set, const char *link);
+
+/* 'take' is called for each element; -ENOENT: there is no table. */
+typedef int (*nft_taker)(const char *link, void *userdata);
+int nft_list(struct netlink_socket *socket, enum nft_set set, nft_taker take, void *userdata);
+
+/* A chain of anybody's that packets pass on their way. */
+struct nft_chain {
+	uint8_t family;
+	char table[64], name[64];
+	uint32_t hook;  /* NF_INET_* */
+	bool is_base;   /* else nothing but its names is known */
+	bool is_filter; /* else it changes addresses or routes */
+	bool is_closed; /* what no rule lets pass is dropped */
+};
+
+typedef int (*nft_chain_taker)(const struct nft_chain *chain, void *userdata);
+int nft_list_chains(struct netlink_socket *socket, nft_chain_taker take, void *userdata);

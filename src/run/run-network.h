@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The addresses of one run: taken before the plan, for all boots.
+ * Zone: owing; free when it only looks.
+ */
+#pragma once
+
+#include "run/facts.h"
+
+struct locks;
+struct undo;
+
+/*
+ * Fills facts->net.setup, if the machine has a link that we set up. Without 'locks' nothing is
+ * taken. Complains itself.
+ */
+int run_take_network(struct arena *arena, const struct config *config, struct facts *facts,
+		     struct locks *locks, struct undo *undo);
