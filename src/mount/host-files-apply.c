@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "base/scope.h"
+#include "base/text.h"
 
 /* Zone files have a few kilobytes. */
 #define SOURCE_MAX_BYTES ((size_t)1024 * 1024)
@@ -30,7 +31,8 @@
 struct job {
 	const struct host_file_action *action;
 	int root_fd;
-	int parent_fd; /* the directory of the target, O_PATH */
+	int run_host_fd; /* for what is bound and no file of the host */
+	int parent_fd;   /* the directory of the target, O_PATH */
 	char name[NAME_MAX + 1];
 	uid_t root_uid;
 };
@@ -85,12 +87,79 @@ static int replace_with(const struct job *job, const char *text, size_t bytes)
 	return move_into_place(job, temporary);
 }
 
+/* With a line of ours that names 'host' there is no other one, nor without. */
+static bool is_kept_line(const char *line, size_t length, const char *mark)
+{
+	size_t marked = strlen(mark);
+
+	return length < marked || memcmp(line + length - marked, mark, marked) != 0;
+}
+
+/* True if the file says itself what the host is called, in a line that is not ours. */
+static bool names_host(const char *line, size_t length)
+{
+	const char *found = memmem(line, length, "host", 4);
+
+	return found && found > line && strchr(BLANKS, found[-1]) &&
+	       (found + 4 == line + length || strchr(BLANKS, found[4])) && *line != '#';
+}
+
+/* What is there without our lines, and then these. */
+static int compose(const struct job *job, char **ret_text, size_t *ret_bytes)
+{
+	const struct host_file_action *action = job->action;
+	auto_free char *present = NULL, *text = NULL;
+	bool is_named = false;
+	size_t bytes = 0, used = 0;
+	int r = path_read(job->root_fd, action->target, SOURCE_MAX_BYTES, &present, &bytes);
+
+	if (r < 0 && r != -ENOENT)
+		return r;
+	if (!present)
+		present = strdup("127.0.0.1 localhost\n::1 localhost\n");
+	bytes = present ? r < 0 ? strlen(present) : bytes : 0;
+	text = present ? malloc(bytes + 1 + strlen(action->text) + 1) : NULL;
+	if (!text)
+		return -ENOMEM;
+	for (size_t at = 0; at < bytes;) {
+		const char *end = memchr(present + at, '\n', bytes - at);
+		size_t length = end ? (size_t)(end - present) - at : bytes - at;
+
+		if (is_kept_line(present + at, length, action->mark)) {
+			is_named |= names_host(present + at, length);
+			memcpy(text + used, present + at, length);
+			used += length;
+			text[used++] = '\n';
+		}
+		at += length + 1;
+	}
+	if (!is_named)
+		memcpy(text + used, action->text, strlen(action->text));
+	*ret_bytes = used + (is_named ? 0 : strlen(action->text));
+	*ret_text = steal_ptr(text);
+	return 0;
+}
+
+/* What shall stand in the target. */
+static int read_source(const struct job *job, char **ret_text, size_t *ret_bytes)
+{
+	const struct host_file_action *action = job->action;
+
+	if (action->mark)
+		return compose(job, ret_text, ret_bytes);
+	if (!action->text)
+		return file_read(AT_FDCWD, action->source, SOURCE_MAX_BYTES, ret_text, ret_bytes);
+	*ret_text = strdup(action->text);
+	*ret_bytes = strlen(action->text);
+	return *ret_text ? 0 : -ENOMEM;
+}
+
 static int do_replace(const struct job *job)
 {
 	auto_free char *text = NULL;
 	size_t bytes;
 
-	TRY(file_read(AT_FDCWD, job->action->source, SOURCE_MAX_BYTES, &text, &bytes));
+	TRY(read_source(job, &text, &bytes));
 	return replace_with(job, text, bytes);
 }
 
@@ -143,7 +212,7 @@ static int do_copy(const struct job *job)
 		return leave_alone(job, "is a symbolic link");
 	if (place >= 0 && !S_ISREG(status.st_mode))
 		return -EINVAL;
-	TRY(file_read(AT_FDCWD, job->action->source, SOURCE_MAX_BYTES, &text, &bytes));
+	TRY(read_source(job, &text, &bytes));
 	/*
 	 * A file with further names may be shared with other trees (cloned as hard links) or with
 	 * the host: writing through it would change them all.
@@ -171,6 +240,28 @@ static int make_mount_point(const struct job *job)
 	return fill_file(job, fd, "", 0);
 }
 
+/* A clone of the file that is to be bound. */
+static int open_bound(const struct job *job)
+{
+	auto_close int fd = -EBADF;
+	auto_free char *text = NULL;
+	size_t bytes;
+	int mount;
+
+	if (!job->action->text) {
+		mount = open_tree(AT_FDCWD, job->action->source,
+				  OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+		return mount < 0 ? -errno : mount;
+	}
+	TRY(read_source(job, &text, &bytes));
+	fd = openat(job->run_host_fd, job->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return -errno;
+	TRY(fill_file(job, fd, text, bytes));
+	mount = open_tree(job->run_host_fd, job->name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	return mount < 0 ? -errno : mount;
+}
+
 static int bind_host_file(const struct job *job)
 {
 	struct mount_attr attributes = {
@@ -180,9 +271,9 @@ static int bind_host_file(const struct job *job)
 	auto_close int target = -EBADF, mount = -EBADF;
 	struct stat status;
 
-	mount = open_tree(AT_FDCWD, job->action->source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-	if (mount < 0 ||
-	    mount_setattr(mount, "", AT_EMPTY_PATH, &attributes, sizeof(attributes)) < 0)
+	mount = open_bound(job);
+	TRY(mount);
+	if (mount_setattr(mount, "", AT_EMPTY_PATH, &attributes, sizeof(attributes)) < 0)
 		return -errno;
 	target = open_target(job, &status);
 	if (target == -ENOENT) {
@@ -204,7 +295,8 @@ static int do_bind(const struct job *job)
 
 	if (r < 0) {
 		debug("Cannot bind '%s' to '%s' in the tree (%s), copying it instead",
-		      job->action->source, job->action->target, strerrordesc_np(-r));
+		      job->action->source ?: "a file of ours", job->action->target,
+		      strerrordesc_np(-r));
 		r = do_copy(job);
 	}
 	return r;
@@ -271,10 +363,25 @@ static const struct {
 };
 static_assert(ARRAY_LEN(ways) == HOW_DELETE + 1, "one function for each way");
 
-static void apply_action(const struct host_file_action *action, int root_fd, uid_t root_uid)
+static int open_directory(const struct job *job, char *ret_name)
 {
-	struct job job = {.action = action, .root_fd = root_fd, .root_uid = root_uid};
-	auto_close int parent_fd = path_open_parent(root_fd, action->target, job.name);
+	const char *target = job->action->target;
+	char directory[PATH_MAX];
+
+	if (job->action->makes_directory) {
+		(void)snprintf(directory, sizeof(directory), "%.*s",
+			       (int)(path_last(target) - target - 1), target);
+		auto_close int fd =
+			path_make(job->root_fd, directory, PATH_DIRECTORY, 0755, job->root_uid);
+		TRY(fd);
+	}
+	return path_open_parent(job->root_fd, target, ret_name);
+}
+
+static void apply_action(struct job job)
+{
+	const struct host_file_action *action = job.action;
+	auto_close int parent_fd = open_directory(&job, job.name);
 	int r = parent_fd;
 
 	if (parent_fd >= 0) {
@@ -284,12 +391,20 @@ static void apply_action(const struct host_file_action *action, int root_fd, uid
 	if (r < 0 && action->source)
 		warn(r, "Cannot %s the host's '%s' to '%s' in the tree, leaving that as it is",
 		     ways[action->how].verb, action->source, action->target);
+	else if (r == -EROFS && action->text)
+		debug("'%s' is not there and cannot be made, going on without", action->target);
+	else if (r < 0 && action->text)
+		warn(r, "Cannot write '%s' in the tree, leaving it as it is", action->target);
 	else if (r < 0)
 		warn(r, "Cannot delete '%s' in the tree, leaving it as it is", action->target);
 }
 
-void host_files_apply(const struct host_file_plan *plan, int root_fd, uid_t root_uid)
+void host_files_apply(const struct host_file_plan *plan, int root_fd, int run_host_fd,
+		      uid_t root_uid)
 {
 	for (size_t i = 0; i < plan->count; i++)
-		apply_action(&plan->actions[i], root_fd, root_uid);
+		apply_action((struct job){.action = &plan->actions[i],
+					  .root_fd = root_fd,
+					  .run_host_fd = run_host_fd,
+					  .root_uid = root_uid});
 }

@@ -123,9 +123,32 @@ void host_files_plan(const struct config *config, const struct host_file_facts *
 		plan_timezone(config, facts),
 	};
 
-	static_assert(ARRAY_LEN(wanted) == HOST_FILE_ACTIONS_MAX, "room for every file");
+	static_assert(ARRAY_LEN(wanted) <= HOST_FILE_ACTIONS_MAX, "room for every file");
 	*ret = (struct host_file_plan){0};
 	for (size_t i = 0; i < ARRAY_LEN(wanted); i++)
 		if (wanted[i].how != HOW_OFF)
 			ret->actions[ret->count++] = wanted[i];
+}
+
+void host_files_plan_network(const struct config *config, const struct host_file_facts *facts,
+			     const struct network_texts *texts, struct host_file_plan *plan)
+{
+	enum host_file_how how = facts->etc_is_writable ? HOW_COPY : HOW_BIND;
+	const struct host_file_action wanted[] = {
+		{.how = how,
+		 .target = "/etc/resolv.conf",
+		 .text = config->resolv_conf == HOW_AUTO ? texts->resolv_conf : NULL},
+		{.how = how,
+		 .target = "/etc/hosts",
+		 .text = texts->hosts,
+		 .mark = texts->hosts_mark},
+		{.how = HOW_COPY,
+		 .target = NETWORK_FILE_INSIDE,
+		 .text = texts->network_file,
+		 .makes_directory = true},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(wanted); i++)
+		if (wanted[i].text && plan->count < HOST_FILE_ACTIONS_MAX)
+			plan->actions[plan->count++] = wanted[i];
 }

@@ -35,11 +35,17 @@ struct host_file_facts {
 struct host_file_action {
 	enum host_file_how how; /* never HOW_AUTO and HOW_OFF: such actions are not planned */
 	const char *target;     /* in the guest */
-	const char *source;     /* on the host; NULL for HOW_DELETE */
-	const char *zone;       /* HOW_SYMLINK: "Europe/Berlin" */
+	const char *source;     /* on the host; NULL for HOW_DELETE, and with 'text' */
+	const char *text;       /* the content itself, else NULL */
+	const char *mark;       /* 'text' are lines that end so, to be added to what is there */
+	bool makes_directory;
+	const char *zone; /* HOW_SYMLINK: "Europe/Berlin" */
 };
 
-#define HOST_FILE_ACTIONS_MAX 2
+/* After those of an administrator of the machine, before those that come with systemd. */
+#define NETWORK_FILE_INSIDE "/run/systemd/network/79-nspawn-host0.network"
+
+#define HOST_FILE_ACTIONS_MAX 5
 
 struct host_file_plan {
 	struct host_file_action actions[HOST_FILE_ACTIONS_MAX];
@@ -53,8 +59,19 @@ void host_file_facts_gather(struct arena *arena, struct host_file_facts *facts);
 void host_files_plan(const struct config *config, const struct host_file_facts *facts,
 		     struct host_file_plan *ret);
 
+/* What a machine is told about the network that we set up for it; NULL: nothing. */
+struct network_texts {
+	const char *resolv_conf, *hosts, *hosts_mark, *network_file;
+};
+
+/* Adds them. Pure. */
+void host_files_plan_network(const struct config *config, const struct host_file_facts *facts,
+			     const struct network_texts *texts, struct host_file_plan *plan);
+
 /*
  * Does the plan in the tree at 'root_fd', all of it in-root, while the host's files are still
- * reachable by path. Files made belong to 'root_uid' with mode 0644. Failures are warnings.
+ * reachable by path. Files made belong to 'root_uid' with mode 0644. What has to be bound and is no
+ * file of the host lies in 'run_host_fd'. Failures are warnings.
  */
-void host_files_apply(const struct host_file_plan *plan, int root_fd, uid_t root_uid);
+void host_files_apply(const struct host_file_plan *plan, int root_fd, int run_host_fd,
+		      uid_t root_uid);

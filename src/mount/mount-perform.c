@@ -338,7 +338,7 @@ static int perform_host_files(struct mount_site *site, const struct mount_operat
 {
 	(void)operation;
 	(void)source_fd;
-	host_files_apply(site->host_files, site->root_fd, site->root_id);
+	host_files_apply(site->host_files, site->root_fd, site->run_host_fd, site->root_id);
 	return 0;
 }
 

@@ -183,10 +183,20 @@ static void explain_host_file(struct explanation *e, const char *target, enum se
 	explain_text(e, row, "zone", action ? action->zone : NULL);
 }
 
+static void explain_network_file(struct explanation *e, const char *target, const char *reason)
+{
+	if (action_on(&e->plan->host_files, target))
+		explain_host_file(e, target, SETTING_NETWORK_SETUP, reason);
+}
+
 static const char *resolv_reason(const struct explanation *e)
 {
 	if (e->config->resolv_conf != HOW_AUTO)
 		return NULL;
+	if (e->plan->net.setup.resolv_conf)
+		return "the host's name servers are reached through the host";
+	if (e->plan->net.setup.does_guest)
+		return "the host asks only itself for names, which its machine cannot";
 	if (e->config->private_network)
 		return "the host's name servers need not be reachable from its network";
 	return e->facts->host_files.etc_is_writable
@@ -244,6 +254,9 @@ void explain_files(struct explanation *e)
 	explain_host_file(e, "/etc/resolv.conf", SETTING_RESOLV_CONF, resolv_reason(e));
 	explain_host_file(e, "/etc/localtime", SETTING_TIMEZONE,
 			  e->config->timezone == HOW_AUTO ? "the time zone of the host" : NULL);
+	explain_network_file(e, "/etc/hosts", "by which 'host' is the host");
+	explain_network_file(e, NETWORK_FILE_INSIDE,
+			     "by which a systemd-networkd in the machine keeps the addresses");
 	if (e->plan->has_exchange) {
 		(void)explain_row(e, e->plan->exchange.incoming, "made on the host",
 				  "what is mounted there appears in the machine");

@@ -45,9 +45,21 @@ static const char *say_reason(const struct link_plan *link)
 		return "comes back when the machine ends";
 	if (link->bridge_is_zone)
 		return "the bridge comes with the first machine of the zone and goes with the last";
-	if (link->kind == LINK_VETH && !link->bridge)
-		return "who manages the host's network sets its end up";
 	return NULL;
+}
+
+/* Of the cable only; the others have nobody here who sets them up. */
+static const char *say_setup(const struct explanation *e, const struct link_plan *link)
+{
+	const struct net_setup_plan *setup = &e->plan->net.setup;
+
+	if (link->kind != LINK_VETH || (link->bridge && !link->bridge_is_zone))
+		return NULL;
+	if (link->is_main && setup->does_host && setup->does_guest)
+		return NULL;
+	if (link->is_main && e->facts->net.setup.is_managed)
+		return "the systemd-networkd of the host gives it addresses";
+	return "who manages the host's network sets its end up";
 }
 
 static const char *mac_text(struct explanation *e, const uint8_t *mac, bool is_known)
@@ -57,7 +69,8 @@ static const char *mac_text(struct explanation *e, const uint8_t *mac, bool is_k
 
 static void explain_link(struct explanation *e, const struct link_plan *link)
 {
-	struct explain_row *row = explain_row(e, link->inside, say_link(e, link), say_reason(link));
+	struct explain_row *row = explain_row(e, link->inside, say_link(e, link),
+					      say_reason(link) ?: say_setup(e, link));
 	bool is_veth = link->kind == LINK_VETH, is_anew = is_named_anew(e),
 	     is_main_anew = link->is_main && is_anew && !e->config->network_veth_name,
 	     is_asked = link->is_main && e->config->network_mac_is_set;
@@ -74,6 +87,56 @@ static void explain_link(struct explanation *e, const struct link_plan *link)
 	explain_text(e, row, "host_mac", mac_text(e, link->host_mac, is_veth && !is_anew));
 }
 
+/* --- Addresses --- */
+
+static const char *say_prefix(struct explanation *e, const struct prefix *prefix)
+{
+	char text[ADDRESS_TEXT_MAX];
+
+	return arena_format(e->arena, "%s/%u", address_text(&prefix->address, text),
+			    prefix->length);
+}
+
+static void explain_addresses(struct explanation *e, const char *name,
+			      const struct net_addresses *addresses)
+{
+	const struct net_setup_plan *setup = &e->plan->net.setup;
+	const char *host = say_prefix(e, &addresses->host),
+		   *guest = say_prefix(e, &addresses->guest);
+	struct explain_row *row;
+
+	if (!addresses->is_used)
+		return;
+	if (setup->does_host && setup->does_guest)
+		row = explain_rowf(e, name, "made out of the name, where the host has no route to",
+				   "%s inside, by way of %s of '%s'", guest, host, setup->link);
+	else if (setup->does_host)
+		row = explain_rowf(e, name, "the other end is the machine's to set up",
+				   "%s of '%s'", host, setup->link);
+	else
+		row = explain_rowf(e, name, "the host's end is the host's to set up",
+				   "%s inside, by way of %s", guest, host);
+	row->origin = explain_origin(e, SETTING_NETWORK_SETUP);
+	explain_text(e, row, "host_address", setup->does_host ? host : NULL);
+	explain_text(e, row, "address", setup->does_guest ? guest : NULL);
+	explain_text(e, row, "link", setup->link);
+}
+
+static void explain_setup(struct explanation *e)
+{
+	const struct net_setup_plan *setup = &e->plan->net.setup;
+	struct explain_row *row;
+
+	explain_addresses(e, "IPv4", &setup->ipv4);
+	explain_addresses(e, "IPv6", &setup->ipv6);
+	if (!setup->does_host)
+		return;
+	row = explain_row(e, "beyond the host", "packets leave with the host's address",
+			  "forwarding for this link and answers to it, by the table 'inet nspawn' "
+			  "of nf_tables");
+	row->origin = explain_origin(e, SETTING_NETWORK_SETUP);
+}
+
 void explain_network(struct explanation *e)
 {
 	const struct net_plan *plan = &e->plan->net;
@@ -81,6 +144,8 @@ void explain_network(struct explanation *e)
 	(void)explain_section(e, "network", "Network", NULL);
 	for (size_t i = 0; i < plan->count; i++)
 		explain_link(e, &plan->items[i]);
+	if (plan->setup.does_host || plan->setup.does_guest)
+		explain_setup(e);
 	if (plan->namespace_path)
 		explain_row(e, "joined", plan->namespace_path, "with the interfaces that it has")
 			->origin = explain_origin(e, SETTING_NETWORK_NAMESPACE_PATH);

@@ -276,6 +276,21 @@ static void plan_console(const struct config *config, const struct facts *facts,
 			    facts->colours_are_wanted, ret);
 }
 
+/* What the machine's own programs are told of a network that we set up. */
+static void plan_network_files(const struct config *config, const struct facts *facts,
+			       struct plan *ret)
+{
+	const struct net_setup_plan *setup = &ret->net.setup;
+	const struct network_texts texts = {
+		.resolv_conf = setup->resolv_conf,
+		.hosts = setup->hosts,
+		.hosts_mark = NET_HOSTS_MARK,
+		.network_file = setup->network_file,
+	};
+
+	host_files_plan_network(config, &facts->host_files, &texts, &ret->host_files);
+}
+
 int plan_make(struct arena *arena, const struct config *config, const struct facts *facts,
 	      struct plan *ret)
 {
@@ -301,6 +316,7 @@ int plan_make(struct arena *arena, const struct config *config, const struct fac
 	plan_stop(config, ret);
 	environment_plan(arena, ret, &ret->environment);
 	net = net_plan_make(arena, config, ret->machine, &facts->net, &ret->net);
+	plan_network_files(config, facts, ret);
 	/* What can be refused comes last, so that the rest of a refused plan can still be shown. */
 	r = plan_capabilities(config, facts, &ret->ids, &ret->capabilities);
 	TRY(ids);

@@ -166,7 +166,7 @@ static void apply(enum host_file_how how, const char *zone)
 	warnings = 0;
 	CHECK(getcwd(source, sizeof(source) - 16) != NULL);
 	strcat(source, "/source");
-	host_files_apply(&plan, root_fd, getuid());
+	host_files_apply(&plan, root_fd, -EBADF, getuid());
 }
 
 static void write_file(const char *path, const char *text)
