@@ -18,6 +18,7 @@
 #include "net/link.h"
 #include "net/link-wait.h"
 #include "net/setup-apply.h"
+#include "net/setup-find.h"
 #include "net/zone.h"
 
 /* A killed supervisor's last request may take effect while we clean up after it. */
@@ -398,6 +399,7 @@ int net_clean(const struct net_plan *plan)
 			has_removed = true;
 	}
 	netlink_socket_close(&net.host);
+	net_setup_forget();
 	if (net_setup_sweep() > 0)
 		has_removed = true;
 	return has_removed;

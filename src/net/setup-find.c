@@ -6,6 +6,7 @@
  */
 #include "net/setup-find.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include "base/log.h"
 #include "base/numbers.h"
 #include "base/scope.h"
+#include "base/undo.h"
 #include "config/config.h"
 #include "host/locks.h"
 #include "net/link.h"
@@ -224,6 +226,26 @@ static void find_servers(struct finder *finder)
 		if (file_read(AT_FDCWD, paths[i], (size_t)64 * 1024, &text, NULL) == 0)
 			facts->resolv_conf =
 				net_resolv_conf(finder->request->arena, text, &facts->servers);
+	}
+}
+
+/* --- Left over --- */
+
+/* What is locked and released takes its file along. */
+void net_setup_forget(void)
+{
+	auto_closedir DIR *directory = opendir(NET_CLAIMS);
+	auto_arena struct arena arena = {0};
+	const struct dirent *entry;
+
+	while (directory && (entry = readdir(directory))) {
+		auto_undo struct undo undo = {0};
+		struct locks locks = {0};
+
+		if (*entry->d_name != '.')
+			(void)locks_take_file(
+				&locks, arena_format(&arena, "%s/%s", NET_CLAIMS, entry->d_name),
+				&undo);
 	}
 }
 

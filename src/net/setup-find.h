@@ -29,3 +29,6 @@ struct net_setup_request {
  * name, the same at each start, else others. Complains itself where there are none.
  */
 int net_setup_find(const struct net_setup_request *request, struct net_setup_facts *ret);
+
+/* Removes what killed supervisors left of addresses that they had taken. Silent. */
+void net_setup_forget(void);

@@ -15,7 +15,7 @@ from lab import identity, probe
 PR_SET_CHILD_SUBREAPER = 36
 
 # Directories that stay once they were made, empty, like /run/lock does: they belong to nobody.
-LASTING = {"/run/nspawn", "/run/systemd", "/run/systemd/nspawn", "/run/systemd/nspawn/locks",
+LASTING = {"/run/nspawn", "/run/nspawn/.addresses", "/run/nspawn/.subnets", "/run/systemd", "/run/systemd/nspawn", "/run/systemd/nspawn/locks",
            "/run/systemd/nspawn/unix-export", "/run/systemd/nspawn/propagate",
            *(str(identity.RUNTIME / name) for name in ("nspawn", "nspawn/.locks"))}
 
