@@ -328,6 +328,10 @@ static const struct {
 	{"nesting-refused", "Cannot nest containers: the one that was tried was killed"},
 
 	/* --- Network --- */
+	{"address-add", "Cannot give the interface '%s' its addresses"},
+	{"address-add", "Cannot give the machine's interface '%s' its addresses"},
+	{"address-none-free", "Cannot find addresses for the network of machine '%s'"},
+	{"address-none-free", "No private addresses are free for the network of machine '%s'"},
 	{"link-make", "Cannot make the %s '%s' of the interface '%s'"},
 	{"link-make", "Cannot make the bridge '%s' of the zone"},
 	{"link-make", "Cannot make the interfaces '%s' and '%s'"},
