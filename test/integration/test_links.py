@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.requires("root", "netns", "veth"), pytest.mark.usefixt
 
 UP = "ip addr add {0} dev {1} && ip link set {1} up"
 WAIT_PING = "for i in 1 2 3 4 5 6 7 8 9 10; do ping -c1 -W1 {0} >/dev/null && echo pong && break; sleep 0.1; done"
+NONE = "--network-setup=none"
 
 
 @contextlib.contextmanager
@@ -97,11 +98,11 @@ def test_a_connection_to_the_host(tree, Running):
 def test_ends_are_down_and_keep_their_addresses(tree, run):
     """The same machine has the same address each time, another machine another; root's ids change nothing."""
     root = tree(kind="busybox")
-    first = inside(run, root, "-n", "-M", "a-machine")
+    first = inside(run, root, "-n", NONE, "-M", "a-machine")
     assert set(first) == {"lo", "host0"} and "UP" not in first["host0"].split("<")[1].split(">")[0].split(",")
-    assert mac_of(inside(run, root, "-n", "-M", "a-machine")["host0"]) == mac_of(first["host0"])
-    assert mac_of(inside(run, root, "-n", "-U", "-M", "a-machine")["host0"]) == mac_of(first["host0"])
-    assert mac_of(inside(run, root, "-n", "-M", "b-machine")["host0"]) != mac_of(first["host0"])
+    assert mac_of(inside(run, root, "-n", NONE, "-M", "a-machine")["host0"]) == mac_of(first["host0"])
+    assert mac_of(inside(run, root, "-n", NONE, "-U", "-M", "a-machine")["host0"]) == mac_of(first["host0"])
+    assert mac_of(inside(run, root, "-n", NONE, "-M", "b-machine")["host0"]) != mac_of(first["host0"])
     assert int(mac_of(first["host0"])[:2], 16) & 3 == 2
 
 
