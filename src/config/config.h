@@ -352,9 +352,9 @@ struct config {
 	struct link_requests network_interfaces, network_macvlans, network_ipvlans,
 		network_veths_extra;
 	bool network_veth;
-	const char *network_veth_name;      /* of its outer end, NULL: made from the machine's */
-	const char *network_bridge;         /* what it is plugged into, or NULL */
-	const char *network_zone;           /* without the "vz-" of its bridge, or NULL */
+	const char *network_veth_name; /* of its outer end, NULL: made from the machine's */
+	const char *network_bridge;    /* what it is plugged into, or NULL */
+	const char *network_zone;      /* without the "vz-" of its bridge, or NULL */
 	enum network_setup network_setup;
 	const char *network_namespace_path; /* absolute, to be joined, or NULL */
 	bool network_mac_is_set;
