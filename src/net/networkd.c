@@ -78,7 +78,8 @@ static void read_assignment(struct arena *arena, const char *section, const char
 		reading->is_refused |= parse_bool(value, &flag) == 0 && flag;
 	if (strcmp(section, "[Match]") != 0)
 		return;
-	if (strcmp(key, "Name") == 0 || strcmp(key, "Kind") == 0) {
+	/* The driver of what has no hardware is called like its kind. */
+	if (strcmp(key, "Name") == 0 || strcmp(key, "Kind") == 0 || strcmp(key, "Driver") == 0) {
 		const char *text = *key == 'N' ? reading->link : reading->kind;
 
 		reading->is_specific |= value[0] != '*' && value[0] != '!';
@@ -88,7 +89,7 @@ static void read_assignment(struct arena *arena, const char *section, const char
 			arena, value, strcmp(reading->kind, "bridge") == 0 ? "bridge" : "ether");
 	} else if (strcmp(key, "Virtualization") != 0 && strcmp(key, "Host") != 0 &&
 		   strcmp(key, "Architecture") != 0) {
-		/* By hardware address, driver, wireless network: not what we make. */
+		/* By hardware address, wireless network and their like: not what we make. */
 		reading->is_refused = true;
 	}
 }
