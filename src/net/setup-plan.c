@@ -184,26 +184,16 @@ const char *net_resolv_conf(struct arena *arena, const char *text, struct string
  * After what an administrator of the machine wrote, whose files have lower numbers, and before what
  * comes with systemd, which would ask for addresses nobody has to give.
  */
-static const char *make_network_file(struct arena *arena, const struct net_setup_plan *plan,
-				     const struct strings *servers)
+static const char *make_network_file(struct arena *arena, const struct strings *servers)
 {
-	const struct net_addresses *const families[] = {&plan->ipv4, &plan->ipv6};
+	/* Nothing to configure is nothing to wait for: it keeps what it finds. */
 	const char *text =
-		"# Made by nspawn(1): the addresses that this interface had already at the "
-		"start of the machine.\n"
+		"# Made by nspawn(1): this interface had its addresses and routes already "
+		"at the start of the machine.\n"
 		"[Match]\nKind=veth\nName=host0\n\n"
 		"[Network]\nDHCP=no\nIPv6AcceptRA=no\nLinkLocalAddressing=ipv6\n"
 		"KeepConfiguration=yes\n";
-	char address[ADDRESS_TEXT_MAX];
 
-	for (size_t i = 0; i < ARRAY_LEN(families); i++)
-		if (families[i]->is_used) {
-			text = arena_format(arena, "%sAddress=%s/%u\n", text,
-					    address_text(&families[i]->guest.address, address),
-					    families[i]->guest.length);
-			text = arena_format(arena, "%sGateway=%s\n", text,
-					    address_text(&families[i]->host.address, address));
-		}
 	for (size_t i = 0; i < servers->count; i++)
 		text = arena_format(arena, "%sDNS=%s\n", text, servers->items[i]);
 	return text;
@@ -239,6 +229,6 @@ void net_setup_plan_make(struct arena *arena, const struct config *config,
 	if (!ret->does_guest)
 		return;
 	ret->hosts = make_hosts(arena, ret);
-	ret->network_file = make_network_file(arena, ret, &facts->servers);
+	ret->network_file = make_network_file(arena, &facts->servers);
 	ret->resolv_conf = facts->resolv_conf;
 }
