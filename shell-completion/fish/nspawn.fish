@@ -16,7 +16,7 @@ function __nspawn_read --no-scope-shadowing
     set nspawn_verb
     set nspawn_ended no
     set nspawn_command
-    if test "$program" != systemd-nspawn; and contains -- "$words[1]" list status show top poweroff reboot terminate kill pause resume config console logs wait clean diff commit export limits copy-to copy-from bind unbind start enable disable exec shell login syscalls
+    if test "$program" != systemd-nspawn; and contains -- "$words[1]" list status show top exec shell login console logs start enable disable poweroff reboot terminate kill pause resume wait limits copy-to copy-from bind unbind diff commit export config syscalls clean
         set nspawn_verb $words[1]
         set -e words[1]
     end
@@ -99,12 +99,12 @@ function __nspawn_has_verb
 end
 
 function __nspawn_has_machine_verb
-    __nspawn_has_verb config limits start enable disable; and not __nspawn_is_dashed
+    __nspawn_has_verb start enable disable limits config; and not __nspawn_is_dashed
 end
 
 function __nspawn_has_running_verb
     __nspawn_read
-    contains -- "$nspawn_verb" status show top poweroff reboot terminate kill pause resume console logs wait clean diff commit export copy-to copy-from bind unbind exec shell login; and not __nspawn_is_dashed
+    contains -- "$nspawn_verb" status show top exec shell login console logs poweroff reboot terminate kill pause resume wait copy-to copy-from bind unbind diff commit export clean; and not __nspawn_is_dashed
 end
 
 # --option+=VALUE: what is offered is that of --option=VALUE.
@@ -213,37 +213,37 @@ complete -c $program -n __nspawn_in_command -F -a '(__nspawn_tree_files)'
 complete -c $program -n __nspawn_has_machine_verb -a '(__nspawn_machines)' -d machine
 complete -c $program -n __nspawn_has_running_verb -a '(__nspawn_running)' -d machine
 complete -c $program -n __nspawn_at_group -a '@aio @basic-io @chown @clock @cpu-emulation @debug @default @file-system @io-event @ipc @keyring @memlock @module @mount @network-io @obsolete @pkey @privileged @process @raw-io @reboot @resources @sandbox @setuid @signal @swap @sync @system-service @timer @known' -d 'system calls'
-complete -c $program -n '__nspawn_has_verb list status show top poweroff reboot terminate kill pause resume config console logs wait clean diff commit export limits copy-to copy-from bind unbind start enable disable exec shell login syscalls' -l json -d 'Print JSON'
+complete -c $program -n '__nspawn_has_verb list status show top exec shell login console logs start enable disable poweroff reboot terminate kill pause resume wait limits copy-to copy-from bind unbind diff commit export config syscalls clean' -l json -d 'Print JSON'
 complete -c $program -n __nspawn_at_verb -a list -d 'List the machines that run'
 complete -c $program -n __nspawn_at_verb -a status -d 'Show what a machine is, has and uses'
 complete -c $program -n __nspawn_at_verb -a show -d 'Show properties of a machine as lines for scripts'
 complete -c $program -n __nspawn_at_verb -a top -d 'Show what machines use, again and again'
+complete -c $program -n __nspawn_at_verb -a exec -d 'Run a command in a running machine, with the rights of its first process'
+complete -c $program -n __nspawn_at_verb -a shell -d 'Open a user\'s login shell in a running machine'
+complete -c $program -n __nspawn_at_verb -a login -d 'Open a fresh login prompt of a running machine'
+complete -c $program -n __nspawn_at_verb -a console -d 'Attach this terminal to the console of a running machine'
+complete -c $program -n __nspawn_at_verb -a logs -d 'Show the end of what a machine that boots wrote on its console'
+complete -c $program -n __nspawn_at_verb -a start -d 'Start machines as services, and wait until they are ready'
+complete -c $program -n __nspawn_at_verb -a enable -d 'Start machines with the host from now on'
+complete -c $program -n __nspawn_at_verb -a disable -d 'Do not start machines with the host any more'
 complete -c $program -n __nspawn_at_verb -a poweroff -d 'Let machines shut down in their own way, and wait for it'
 complete -c $program -n __nspawn_at_verb -a reboot -d 'Let machines reboot in their own way, and wait for it'
 complete -c $program -n __nspawn_at_verb -a terminate -d 'End machines at once'
 complete -c $program -n __nspawn_at_verb -a kill -d 'Send a signal to the processes of machines'
 complete -c $program -n __nspawn_at_verb -a pause -d 'Stop all processes of machines where they are'
 complete -c $program -n __nspawn_at_verb -a resume -d 'Let them go on'
-complete -c $program -n __nspawn_at_verb -a config -d 'Show what a machine is started with, and where each value is from'
-complete -c $program -n __nspawn_at_verb -a console -d 'Attach this terminal to the console of a running machine'
-complete -c $program -n __nspawn_at_verb -a logs -d 'Show the end of what a machine that boots wrote on its console'
 complete -c $program -n __nspawn_at_verb -a wait -d 'Wait until a machine has ended, or is ready, and end with its status'
-complete -c $program -n __nspawn_at_verb -a clean -d 'Remove what killed supervisors of machines left behind'
-complete -c $program -n __nspawn_at_verb -a diff -d 'Show what a running throw-away machine changed'
-complete -c $program -n __nspawn_at_verb -a commit -d 'Write what a running throw-away machine changed into its tree'
-complete -c $program -n __nspawn_at_verb -a export -d 'Write the tree of a running machine as a tar archive'
 complete -c $program -n __nspawn_at_verb -a limits -d 'Show what a running machine may use, who says so, and what it uses'
 complete -c $program -n __nspawn_at_verb -a copy-to -d 'Copy a file or a tree of the host into a running machine'
 complete -c $program -n __nspawn_at_verb -a copy-from -d 'Copy a file or a tree of a running machine to the host'
 complete -c $program -n __nspawn_at_verb -a bind -d 'Show a file or directory of the host in a running machine'
 complete -c $program -n __nspawn_at_verb -a unbind -d 'Take away what \'bind\' has brought'
-complete -c $program -n __nspawn_at_verb -a start -d 'Start machines as services, and wait until they are ready'
-complete -c $program -n __nspawn_at_verb -a enable -d 'Start machines with the host from now on'
-complete -c $program -n __nspawn_at_verb -a disable -d 'Do not start machines with the host any more'
-complete -c $program -n __nspawn_at_verb -a exec -d 'Run a command in a running machine, with the rights of its first process'
-complete -c $program -n __nspawn_at_verb -a shell -d 'Open a user\'s login shell in a running machine'
-complete -c $program -n __nspawn_at_verb -a login -d 'Open a fresh login prompt of a running machine'
+complete -c $program -n __nspawn_at_verb -a diff -d 'Show what a running throw-away machine changed'
+complete -c $program -n __nspawn_at_verb -a commit -d 'Write what a running throw-away machine changed into its tree'
+complete -c $program -n __nspawn_at_verb -a export -d 'Write the tree of a running machine as a tar archive'
+complete -c $program -n __nspawn_at_verb -a config -d 'Show what a machine is started with, and where each value is from'
 complete -c $program -n __nspawn_at_verb -a syscalls -d 'Show which way system calls of a machine go, and why'
+complete -c $program -n __nspawn_at_verb -a clean -d 'Remove what killed supervisors of machines left behind'
 complete -c $program -n __nspawn_in_options -s h -l help -d 'Show this help'
 complete -c $program -n __nspawn_in_options -l version -d 'Show the version'
 complete -c $program -n __nspawn_in_options -l no-pager -d 'Do not pipe output into a pager'
