@@ -11,12 +11,14 @@
 #include "base/scope.h"
 #include "control/enter.h"
 #include "run/environment.h"
+#include "run/join-copy.h"
 
 struct asked {
 	const char *verb;
 	struct join_request request;
 	struct enter enter;
 	const char *machine;
+	char **all; /* words, the verb's own included */
 };
 
 struct option {
@@ -190,6 +192,7 @@ static int take_options(struct asked *asked, char **words)
 static int enter_and_join(struct asked *asked)
 {
 	TRY(enter_find(&asked->enter, asked->machine));
+	TRY(join_from_copy(asked->enter.machine.leader, asked->all));
 	asked->request.machine = &asked->enter.machine;
 	return join(&asked->enter.arena, &asked->request);
 }
@@ -224,6 +227,7 @@ int control_exec(int argc, char **argv)
 		.verb = "exec",
 		.request = {.kind = JOIN_COMMAND, .mode = CONSOLE_PIPE},
 		.enter = ENTER_NONE,
+		.all = argv,
 	};
 
 	(void)argc;
@@ -241,10 +245,9 @@ static int run_shell(struct asked *asked, char **words)
 	if (!*words)
 		return refuse(EINVAL, "'%s' needs the name of a machine", asked->verb);
 	at = strchr(*words, '@');
-	if (at) {
-		*at = '\0';
-		asked->request.user = *words;
-	}
+	if (at)
+		asked->request.user =
+			arena_format(&asked->enter.arena, "%.*s", (int)(at - *words), *words);
 	asked->machine = at ? at + 1 : *words;
 	asked->request.words = (const char *const *)words + 1;
 	return enter_and_join(asked);
@@ -256,6 +259,7 @@ int control_shell(int argc, char **argv)
 		.verb = "shell",
 		.request = {.kind = JOIN_SHELL, .mode = CONSOLE_PIPE},
 		.enter = ENTER_NONE,
+		.all = argv,
 	};
 
 	(void)argc;

@@ -9,8 +9,9 @@
 #include "base/log.h"
 #include "base/scope.h"
 #include "control/enter.h"
+#include "run/join-copy.h"
 
-static int login(const char *name)
+static int login(char **words)
 {
 	auto_enter struct enter enter = ENTER_NONE;
 	struct join_request request = {
@@ -19,7 +20,8 @@ static int login(const char *name)
 		.mode = CONSOLE_INTERACTIVE,
 	};
 
-	TRY(enter_find(&enter, name));
+	TRY(enter_find(&enter, words[1]));
+	TRY(join_from_copy(enter.machine.leader, words));
 	request.has_systemd = enter.init && strcmp(enter.init, "systemd") == 0;
 	note("Press ^] three times within a second to leave");
 	return join(&enter.arena, &request);
@@ -32,6 +34,6 @@ int control_login(int argc, char **argv)
 	if (argc != 2 || *argv[1] == '-')
 		r = refuse(EINVAL, "'login' needs the name of a machine");
 	else
-		r = login(argv[1]);
+		r = login(argv);
 	return r < 0 ? JOIN_FAILED : r;
 }

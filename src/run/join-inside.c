@@ -371,6 +371,13 @@ __attribute__((noreturn)) static void say_joined(struct joiner *joiner, const in
 		      : EXIT_SUCCESS);
 }
 
+/* What the client's caller has in its environment is in our memory, too, and in its child's. */
+static void wipe_caller(void)
+{
+	for (char **word = environ; *word; word++)
+		explicit_bzero(*word, strlen(*word));
+}
+
 /* A child of the client's, like ourselves, which waits for it. */
 static int make_command(struct joiner *joiner)
 {
@@ -382,6 +389,7 @@ static int make_command(struct joiner *joiner)
 	int master_fd = steal_fd(joiner->master_fd);
 	long pid;
 
+	wipe_caller();
 	pid = syscall(SYS_clone3, &arguments, sizeof(arguments));
 	if (pid == 0) {
 		scope_close(&master_fd);

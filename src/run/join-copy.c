@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Runs us from a sealed copy of our executable.
+ * Zone: free.
+ */
+#include "run/join-copy.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <link.h>
+#include <linux/memfd.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/scope.h"
+
+#ifndef MFD_EXEC /* Linux 6.3 */
+#define MFD_EXEC 0x0010U
+#endif
+
+#define NAME "nspawn"
+#define SEALS (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)
+
+/* Older kernels refuse the flag that newer ones may insist on. */
+static int make_file(void)
+{
+	int fd = memfd_create(NAME, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
+
+	if (fd < 0 && errno == EINVAL)
+		fd = memfd_create(NAME, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Other files have no seals, or F_SEAL_SEAL alone. */
+static bool is_sealed(int fd)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+
+	return seals >= 0 && (seals & SEALS) == SEALS;
+}
+
+/* What the kernel maps: symbols and the like, which follow, may be most of the file. */
+static off_t loaded_bytes(void)
+{
+	const ElfW(Phdr) *segments = (const ElfW(Phdr) *)getauxval(AT_PHDR);
+	off_t end = 0;
+
+	for (unsigned long i = 0; i < getauxval(AT_PHNUM); i++) {
+		off_t next = (off_t)(segments[i].p_offset + segments[i].p_filesz);
+
+		if (segments[i].p_type == PT_LOAD && next > end)
+			end = next;
+	}
+	return end;
+}
+
+static int copy(int from)
+{
+	auto_close int to = make_file();
+	off_t done = 0, size = loaded_bytes();
+
+	TRY(to);
+	while (done < size) {
+		ssize_t count = sendfile(to, from, &done, (size_t)(size - done));
+
+		if (count < 0 && errno != EINTR)
+			return -errno;
+		if (count == 0)
+			return -EIO;
+	}
+	if (fcntl(to, F_ADD_SEALS, SEALS) < 0)
+		return -errno;
+	return steal_fd(to);
+}
+
+/*
+ * Whether our file may be written to by an id of the machine: its owner has one there, as in a
+ * machine without ids of its own and in a user's whose file it is, or it is anybody's to write to.
+ */
+static bool is_in_reach(int own, pid_t leader)
+{
+	unsigned long inside, outside, count;
+	auto_free char *map = NULL;
+	char path[32];
+	struct stat status;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/uid_map", (int)leader);
+	if (fstat(own, &status) < 0 || (status.st_mode & (S_IWGRP | S_IWOTH)) ||
+	    file_read(AT_FDCWD, path, 65536, &map, NULL) < 0)
+		return true;
+	for (char *line = strtok(map, "\n"); line; line = strtok(NULL, "\n"))
+		if (sscanf(line, "%lu %lu %lu", &inside, &outside, &count) != 3 ||
+		    (status.st_uid >= outside && status.st_uid - outside < count))
+			return true;
+	return false;
+}
+
+int join_from_copy(pid_t leader, char **words)
+{
+	auto_close int own = open("/proc/self/exe", O_RDONLY | O_CLOEXEC), made = -EBADF;
+	char **all;
+	size_t count = 0;
+	int r;
+
+	if (own < 0)
+		return fail(-errno, "Cannot open our own executable");
+	if (is_sealed(own)) {
+		/* The kernel names us after a number. */
+		(void)prctl(PR_SET_NAME, NAME, 0, 0, 0);
+		return 0;
+	}
+	if (!is_in_reach(own, leader))
+		return 0;
+	made = copy(own);
+	if (made < 0) {
+		(void)fail(made, "Cannot copy our own executable into memory");
+		if (made == -EACCES)
+			hint("With vm.memfd_noexec at 2 nothing in memory may run: 'sysctl vm.memfd_noexec=1' lets us");
+		return made;
+	}
+	while (words[count])
+		count++;
+	all = calloc(count + 2, sizeof(*all));
+	if (!all)
+		return fail(-ENOMEM, "Cannot run the copy of our own executable");
+	all[0] = (char *)NAME;
+	for (size_t i = 0; i < count; i++)
+		all[i + 1] = words[i];
+	(void)execveat(made, "", all, environ, AT_EMPTY_PATH);
+	r = fail(-errno, "Cannot run the copy of our own executable");
+	free(all);
+	return r;
+}
