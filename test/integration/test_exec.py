@@ -6,7 +6,9 @@ import itertools
 import json
 import os
 import pathlib
+import random
 import select
+import shutil
 import signal
 import subprocess
 import time
@@ -14,6 +16,8 @@ import time
 import pytest
 
 from lab import identity, leaks
+from lab.run import program
+from lab.tree import TOP
 
 pytestmark = pytest.mark.requires("root")
 
@@ -454,16 +458,57 @@ def test_nobody_looks_into_a_process_that_is_not_confined(machine, Running, run,
     descriptors than its streams and what is the machine's own."""
     watcher = r"""
 while :; do for p in /proc/[0-9]*; do case $p in /proc/1|/proc/$$) continue;; esac
-for l in $p/fd/*; do t=$(readlink $l 2>/dev/null) && case $t in "$OUTSIDE"*|/sys/fs/cgroup*) echo "$l $t" >>/tmp/found;; esac; done
-r=$(readlink $p/root 2>/dev/null) && [ "$r" != / ] && echo "$p $r" >>/tmp/found
-w=$(readlink $p/cwd 2>/dev/null) && case $w in "$OUTSIDE"*) echo "$p $w" >>/tmp/found;; esac
+for l in $p/fd/*; do t=$(readlink $l 2>/dev/null) && case $t in "$OUTSIDE"*|/sys/fs/cgroup*) echo "$l $t" >>/found;; esac; done
+r=$(readlink $p/root 2>/dev/null) && [ "$r" != / ] && echo "$p $r" >>/found
+w=$(readlink $p/cwd 2>/dev/null) && case $w in "$OUTSIDE"*) echo "$p $w" >>/found;; esac
 done; done
 """
     root = system({"watch!": "#!/bin/sh\n" + watcher, "bin/readlink=": "busybox"})
     name = machine("-E", f"OUTSIDE={pathlib.Path.cwd()}", root=root, words=("/bin/sh", "/watch"))
     for _ in range(30):
         assert run("exec", name, "true").code == 0
-    assert not (root / "tmp/found").exists(), (root / "tmp/found").read_text()
+    assert not (root / "found").exists(), (root / "found").read_text()
+
+
+@pytest.fixture(scope="session")
+def attack_join(tmp_path_factory):
+    path = tmp_path_factory.mktemp("attack-join") / "attack-join"
+    subprocess.run(["gcc", "-std=gnu17", "-O1", "-static", "-w", "-o", path, TOP / "test/integration/attack-join.c"], check=True)
+    return path
+
+
+@pytest.mark.root_only("root of a machine with the host's ids, and a file that is root's")
+@pytest.mark.parametrize("options", [[], ["-U"], ["--private-users=identity"]], ids=["host-ids", "own-ids", "identity"])
+def test_root_of_the_machine_does_not_get_our_executable(machine, run, system, attack_join, options):
+    """Who opens /proc/PID/exe before the exec, traces the process, or swaps the program after it was looked at, gets at a
+    sealed copy only; and the caller's environment is not to be read anywhere."""
+    executable = os.stat(shutil.which(program()[0]))
+    secret = "".join(random.choices("abcdefghijkl", k=24))
+    root = system({"attack!": attack_join, "swapped!": ""})
+    name = machine(*options, root=root, words=("/attack", str(executable.st_dev), str(executable.st_ino), secret))
+    found = root / "found"
+    deadline = time.monotonic() + 60
+    rounds = 0
+    while not found.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    # With ids of its own it may neither look nor write; who has the host's ids must have been close, or it proves nothing.
+    while rounds < 40 or not options and not {"copy", "memory"} <= set(found.read_text().split("\n")):
+        assert time.monotonic() < deadline, found.read_text()
+        result = run("exec", name, "/swapped", "exit", "3", env={"CALLERS": secret})
+        assert result.code in (1, 3, 125, 126, 127, 128 + signal.SIGKILL), result
+        rounds += 1
+    seen = set(found.read_text().split("\n"))
+    if options == ["-U"]:
+        seen.discard("host executable")  # swapped in: it is executed there, and for no id there to write to
+    assert not seen & {"host executable", "executable opened for writing", "copy written", "copy cut", "environment of the caller", "memory of the caller",
+                       "cannot swap"}, seen
+
+
+def test_a_preloaded_library_is_only_the_commands(machine, run):
+    """/etc/ld.so.preload of the machine is the machine's: what joins it loads no library from there."""
+    name = machine(entries={"etc/ld.so.preload": "/evil.so\n", "evil.so": "junk"})
+    assert run("exec", name, "/payload", "exit", "6").code == 6
 
 
 def test_typing_into_the_callers_terminal(machine, Terminal):
