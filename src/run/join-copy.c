@@ -98,7 +98,7 @@ static bool is_in_reach(int own, pid_t leader)
 	if (fstat(own, &status) < 0 || (status.st_mode & (S_IWGRP | S_IWOTH)) ||
 	    file_read(AT_FDCWD, path, 65536, &map, NULL) < 0)
 		return true;
-	for (char *line = strtok(map, "\n"); line; line = strtok(NULL, "\n"))
+	for (const char *line = map; *line; line += strcspn(line, "\n"), line += *line != '\0')
 		if (sscanf(line, "%lu %lu %lu", &inside, &outside, &count) != 3 ||
 		    (status.st_uid >= outside && status.st_uid - outside < count))
 			return true;

