@@ -151,7 +151,8 @@ void bind_user_plan(struct arena *arena, const struct bound_users *users, struct
 static int write_record(int directory_fd, const char *name, const char *suffix, const char *text,
 			mode_t mode)
 {
-	char file[320];
+	/* Room for two names and what follows them. */
+	char file[672];
 	auto_close int fd = -EBADF;
 
 	(void)snprintf(file, sizeof(file), "%s.%s", name, suffix);

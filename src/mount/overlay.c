@@ -416,6 +416,12 @@ static int configure(const struct scaffold *scaffold, int context_fd, bool is_wr
 	if (is_changes && !is_of_user)
 		for (size_t i = 0; i < ARRAY_LEN(plain); i++)
 			(void)fsconfig(context_fd, FSCONFIG_SET_STRING, plain[i], "off", 0);
+	/*
+	 * What is thrown away need not reach the disk: else each file that is copied up is written
+	 * out before the payload goes on, and at the end all that the host's file system owes.
+	 */
+	if (is_changes && is_writable)
+		(void)fsconfig(context_fd, FSCONFIG_SET_FLAG, "volatile", NULL, 0);
 	return fsconfig(context_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0 ? -errno : 0;
 }
 
