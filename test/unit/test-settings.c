@@ -155,7 +155,7 @@ static void test_keys(void)
 /* Refused by exactly one sentence, perhaps with a hint below, that names the option. */
 static void check_refused(const char *option, int r)
 {
-	char quoted[80];
+	char quoted[112];
 
 	(void)snprintf(quoted, sizeof(quoted), "'%s'", option);
 	if (r >= 0 || captured.failures < 1 || captured.failures > 2 ||
