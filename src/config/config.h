@@ -29,6 +29,22 @@ enum console_mode {
 	CONSOLE_AUTOPIPE, /* interactive under the same test, else pipe */
 };
 
+/* When the machine is ready, for whoever waits for that. */
+enum ready_when {
+	READY_DEFAULT, /* nobody said: our manager hears at once, others as the init says itself */
+	READY_SPAWNED, /* its first program runs */
+	READY_GUEST,   /* its first program says so (sd_notify(3)) */
+	READY_EXEC,    /* a command inside has succeeded */
+	READY_PORT,    /* something inside takes connections */
+};
+
+struct ready_request {
+	enum ready_when when;
+	const char *command; /* of READY_EXEC, for a shell */
+	uint16_t port;       /* of READY_PORT, TCP */
+	enum setting by;     /* the setting that said it last */
+};
+
 /* How a file of the host gets into the tree. */
 enum host_file_how {
 	HOW_AUTO,
@@ -325,7 +341,7 @@ struct config {
 	struct strings environment; /* NAME=VALUE of --setenv, in order */
 	const char *user;           /* name or number, resolved inside; NULL: root */
 	int kill_signal;            /* 0: the default of the start mode */
-	bool notify_ready;
+	struct ready_request ready;
 
 	/* Identity */
 	const char *machine;  /* NULL: derived from the directory */

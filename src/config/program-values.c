@@ -189,3 +189,39 @@ int set_kill_signal(const struct asking *asking, const char *value)
 	asking->config->kill_signal = number;
 	return 0;
 }
+
+int set_notify_ready(const struct asking *asking, const char *value)
+{
+	bool is_on;
+
+	if (parse_bool(value, &is_on) < 0)
+		return refuse_value(asking, value, "yes or no");
+	asking->config->ready = (struct ready_request){
+		.when = is_on ? READY_GUEST : READY_DEFAULT,
+		.by = asking->setting,
+	};
+	return 0;
+}
+
+int set_ready(const struct asking *asking, const char *value)
+{
+	struct ready_request request = {.by = asking->setting};
+	uint32_t port;
+
+	if (strcmp(value, "spawned") == 0) {
+		request.when = READY_SPAWNED;
+	} else if (strcmp(value, "guest") == 0) {
+		request.when = READY_GUEST;
+	} else if (text_has_prefix(value, "exec:") && value[5]) {
+		request.when = READY_EXEC;
+		request.command = arena_copy(&asking->config->arena, value + 5);
+	} else if (text_has_prefix(value, "port:") && parse_u32(value + 5, &port) == 0 &&
+		   port > 0 && port <= UINT16_MAX) {
+		request.when = READY_PORT;
+		request.port = (uint16_t)port;
+	} else {
+		return refuse_value(asking, value, "spawned, guest, exec:COMMAND or port:NUMBER");
+	}
+	asking->config->ready = request;
+	return 0;
+}

@@ -27,3 +27,7 @@ int set_user_scope(const struct asking *asking, const char *value);
 int set_chdir(const struct asking *asking, const char *value);
 
 int set_kill_signal(const struct asking *asking, const char *value);
+
+/* Two spellings of one matter; the last counts. */
+int set_notify_ready(const struct asking *asking, const char *value);
+int set_ready(const struct asking *asking, const char *value);

@@ -124,7 +124,10 @@ const struct setting_row setting_rows[_SETTING_COUNT] = {
 	[SETTING_KILL_SIGNAL] = {"kill-signal", 0, ONE, "SIGNAL", "Exec.KillSignal",
 		GROUP, SAFE, set_kill_signal, AT(kill_signal), NULL, "Signal that asks PID 1 to shut down"},
 	[SETTING_NOTIFY_READY] = {"notify-ready", 0, ONE, "BOOL", "Exec.NotifyReady",
-		GROUP, SAFE, set_flag, AT(notify_ready), NULL, "Be ready only when PID 1 says that it is"},
+		GROUP, SAFE, set_notify_ready, 0, NULL, "Be ready only when PID 1 says that it is"},
+	[SETTING_READY] = {"ready", 0, ONE, "WHEN", "Exec.Ready",
+		GROUP, SAFE, set_ready, 0, NULL,
+		"When the machine is ready: spawned, guest, exec:COMMAND that succeeds\ninside, port:NUMBER that answers there"},
 	[SETTING_SUPPRESS_SYNC] = {"suppress-sync", 0, ONE, "BOOL", "Exec.SuppressSync",
 		GROUP, SAFE, set_flag, AT(suppress_sync), NULL, "Make sync(2) and its relatives do nothing"},
 #undef GROUP

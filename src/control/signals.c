@@ -23,6 +23,7 @@
 #include "base/scope.h"
 #include "control/await.h"
 #include "control/usage.h"
+#include "manager/cgroup-walk.h"
 
 static int send_to(int pidfd, int number)
 {
@@ -73,7 +74,7 @@ static int send_to_group(int group_fd, int number)
 		return 0;
 	if (!was_frozen)
 		(void)signals_freeze(group_fd, true, 1000000);
-	(void)usage_walk(group_fd, send_to_process, &everybody);
+	(void)cgroup_walk(group_fd, send_to_process, &everybody);
 	if (!was_frozen)
 		TRY(signals_freeze(group_fd, false, 0));
 	return everybody.result;

@@ -20,11 +20,11 @@
 #include "base/scope.h"
 #include "base/text.h"
 #include "manager/cgroup-find.h"
+#include "manager/cgroup-walk.h"
 
 #define FILE_MAX ((size_t)1024 * 1024)
 #define DEPTH_MAX 12
 #define LINES_MAX 150
-#define PROCESSES_MAX 65536
 #define COMMAND_BYTES 160
 
 int usage_open(const char *directory)
@@ -150,79 +150,6 @@ const char *usage_command(struct arena *arena, pid_t pid)
 	return name ? arena_format(arena, "[%s]", name) : NULL;
 }
 
-/* The numbers in cgroup.procs; 0 is somebody outside of our own view. */
-static int walk_group(int group_fd, size_t *left, usage_process_function function, void *argument)
-{
-	auto_close int fd = openat(group_fd, "cgroup.procs", O_RDONLY | O_CLOEXEC);
-	auto_fclose FILE *file = fd < 0 ? NULL : fdopen(fd, "re");
-	char line[32];
-	int r = 0;
-
-	if (!file)
-		return 0;
-	(void)steal_fd(fd);
-	while (r == 0 && *left > 0 && fgets(line, sizeof(line), file)) {
-		int pid = atoi(line);
-
-		(*left)--;
-		if (pid > 0)
-			r = function(pid, argument);
-	}
-	return r;
-}
-
-/* The next group below, opened, or a negative errno at the end. */
-static int next_group(DIR *directory, const char **ret_name)
-{
-	const struct dirent *item;
-	int fd;
-
-	while ((item = readdir(directory))) {
-		if (item->d_type != DT_DIR || *item->d_name == '.')
-			continue;
-		fd = cgroup_open(dirfd(directory), item->d_name);
-		if (fd < 0)
-			continue;
-		*ret_name = item->d_name;
-		return fd;
-	}
-	return -ENOENT;
-}
-
-static DIR *open_groups(int group_fd)
-{
-	auto_close int fd = openat(group_fd, ".", CGROUP_OPEN_FLAGS);
-	DIR *directory = fd < 0 ? NULL : fdopendir(fd);
-
-	if (directory)
-		(void)steal_fd(fd);
-	return directory;
-}
-
-static int walk(int group_fd, unsigned int depth, size_t *left, usage_process_function function,
-		void *argument)
-{
-	auto_closedir DIR *directory = NULL;
-	const char *name;
-	int fd, r = walk_group(group_fd, left, function, argument);
-
-	if (r != 0 || depth >= DEPTH_MAX * 4)
-		return r;
-	directory = open_groups(group_fd);
-	while (r == 0 && directory && (fd = next_group(directory, &name)) >= 0) {
-		r = walk(fd, depth + 1, left, function, argument);
-		(void)close(fd);
-	}
-	return r;
-}
-
-int usage_walk(int group_fd, usage_process_function function, void *argument)
-{
-	size_t left = PROCESSES_MAX;
-
-	return walk(group_fd, 0, &left, function, argument);
-}
-
 /* --- All of it --- */
 
 static int count_process(pid_t pid, void *argument)
@@ -243,7 +170,7 @@ void usage_read(int group_fd, struct usage *ret)
 	(void)read_file_number(group_fd, "memory.peak", &ret->memory_most_bytes);
 	ret->has_tasks = true;
 	if (!read_file_number(group_fd, "pids.current", &ret->tasks))
-		(void)usage_walk(group_fd, count_process, &ret->tasks);
+		(void)cgroup_walk(group_fd, count_process, &ret->tasks);
 	if (file_read(group_fd, "cpu.stat", FILE_MAX, &cpu, NULL) == 0)
 		ret->has_cpu = usage_keyed_number(cpu, "usage_usec", &ret->cpu_usec);
 	if (file_read(group_fd, "io.stat", FILE_MAX, &io, NULL) == 0) {
@@ -298,11 +225,12 @@ static bool is_populated(int group_fd)
 /* Names of groups below that have processes, in order. */
 static void list_groups(struct arena *arena, int group_fd, struct strings *ret)
 {
-	auto_closedir DIR *directory = open_groups(group_fd);
+	auto_closedir DIR *directory = cgroup_open_below(group_fd);
 	const char *name;
 	int fd;
 
-	while (directory && ret->count < LINES_MAX && (fd = next_group(directory, &name)) >= 0) {
+	while (directory && ret->count < LINES_MAX &&
+	       (fd = cgroup_next_below(directory, &name)) >= 0) {
 		if (is_populated(fd))
 			strings_add(arena, ret, arena_copy(arena, name));
 		(void)close(fd);
@@ -317,13 +245,13 @@ static int compare_texts(const void *left, const void *right)
 static void draw(struct picture *picture, int group_fd, const char *indent, unsigned int depth)
 {
 	struct strings groups = {0};
-	size_t left = PROCESSES_MAX;
+	size_t left = CGROUP_PROCESSES_MAX;
 
 	list_groups(picture->arena, group_fd, &groups);
 	if (groups.count > 0)
 		qsort(groups.items, groups.count, sizeof(*groups.items), compare_texts);
 	picture->indent = indent;
-	(void)walk_group(group_fd, &left, draw_process, picture);
+	(void)cgroup_walk_one(group_fd, &left, draw_process, picture);
 	print_process(picture, groups.count == 0);
 	for (size_t i = 0; i < groups.count; i++) {
 		auto_close int fd = cgroup_open(group_fd, groups.items[i]);

@@ -49,8 +49,3 @@ const char *usage_command(struct arena *arena, pid_t pid);
 
 /* The name of a process, escaped; NULL: it has ended. */
 const char *usage_comm(struct arena *arena, pid_t pid);
-
-/* Calls 'function' with each process in the group and below, at most 65536. 0 or what it returned.
- */
-typedef int (*usage_process_function)(pid_t pid, void *argument);
-int usage_walk(int group_fd, usage_process_function function, void *argument);

@@ -373,6 +373,14 @@ static void flush_output(struct console *console)
 	console->output_start = console->output_end = 0;
 }
 
+/* What the guest wrote, before it is tinted. A line that is drawn again and again has no end. */
+static void take_notice(struct console *console, const char *bytes, size_t length)
+{
+	if (!console->has_said_line)
+		console->has_said_line = memchr(bytes, '\n', length) != NULL;
+	console_share_output(console->share, bytes, length);
+}
+
 /* As read(2) into 'ret', which takes more bytes than are read because of the tint between them. */
 static ssize_t read_tinted(struct console *console, char *ret, size_t room)
 {
@@ -381,7 +389,7 @@ static ssize_t read_tinted(struct console *console, char *ret, size_t room)
 
 	if (got <= 0)
 		return got;
-	console_share_output(console->share, bytes, (size_t)got);
+	take_notice(console, bytes, (size_t)got);
 	return (ssize_t)console_tint_feed(&console->tint, bytes, (size_t)got, ret);
 }
 
@@ -390,7 +398,7 @@ static ssize_t read_plain(struct console *console, char *ret, size_t room)
 	ssize_t got = read(console->master_fd, ret, room);
 
 	if (got > 0)
-		console_share_output(console->share, ret, (size_t)got);
+		take_notice(console, ret, (size_t)got);
 	return got;
 }
 

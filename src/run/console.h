@@ -37,6 +37,7 @@ struct console {
 	struct console_tint tint;
 	struct console_buffers *buffers;
 	struct console_share *share;   /* who else sees it, or NULL; survives the console */
+	bool has_said_line;            /* the guest ended one, since somebody made it false */
 	size_t input_start, input_end; /* what is pending in the buffers */
 	size_t output_start, output_end;
 };

@@ -71,6 +71,26 @@ const struct bound_user *explain_bound_user(const struct explanation *e)
 	return NULL;
 }
 
+static void explain_ready(struct explanation *e)
+{
+	const struct ready_request *ready = &e->config->ready;
+	enum setting by = ready->by ? ready->by : SETTING_NOTIFY_READY;
+
+	if (ready->when == READY_EXEC)
+		explain_rowf(e, "ready", "tried every second", "when '%s' succeeds inside",
+			     ready->command)
+			->origin = explain_origin(e, by);
+	else if (ready->when == READY_PORT)
+		explain_rowf(e, "ready", "tried again and again", "when TCP port %u answers inside",
+			     ready->port)
+			->origin = explain_origin(e, by);
+	else
+		explain_row(e, "ready",
+			    ready->when == READY_GUEST ? "when process 1 says so" : "once it runs",
+			    NULL)
+			->origin = explain_origin(e, by);
+}
+
 static void explain_program_rest(struct explanation *e)
 {
 	const struct config *config = e->config;
@@ -94,9 +114,7 @@ static void explain_program_rest(struct explanation *e)
 		explain_rowf(e, "sockets", "a service manager passed them", "%u",
 			     e->facts->activation_fds)
 			->origin = explain_origin_variable("$LISTEN_FDS");
-	explain_row(e, "ready", config->notify_ready ? "when process 1 says so" : "once it runs",
-		    NULL)
-		->origin = explain_origin(e, SETTING_NOTIFY_READY);
+	explain_ready(e);
 }
 
 void explain_program(struct explanation *e)

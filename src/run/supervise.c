@@ -26,6 +26,8 @@
 #include "run/describe.h"
 #include "run/notify.h"
 #include "run/power.h"
+#include "run/ready.h"
+#include "run/remaining.h"
 
 #define NEVER UINT64_MAX
 
@@ -34,6 +36,12 @@
  * stop.
  */
 #define UNKNOWN_INIT_STOP_SEC 10
+
+/* All others get this long, which is less than what units give us, and are told of after a while.
+ */
+#define STOP_SEC 90
+#define REPORT_SEC 2
+#define SECOND UINT64_C(1000000)
 
 enum state {
 	STATE_RUNNING,
@@ -56,7 +64,9 @@ struct supervisor {
 	struct machine *machine;
 	enum state state;
 	int signal_fd;
-	bool is_stop_ours;           /* the payload ends because we were told to stop it */
+	bool is_stop_ours; /* the payload ends because we were told to stop it */
+	struct ready ready;
+	uint64_t report_usec;        /* when to tell what still runs, or NEVER */
 	uint64_t deadline_usec;      /* when EVENT_TIMEOUT happens, or NEVER */
 	uint64_t watchdog_next_usec; /* when our manager wants the next sign of life, or NEVER */
 	uint64_t watchdog_usec;      /* from one to the next */
@@ -137,7 +147,17 @@ static void ask_init(struct supervisor *supervisor, enum power_request request)
 		     UNKNOWN_INIT_STOP_SEC);
 	if (r > 0)
 		(void)send_signal(supervisor, SIGTERM, "waiting all the same");
-	supervisor->deadline_usec = now_usec() + UNKNOWN_INIT_STOP_SEC * UINT64_C(1000000);
+	supervisor->deadline_usec = now_usec() + UNKNOWN_INIT_STOP_SEC * SECOND;
+}
+
+static void begin_to_stop(struct supervisor *supervisor)
+{
+	uint64_t now = now_usec();
+
+	note("Stopping machine '%s'; ask again to kill it", supervisor->machine->plan->machine);
+	(void)notify_stage(NOTIFY_STAGE_STOPPING);
+	supervisor->deadline_usec = now + STOP_SEC * SECOND;
+	supervisor->report_usec = now + REPORT_SEC * SECOND;
 }
 
 static enum state stop(struct supervisor *supervisor)
@@ -146,14 +166,12 @@ static enum state stop(struct supervisor *supervisor)
 
 	supervisor->is_stop_ours = true;
 	if (plan->uses_init_protocol) {
-		note("Stopping machine '%s'; ask again to kill it", plan->machine);
-		(void)notify_stage(NOTIFY_STAGE_STOPPING);
+		begin_to_stop(supervisor);
 		ask_init(supervisor, POWER_OFF);
 		return STATE_STOPPING;
 	}
 	if (plan->kill_signal > 0) {
-		note("Stopping machine '%s'; ask again to kill it", plan->machine);
-		(void)notify_stage(NOTIFY_STAGE_STOPPING);
+		begin_to_stop(supervisor);
 		if (send_signal(supervisor, plan->kill_signal, "killing it"))
 			return STATE_STOPPING;
 	}
@@ -189,8 +207,12 @@ static enum state stay(struct supervisor *supervisor)
 
 static enum state give_up_waiting(struct supervisor *supervisor)
 {
-	note("Machine '%s' did not stop in time, killing it", supervisor->machine->plan->machine);
-	supervisor->deadline_usec = NEVER;
+	char names[REMAINING_MAX];
+
+	remaining_describe(supervisor->machine, names);
+	supervisor->deadline_usec = supervisor->report_usec = NEVER;
+	warn(0, "Machine '%s' did not stop in time, killing it with %s still running",
+	     supervisor->machine->plan->machine, names);
 	return kill_now(supervisor);
 }
 
@@ -227,41 +249,8 @@ static void happen(struct supervisor *supervisor, enum event event)
 {
 	supervisor->state = cells[supervisor->state][event](supervisor);
 	supervisor->machine->is_stopping = supervisor->state != STATE_RUNNING;
-}
-
-/* Those that tell us to stop come first. */
-#define STOP_SIGNALS 4
-static const int watched_signals[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGWINCH, SIGTSTP, SIGCONT};
-
-static sigset_t first_signals(size_t count)
-{
-	sigset_t set;
-
-	(void)sigemptyset(&set);
-	for (size_t i = 0; i < count; i++)
-		(void)sigaddset(&set, watched_signals[i]);
-	return set;
-}
-
-int supervise_watch_stop(void)
-{
-	const sigset_t set = first_signals(STOP_SIGNALS);
-	int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-
-	return fd < 0 ? fail(-errno, "Cannot watch signals") : fd;
-}
-
-int supervise_block_signals(void)
-{
-	const sigset_t set = first_signals(ARRAY_LEN(watched_signals));
-	int fd;
-
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-		return fail(-errno, "Cannot block signals");
-	/* A reader of our output that goes away must not take the machine down unasked. */
-	(void)signal(SIGPIPE, SIG_IGN);
-	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return fd < 0 ? fail(-errno, "Cannot watch signals") : fd;
+	if (supervisor->machine->is_stopping)
+		ready_end(&supervisor->ready);
 }
 
 static void read_signal(struct supervisor *supervisor)
@@ -297,22 +286,6 @@ static int handle_console(struct supervisor *supervisor, const struct pollfd *fd
 	return 0;
 }
 
-/* An init that speaks sd_notify(3) says itself when its system is up; of others it is not known. */
-static bool says_when_ready(const struct plan *plan)
-{
-	return plan->config->notify_ready ||
-	       (plan->config->start == START_BOOT && plan->facts->tree.init_kind == INIT_SYSTEMD);
-}
-
-static void become_ready(struct machine *machine)
-{
-	if (!machine->entry || machine->entry->is_ready)
-		return;
-	machine->entry->is_ready = true;
-	describe_again(machine);
-	control_tell_ready(machine->control);
-}
-
 /* Its end is closed by the exec; the stub init gave up its copy before. */
 static void hear_payload(struct supervisor *supervisor)
 {
@@ -323,11 +296,8 @@ static void hear_payload(struct supervisor *supervisor)
 		(void)fail(r, "Cannot talk with the payload while it is set up");
 	if (r < 0)
 		supervisor->is_failed = true;
-	if (r == 1) {
-		(void)notify_started(supervisor->machine->pid, supervisor->relay.ready_is_said);
-		if (!says_when_ready(supervisor->machine->plan))
-			become_ready(supervisor->machine);
-	}
+	if (r == 1)
+		ready_spawned(&supervisor->ready);
 	if (r != 0) {
 		scope_close(&handshake->fd);
 		handshake->fd = -EBADF;
@@ -340,8 +310,8 @@ static void hear_notification(struct supervisor *supervisor)
 
 	if (heard < 0)
 		debug("Cannot read the notification socket");
-	else if (heard & NOTIFY_READY && !(heard & NOTIFY_REFUSED))
-		become_ready(supervisor->machine);
+	else
+		ready_heard(&supervisor->ready, heard);
 	if (heard > 0 && heard & NOTIFY_STATUS && supervisor->machine->entry) {
 		supervisor->machine->entry->status = supervisor->relay.status;
 		describe_again(supervisor->machine);
@@ -385,15 +355,35 @@ static int reap(struct supervisor *supervisor)
  */
 static int time_left_msec(const struct supervisor *supervisor)
 {
-	uint64_t first = supervisor->deadline_usec < supervisor->watchdog_next_usec
-				 ? supervisor->deadline_usec
-				 : supervisor->watchdog_next_usec;
-	uint64_t now;
+	const uint64_t times[] = {supervisor->deadline_usec, supervisor->watchdog_next_usec,
+				  supervisor->report_usec, ready_next_usec(&supervisor->ready)};
+	uint64_t first = NEVER, now;
 
+	for (size_t i = 0; i < ARRAY_LEN(times); i++)
+		if (times[i] < first)
+			first = times[i];
 	if (first == NEVER)
 		return -1;
 	now = now_usec();
 	return first <= now ? 0 : (int)((first - now) / 1000 + 1);
+}
+
+/* Once: what somebody sees who wonders why it takes so long. */
+static void report_remaining(struct supervisor *supervisor, uint64_t now)
+{
+	char names[REMAINING_MAX], text[REMAINING_MAX + 64];
+	unsigned int left_sec;
+
+	supervisor->report_usec = NEVER;
+	if (supervisor->state != STATE_STOPPING || supervisor->deadline_usec <= now)
+		return;
+	left_sec = (unsigned int)((supervisor->deadline_usec - now + SECOND - 1) / SECOND);
+	remaining_describe(supervisor->machine, names);
+	warn(0, "Machine '%s' is still stopping: %s runs, killing it in %u s",
+	     supervisor->machine->plan->machine, names, left_sec);
+	(void)snprintf(text, sizeof(text), "STATUS=Stopping: %s still running, killed in %u s.",
+		       names, left_sec);
+	(void)notify_send(text);
 }
 
 static void keep_time(struct supervisor *supervisor)
@@ -404,6 +394,9 @@ static void keep_time(struct supervisor *supervisor)
 		(void)notify_send("WATCHDOG=1");
 		supervisor->watchdog_next_usec = now + supervisor->watchdog_usec;
 	}
+	ready_work(&supervisor->ready, now);
+	if (supervisor->report_usec <= now)
+		report_remaining(supervisor, now);
 	if (supervisor->deadline_usec <= now)
 		happen(supervisor, EVENT_TIMEOUT);
 }
@@ -416,6 +409,7 @@ enum slot {
 	SLOT_JOURNAL,
 	SLOT_CONTROL,
 	SLOT_MANAGER,
+	SLOT_PROBE,
 	SLOT_CONSOLE, /* and the following */
 };
 
@@ -430,6 +424,7 @@ static int turn(struct supervisor *supervisor)
 		[SLOT_JOURNAL] = {.fd = machine->journal_remote.pidfd, .events = POLLIN},
 		[SLOT_CONTROL] = {.fd = control_fd(machine->control, machine), .events = POLLIN},
 		[SLOT_MANAGER] = {.fd = managers_fd(machine->managers), .events = POLLIN},
+		[SLOT_PROBE] = {.fd = supervisor->ready.probe_fd, .events = POLLIN},
 	};
 	size_t console_count = console_pollfds(&machine->console, fds + SLOT_CONSOLE);
 	int ready = poll(fds, SLOT_CONSOLE + console_count, time_left_msec(supervisor));
@@ -441,6 +436,8 @@ static int turn(struct supervisor *supervisor)
 		hear_payload(supervisor);
 	if (fds[SLOT_NOTIFY].revents)
 		hear_notification(supervisor);
+	if (fds[SLOT_PROBE].revents)
+		ready_probe_ended(&supervisor->ready);
 	if (fds[SLOT_JOURNAL].revents)
 		journal_remote_lost(&machine->journal_remote);
 	if (fds[SLOT_MANAGER].revents)
@@ -509,6 +506,7 @@ int supervise(struct machine *machine, int signal_fd, struct ending *ret)
 	struct supervisor supervisor = {
 		.machine = machine,
 		.signal_fd = signal_fd,
+		.report_usec = NEVER,
 		.deadline_usec = NEVER,
 		.watchdog_usec = watchdog_usec,
 		.watchdog_next_usec = watchdog_usec > 0 ? now_usec() + watchdog_usec : NEVER,
@@ -516,12 +514,16 @@ int supervise(struct machine *machine, int signal_fd, struct ending *ret)
 			{
 				.leader = machine->pid,
 				.payload_is_pid2 = machine->plan->config->start == START_PID2,
-				.ready_is_said = !machine->plan->config->notify_ready,
+				.ready_is_said = !ready_is_said_by_guest(machine),
 			},
 	};
+	int r = 0;
 
-	while (!supervisor.leader_gone)
-		TRY(turn(&supervisor));
+	ready_begin(&supervisor.ready, machine);
+	while (r >= 0 && !supervisor.leader_gone)
+		r = turn(&supervisor);
+	ready_end(&supervisor.ready);
+	TRY(r);
 	/* What it said last: to the handshake, and to its terminal. */
 	while (machine->handshake.fd >= 0)
 		hear_payload(&supervisor);

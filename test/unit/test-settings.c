@@ -101,6 +101,7 @@ static void test_keys(void)
 		"Exec.AmbientCapability",
 		"Exec.NoNewPrivileges",
 		"Exec.NotifyReady",
+		"Exec.Ready",
 		"Exec.SuppressSync",
 		"Exec.KillSignal",
 		"Exec.Personality",
