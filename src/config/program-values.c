@@ -190,38 +190,44 @@ int set_kill_signal(const struct asking *asking, const char *value)
 	return 0;
 }
 
+static int set_when(const struct asking *asking, enum ready_when when)
+{
+	struct ready_request *ready = &asking->config->ready;
+
+	ready->when = when;
+	ready->command = NULL;
+	ready->port = 0;
+	ready->by = asking->setting;
+	return 0;
+}
+
 int set_notify_ready(const struct asking *asking, const char *value)
 {
 	bool is_on;
 
 	if (parse_bool(value, &is_on) < 0)
 		return refuse_value(asking, value, "yes or no");
-	asking->config->ready = (struct ready_request){
-		.when = is_on ? READY_GUEST : READY_DEFAULT,
-		.by = asking->setting,
-	};
-	return 0;
+	return set_when(asking, is_on ? READY_GUEST : READY_DEFAULT);
 }
 
 int set_ready(const struct asking *asking, const char *value)
 {
-	struct ready_request request = {.by = asking->setting};
+	struct config *config = asking->config;
 	uint32_t port;
 
-	if (strcmp(value, "spawned") == 0) {
-		request.when = READY_SPAWNED;
-	} else if (strcmp(value, "guest") == 0) {
-		request.when = READY_GUEST;
-	} else if (text_has_prefix(value, "exec:") && value[5]) {
-		request.when = READY_EXEC;
-		request.command = arena_copy(&asking->config->arena, value + 5);
-	} else if (text_has_prefix(value, "port:") && parse_u32(value + 5, &port) == 0 &&
-		   port > 0 && port <= UINT16_MAX) {
-		request.when = READY_PORT;
-		request.port = (uint16_t)port;
-	} else {
-		return refuse_value(asking, value, "spawned, guest, exec:COMMAND or port:NUMBER");
+	if (strcmp(value, "spawned") == 0)
+		return set_when(asking, READY_SPAWNED);
+	if (strcmp(value, "guest") == 0)
+		return set_when(asking, READY_GUEST);
+	if (text_has_prefix(value, "exec:") && value[strlen("exec:")]) {
+		(void)set_when(asking, READY_EXEC);
+		config->ready.command = arena_copy(&config->arena, value + strlen("exec:"));
+		return 0;
 	}
-	asking->config->ready = request;
+	if (!text_has_prefix(value, "port:") || parse_u32(value + strlen("port:"), &port) < 0 ||
+	    port == 0 || port > UINT16_MAX)
+		return refuse_value(asking, value, "spawned, guest, exec:COMMAND or port:NUMBER");
+	(void)set_when(asking, READY_PORT);
+	config->ready.port = (uint16_t)port;
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/scope.h"
+#include "manager/bus-values.h"
 #include "manager/manager.h"
 
 #define MANAGER_NAME "org.freedesktop.systemd1"
@@ -64,12 +65,12 @@ static int ask(struct arena *arena, struct bus *bus, const char *member, const c
 	return r;
 }
 
-/* How the service ended, "" if that cannot be told. */
-static const char *result_of_service(struct arena *arena, struct bus *bus, const char *unit)
+/* A property of the service, of that type; the answer stays readable until the next call. */
+static int read_property(struct arena *arena, struct bus *bus, const char *unit,
+			 const char *property, const char *type, struct bus_message *ret)
 {
-	__attribute__((cleanup(bus_writer_done))) struct bus_writer name = {0}, property = {0};
-	const char *path, *signature, *result, *why;
-	struct bus_message reply;
+	__attribute__((cleanup(bus_writer_done))) struct bus_writer name = {0}, words = {0};
+	const char *path, *signature, *why;
 	struct bus_call call = {
 		.destination = *bus->name ? MANAGER_NAME : NULL,
 		.interface = "org.freedesktop.DBus.Properties",
@@ -78,17 +79,37 @@ static const char *result_of_service(struct arena *arena, struct bus *bus, const
 	};
 
 	bus_put_text(&name, unit);
-	if (ask(arena, bus, "GetUnit", "s", &name, &reply, &why) < 0 ||
-	    bus_get_text(&reply.body, &path) < 0)
-		return "";
+	TRY(ask(arena, bus, "GetUnit", "s", &name, ret, &why));
+	TRY(bus_get_text(&ret->body, &path));
 	call.path = arena_copy(arena, path);
-	bus_put_text(&property, "org.freedesktop.systemd1.Service");
-	bus_put_text(&property, "Result");
-	if (bus_call(bus, &call, &property, NULL, &reply) < 0 ||
-	    bus_get_signature(&reply.body, &signature) < 0 || strcmp(signature, "s") != 0 ||
+	bus_put_text(&words, "org.freedesktop.systemd1.Service");
+	bus_put_text(&words, property);
+	TRY(bus_call(bus, &call, &words, NULL, ret));
+	TRY(bus_get_signature(&ret->body, &signature));
+	return strcmp(signature, type) == 0 ? 0 : -EPROTO;
+}
+
+/* How the service ended, "" if that cannot be told. */
+static const char *result_of_service(struct arena *arena, struct bus *bus, const char *unit)
+{
+	struct bus_message reply;
+	const char *result;
+
+	if (read_property(arena, bus, unit, "Result", "s", &reply) < 0 ||
 	    bus_get_text(&reply.body, &result) < 0)
 		return "";
 	return arena_copy(arena, result);
+}
+
+int unit_stop_timeout(struct arena *arena, struct bus *bus, const char *unit, uint64_t *ret_usec)
+{
+	struct bus_message reply;
+	int64_t usec;
+
+	TRY(read_property(arena, bus, unit, "TimeoutStopUSec", "t", &reply));
+	TRY(bus_get_number(&reply.body, 't', &usec));
+	*ret_usec = (uint64_t)usec;
+	return 0;
 }
 
 /* Waits for "u id, o job, s unit, s result" of our job. */

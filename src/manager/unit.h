@@ -26,6 +26,12 @@ int unit_start(struct arena *arena, struct bus *bus, const char *unit, const cha
 int unit_stop(struct arena *arena, struct bus *bus, const char *unit, const char **ret_why);
 
 /*
+ * How long the manager waits for the end of a service that it stops, UINT64_MAX: for ever. 0 or a
+ * negative errno.
+ */
+int unit_stop_timeout(struct arena *arena, struct bus *bus, const char *unit, uint64_t *ret_usec);
+
+/*
  * Links them where their [Install] sections say, or removes those links, and has the manager read
  * its units again. Returns as unit_start().
  */

@@ -12,6 +12,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
@@ -21,8 +22,10 @@
 
 #include "base/log.h"
 #include "base/scope.h"
-#include "config/config.h"
 #include "base/numbers.h"
+#include "config/config.h"
+#include "manager/manager.h"
+#include "manager/unit.h"
 #include "run/describe.h"
 #include "run/notify.h"
 #include "run/power.h"
@@ -150,14 +153,42 @@ static void ask_init(struct supervisor *supervisor, enum power_request request)
 	supervisor->deadline_usec = now_usec() + UNKNOWN_INIT_STOP_SEC * SECOND;
 }
 
+/*
+ * Less than what our own unit gives us, so that it is us who end the machine, with a sentence; as
+ * units do who have none. UINT64_MAX: for ever.
+ */
+static uint64_t stop_usec(const struct machine *machine)
+{
+	const struct registry_entry *entry = machine->entry;
+	const struct manager_place place = {.is_user = entry && entry->unit_is_users,
+					    .runtime = machine->plan->facts->places.runtime};
+	__attribute__((cleanup(bus_close))) struct bus bus = BUS_NONE;
+	uint64_t usec;
+
+	if (!machine->plan->config->keep_unit || !entry || !entry->unit || !getenv("NOTIFY_SOCKET"))
+		return STOP_SEC * SECOND;
+	if (manager_open(machine->arena, &place, &bus) < 0 ||
+	    unit_stop_timeout(machine->arena, &bus, entry->unit, &usec) < 0)
+		return STOP_SEC * SECOND;
+	return usec == UINT64_MAX ? usec : usec / 4 * 3;
+}
+
 static void begin_to_stop(struct supervisor *supervisor)
 {
-	uint64_t now = now_usec();
-
 	note("Stopping machine '%s'; ask again to kill it", supervisor->machine->plan->machine);
 	(void)notify_stage(NOTIFY_STAGE_STOPPING);
-	supervisor->deadline_usec = now + STOP_SEC * SECOND;
-	supervisor->report_usec = now + REPORT_SEC * SECOND;
+	supervisor->report_usec = now_usec() + REPORT_SEC * SECOND;
+}
+
+/* The machine has been asked. An init that we do not know has its deadline already. */
+static void set_deadline(struct supervisor *supervisor)
+{
+	uint64_t usec;
+
+	if (supervisor->deadline_usec != NEVER)
+		return;
+	usec = stop_usec(supervisor->machine);
+	supervisor->deadline_usec = usec == UINT64_MAX ? NEVER : now_usec() + usec;
 }
 
 static enum state stop(struct supervisor *supervisor)
@@ -168,12 +199,15 @@ static enum state stop(struct supervisor *supervisor)
 	if (plan->uses_init_protocol) {
 		begin_to_stop(supervisor);
 		ask_init(supervisor, POWER_OFF);
+		set_deadline(supervisor);
 		return STATE_STOPPING;
 	}
 	if (plan->kill_signal > 0) {
 		begin_to_stop(supervisor);
-		if (send_signal(supervisor, plan->kill_signal, "killing it"))
+		if (send_signal(supervisor, plan->kill_signal, "killing it")) {
+			set_deadline(supervisor);
 			return STATE_STOPPING;
+		}
 	}
 	return kill_now(supervisor);
 }
@@ -371,18 +405,19 @@ static int time_left_msec(const struct supervisor *supervisor)
 /* Once: what somebody sees who wonders why it takes so long. */
 static void report_remaining(struct supervisor *supervisor, uint64_t now)
 {
-	char names[REMAINING_MAX], text[REMAINING_MAX + 64];
-	unsigned int left_sec;
+	char names[REMAINING_MAX], when[48] = "waiting for its end", text[REMAINING_MAX + 96];
 
 	supervisor->report_usec = NEVER;
 	if (supervisor->state != STATE_STOPPING || supervisor->deadline_usec <= now)
 		return;
-	left_sec = (unsigned int)((supervisor->deadline_usec - now + SECOND - 1) / SECOND);
+	if (supervisor->deadline_usec != NEVER)
+		(void)snprintf(
+			when, sizeof(when), "killing it in %u s",
+			(unsigned int)((supervisor->deadline_usec - now + SECOND - 1) / SECOND));
 	remaining_describe(supervisor->machine, names);
-	warn(0, "Machine '%s' is still stopping: %s runs, killing it in %u s",
-	     supervisor->machine->plan->machine, names, left_sec);
-	(void)snprintf(text, sizeof(text), "STATUS=Stopping: %s still running, killed in %u s.",
-		       names, left_sec);
+	warn(0, "Machine '%s' is still stopping: still running are %s, %s",
+	     supervisor->machine->plan->machine, names, when);
+	(void)snprintf(text, sizeof(text), "STATUS=Stopping: %s still running, %s.", names, when);
 	(void)notify_send(text);
 }
 

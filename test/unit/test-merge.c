@@ -493,6 +493,8 @@ static const char *sample(int setting)
 		return "/run/netns/x";
 	case SETTING_PIVOT_ROOT:
 		return "/new:/old";
+	case SETTING_READY:
+		return "port:80";
 	case SETTING_VOLATILE:
 		return "overlay";
 	case SETTING_PRIVATE_USERS:
