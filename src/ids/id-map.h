@@ -35,6 +35,9 @@ struct id_maps {
 /* What an id is where no map has it: nobody, nogroup (/proc/sys/kernel/overflowuid). */
 #define ID_NOBODY 65534u
 
+/* Who owns on disk what the host's root makes through a mapped mount, as systemd-nspawn has it. */
+#define ID_ROOT_OF_HOST 2147483646u
+
 /* The id on the other side, or UINT32_MAX where the map has none. Pure. */
 uint32_t id_map_to_outside(const struct id_map *map, uint32_t inside);
 uint32_t id_map_to_inside(const struct id_map *map, uint32_t outside);

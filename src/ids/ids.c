@@ -430,13 +430,32 @@ int ids_decide(struct arena *arena, const struct config *config, const struct id
 	return 0;
 }
 
+/* The same map, and the host's root beside it, unless one side of that is somebody's already. */
+static struct id_map with_root_of_host(struct arena *arena, const struct id_map *map)
+{
+	struct id_extent *items;
+
+	if (id_map_to_inside(map, 0) != UINT32_MAX ||
+	    id_map_to_outside(map, ID_ROOT_OF_HOST) != UINT32_MAX)
+		return *map;
+	items = arena_allocate(arena, (map->count + 1) * sizeof(*items));
+	memcpy(items, map->items, map->count * sizeof(*items));
+	items[map->count] = (struct id_extent){ID_ROOT_OF_HOST, 0, 1};
+	return (struct id_map){items, map->count + 1};
+}
+
 struct id_maps ids_tree_maps(struct arena *arena, const struct ids *ids)
 {
 	struct id_extent *items;
 	struct id_map map;
 
-	if (ids->tree_base == 0 || ids->ownership != IDS_OWNERSHIP_MAP)
+	if (ids->ownership != IDS_OWNERSHIP_MAP)
 		return ids->maps;
+	if (ids->tree_base == 0 && ids->writer != IDS_WRITER_SELF)
+		return ids->maps;
+	if (ids->tree_base == 0)
+		return (struct id_maps){with_root_of_host(arena, &ids->maps.users),
+					with_root_of_host(arena, &ids->maps.groups)};
 	/* Where there are fewer ids inside than a range has, the rest on disk belongs to nobody. */
 	items = arena_allocate(arena, 2 * sizeof(*items));
 	items[0] = (struct id_extent){ids->tree_base, ids->shift, ids->count};

@@ -187,6 +187,9 @@ static int visit_inside(struct net *net, pid_t pid)
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
 	net->inside_fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* Who is dead has none, and has said why. */
+	if (net->inside_fd < 0 && (errno == ENOENT || errno == ESRCH))
+		return -EPIPE;
 	if (net->inside_fd < 0 || setns(net->inside_fd, CLONE_NEWNET) < 0)
 		return fail(-errno, "Cannot enter the network of the machine");
 	r = netlink_socket_open(&net->inside);

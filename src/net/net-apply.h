@@ -44,7 +44,10 @@ struct net {
 int net_prepare(struct arena *arena, const struct net_plan *plan, struct net *net,
 		struct undo *undo);
 
-/* Makes the links of the process 'pid', which has a network of its own. Complains itself. */
+/*
+ * Makes the links of the process 'pid', which has a network of its own. Complains itself, but for
+ * -EPIPE: the process is gone.
+ */
 int net_place(struct net *net, pid_t pid);
 
 /*

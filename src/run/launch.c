@@ -291,7 +291,9 @@ static int accompany(struct machine *machine)
 	 * from the payload can find the machine, and noting it takes no time of anybody's. Machine
 	 * managers have until the root is there for their answer.
 	 */
-	TRY(net_place(&machine->net, machine->pid));
+	r = net_place(&machine->net, machine->pid);
+	if (r < 0)
+		return r == -EPIPE ? explain_silence(machine, r) : r;
 	managers_tell(machine);
 
 	r = handshake_say(&machine->handshake, HANDSHAKE_PLACED, NULL);

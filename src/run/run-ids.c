@@ -75,7 +75,7 @@ static int open_tree_map(struct machine *machine)
 	const struct id_maps maps = ids_tree_maps(machine->arena, ids);
 
 	machine->sources.map_fd = machine->ids_fd;
-	if (ids->tree_base == 0)
+	if (maps.users.items == ids->maps.users.items)
 		return 0;
 	machine->tree_map_fd = id_maps_open_namespace(&maps);
 	if (machine->tree_map_fd < 0)

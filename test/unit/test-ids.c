@@ -258,7 +258,7 @@ static void test_decisions(void)
 
 static void test_tree_maps(void)
 {
-	static const struct id_extent extent = {0, PICKED, 65536};
+	static const struct id_extent extent = {0, PICKED, 65536}, identity = {0, 0, 65536};
 	struct ids ids = {.writer = IDS_WRITER_SELF,
 			  .maps = {{&extent, 1}, {&extent, 1}},
 			  .shift = PICKED,
@@ -266,7 +266,19 @@ static void test_tree_maps(void)
 			  .ownership = IDS_OWNERSHIP_MAP};
 	struct id_maps maps = ids_tree_maps(&config.arena, &ids);
 
-	CHECK(maps.users.items == &extent);
+	/* The host's root may make files there, and the machine cannot become who owns them. */
+	CHECK(id_map_to_outside(&maps.users, 33) == PICKED + 33);
+	CHECK(id_map_to_inside(&maps.users, 0) == ID_ROOT_OF_HOST);
+	CHECK(id_map_to_inside(&maps.groups, 0) == ID_ROOT_OF_HOST);
+	CHECK(id_map_to_inside(&ids.maps.users, 0) == UINT32_MAX);
+	ids.maps.users.items = &identity;
+	maps = ids_tree_maps(&config.arena, &ids);
+	CHECK(maps.users.items == &identity && maps.users.count == 1);
+	ids.maps.users.items = &extent;
+	ids.writer = IDS_WRITER_MANAGER;
+	maps = ids_tree_maps(&config.arena, &ids);
+	CHECK(maps.users.items == &extent && maps.users.count == 1);
+	ids.writer = IDS_WRITER_SELF;
 	ids.tree_base = 131072;
 	maps = ids_tree_maps(&config.arena, &ids);
 	CHECK(id_map_to_outside(&maps.users, 131072 + 33) == PICKED + 33);
