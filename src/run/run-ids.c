@@ -77,6 +77,10 @@ static int open_tree_map(struct machine *machine)
 	machine->sources.map_fd = machine->ids_fd;
 	if (maps.users.items == ids->maps.users.items)
 		return 0;
+	/* A tenth of a start, for what is copied into machines by other tools: not into a
+	 * command's. */
+	if (ids->tree_base == 0 && machine->plan->config->start != START_BOOT)
+		return 0;
 	machine->tree_map_fd = id_maps_open_namespace(&maps);
 	if (machine->tree_map_fd < 0)
 		return fail(machine->tree_map_fd, "Cannot make a user namespace for the tree");
