@@ -40,7 +40,7 @@ BAD = {
     "system call": (["-D", TREE, "--system-call-filter=@nosuch", *ONE], "value-invalid", None),
     "address family": (["-D", TREE, "--restrict-address-families=AF_NOSUCH", *ONE], "value-invalid", None),
     "image": (["--image=/x", *ONE], "not-available", None),
-    "image": (["-i", "/no/such/image", *ONE], "not-available", None),
+    "image by its letter": (["-i", "/no/such/image", *ONE], "not-available", None),
     "idmap": (["-D", TREE, "--bind=/usr:/usr:idmap", *ONE], "settings-conflict", None),
     "owner": (["-D", TREE, "--bind=/usr:/usr:owner=1", *ONE], "value-invalid", None),
     "owners twice": (["-D", TREE, "--bind=/usr:/usr:owner=1>2,owner=3>2", *ONE], "owners-ambiguous", None),

@@ -275,9 +275,10 @@ def settings_blocks():
 
 VERBS = re.findall(r'^\t\{"([a-z-]+)", "', (TOP / "src/verbs.c").read_text(encoding="utf-8"), re.MULTILINE)
 
-# What verbs take besides: as their synopses say, and the table that many of them share.
-VERB_OPTIONS = {*re.findall(r"--([a-z-]+)", (TOP / "src/verbs.c").read_text(encoding="utf-8")),
-                *re.findall(r'^\t\{"([a-z-]+)", ', (TOP / "src/control/request.c").read_text(encoding="utf-8"), re.MULTILINE)}
+# What verbs take besides: as their synopses say, and the tables of those that take many.
+VERB_OPTIONS = {*re.findall(r"--([a-z-]+)", (TOP / "src/verbs.c").read_text(encoding="utf-8"))}
+for table_of in ("request", "exec"):
+    VERB_OPTIONS |= {*re.findall(r'^\t\{"([a-z-]+)", ', (TOP / f"src/control/{table_of}.c").read_text(encoding="utf-8"), re.MULTILINE)}
 
 
 def words_of(line):
