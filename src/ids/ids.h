@@ -110,8 +110,8 @@ int ids_decide(struct arena *arena, const struct config *config, const struct id
 
 /*
  * The maps by which the tree's mounts are mapped (IDS_OWNERSHIP_MAP), as a user namespace for
- * mount_setattr(2) has them: the ids on disk in the place of those inside. What the host's root makes
- * through such a mount, as machinectl copy-to does before it gives it away, has the owner
+ * mount_setattr(2) has them: the ids on disk in the place of those inside. What the host's root
+ * makes through such a mount, as machinectl copy-to does before it gives it away, has the owner
  * ID_ROOT_OF_HOST on disk. The same items as ids->maps where there is no difference. In the arena.
  */
 struct id_maps ids_tree_maps(struct arena *arena, const struct ids *ids);

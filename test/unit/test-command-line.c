@@ -215,7 +215,8 @@ static void test_callers(void)
 		"--notify-ready=yes|--kill-signal=SIGRTMIN+3|--bind-ro=/nix/store:/nix/"
 		"store|--setenv|HOST=a|"
 		"--capability=CAP_NET_ADMIN|--tmpfs=/t:mode=0755|/init|/nix/store/x/init");
-	CHECK(config.keep_unit && config.ready.when == READY_GUEST && config.kill_signal == SIGRTMIN + 3);
+	CHECK(config.keep_unit && config.ready.when == READY_GUEST &&
+	      config.kill_signal == SIGRTMIN + 3);
 
 #ifdef __x86_64__
 	accepts("systemd-nspawn|--personality=x86|-D|/d");
