@@ -39,10 +39,9 @@ enum ready_when {
 };
 
 struct ready_request {
-	enum ready_when when;
 	const char *command; /* of READY_EXEC, for a shell */
-	uint16_t port;       /* of READY_PORT, TCP */
-	enum setting by;     /* the setting that said it last */
+	uint32_t port;       /* of READY_PORT, TCP */
+	enum ready_when when;
 };
 
 /* How a file of the host gets into the tree. */
@@ -341,6 +340,7 @@ struct config {
 	struct strings environment; /* NAME=VALUE of --setenv, in order */
 	const char *user;           /* name or number, resolved inside; NULL: root */
 	int kill_signal;            /* 0: the default of the start mode */
+	enum setting ready_by;      /* which of its two settings said it last */
 	struct ready_request ready;
 
 	/* Identity */

@@ -197,7 +197,7 @@ static int set_when(const struct asking *asking, enum ready_when when)
 	ready->when = when;
 	ready->command = NULL;
 	ready->port = 0;
-	ready->by = asking->setting;
+	asking->config->ready_by = asking->setting;
 	return 0;
 }
 
@@ -228,6 +228,6 @@ int set_ready(const struct asking *asking, const char *value)
 	    port == 0 || port > UINT16_MAX)
 		return refuse_value(asking, value, "spawned, guest, exec:COMMAND or port:NUMBER");
 	(void)set_when(asking, READY_PORT);
-	config->ready.port = (uint16_t)port;
+	config->ready.port = port;
 	return 0;
 }

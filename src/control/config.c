@@ -33,7 +33,6 @@ static const char *const fallbacks[_SETTING_COUNT] = {
 	[SETTING_BOOT] = "no",
 	[SETTING_UID] = "root",
 	[SETTING_NOTIFY_READY] = "no",
-	[SETTING_READY] = "spawned",
 	[SETTING_SUPPRESS_SYNC] = "no",
 	[SETTING_REGISTER] = "auto",
 	[SETTING_KEEP_UNIT] = "no",

@@ -74,7 +74,7 @@ const struct bound_user *explain_bound_user(const struct explanation *e)
 static void explain_ready(struct explanation *e)
 {
 	const struct ready_request *ready = &e->config->ready;
-	enum setting by = ready->by ? ready->by : SETTING_NOTIFY_READY;
+	enum setting by = e->config->ready_by ? e->config->ready_by : SETTING_NOTIFY_READY;
 
 	if (ready->when == READY_EXEC)
 		explain_rowf(e, "ready", "tried every second", "when '%s' succeeds inside",

@@ -169,7 +169,7 @@ static int await_port(const struct machine *machine)
 	/* Cleared by a change of ids in a user namespace. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		return EXIT_FAILURE;
-	while (!port_answers(machine->plan->config->ready.port)) {
+	while (!port_answers((uint16_t)machine->plan->config->ready.port)) {
 		(void)poll(NULL, 0, pause_msec);
 		pause_msec =
 			pause_msec * 2 > LONGEST_PAUSE_MSEC ? LONGEST_PAUSE_MSEC : pause_msec * 2;

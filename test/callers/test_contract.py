@@ -69,7 +69,7 @@ def test_133_is_a_reboot_only_with_keep_unit(tree, call, options):
 
 
 # Options that need a value, and one that each takes. What acts by its presence alone would end the run at once.
-VALUES = {"setenv": "A=1", "uid": "0", "kill-signal": "SIGTERM", "notify-ready": "no", "suppress-sync": "yes", "machine": "some-name",
+VALUES = {"setenv": "A=1", "uid": "0", "kill-signal": "SIGTERM", "notify-ready": "no", "ready": "spawned", "suppress-sync": "yes", "machine": "some-name",
           "hostname": "other", "uuid": "11112222333344445555666677778888", "slice": "x.slice", "property": "MemoryMax=1G",
           "register": "no", "capability": "CAP_IPC_LOCK", "drop-capability": "CAP_KILL", "ambient-capability": "CAP_CHOWN",
           "no-new-privileges": "yes", "system-call-filter": "@clock", "restrict-address-families": "AF_UNIX", "rlimit": "CORE=0",

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.requires("root")
 # Options with a value, and values that none of them could mean. An empty value that means "reset" is not among them.
 VALUED = {
     "directory": ["/no/such/tree"], "chdir": ["relative"], "setenv": ["=x", "1x=y"], "uid": ["no-such-user"],
-    "kill-signal": ["", "NOSUCH"], "notify-ready": ["", "maybe"], "suppress-sync": ["", "2"], "machine": ["a_b", "-"],
+    "kill-signal": ["", "NOSUCH"], "notify-ready": ["", "maybe"], "ready": ["", "soon", "exec:", "port:0", "port:http"], "suppress-sync": ["", "2"], "machine": ["a_b", "-"],
     "hostname": ["a_b", "."], "uuid": ["", "zz"], "property": ["novalue"], "register": ["", "perhaps"],
     "capability": ["CAP_NOSUCH"], "drop-capability": ["CAP_NOSUCH"], "ambient-capability": ["CAP_NOSUCH"],
     "no-new-privileges": ["", "x"], "system-call-filter": ["@nosuch"], "restrict-address-families": ["AF_NOSUCH"],

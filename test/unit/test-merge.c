@@ -238,6 +238,7 @@ static void strip(struct config *config)
 	bare.settings = SETTINGS_YES;
 	bare.program = bare.working_directory = bare.user = bare.hostname = NULL;
 	bare.pivot_new = bare.pivot_old = NULL;
+	bare.ready_by = 0;
 	memcpy(config, &bare, sizeof(bare));
 }
 

@@ -615,6 +615,16 @@ static void test_words(void)
 	CHECK(ask(SETTING_TIMEZONE, "0") == 0 && config.timezone == HOW_OFF);
 	REFUSES(SETTING_TIMEZONE, "", "replace", "copy-host");
 
+	CHECK(ask(SETTING_READY, "port:65535") == 0 && config.ready.when == READY_PORT &&
+	      config.ready.port == 65535);
+	CHECK(ask(SETTING_READY, "exec:test -e /x:y") == 0 && config.ready.when == READY_EXEC);
+	CHECK_TEXT(config.ready.command, "test -e /x:y");
+	CHECK(ask(SETTING_READY, "guest") == 0 && config.ready.when == READY_GUEST);
+	CHECK(ask(SETTING_READY, "spawned") == 0 && config.ready.when == READY_SPAWNED);
+	CHECK(apply(SETTING_NOTIFY_READY, "1") == 0 && config.ready.when == READY_GUEST);
+	CHECK(apply(SETTING_NOTIFY_READY, "no") == 0 && config.ready.when == READY_DEFAULT);
+	REFUSES(SETTING_READY, "", "yes", "exec", "exec:", "port:", "port:0", "port:65536",
+		"port:http", "port:-1", "port: 1", "Guest");
 	CHECK(ask(SETTING_REGISTER, "false") == 0 && config.register_machine == TRISTATE_NO);
 	CHECK(ask(SETTING_REGISTER, "auto") == 0 && config.register_machine == TRISTATE_AUTO);
 	CHECK(ask(SETTING_REGISTER, "1") == 0 && config.register_machine == TRISTATE_YES);
