@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
@@ -13,6 +14,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -44,12 +46,29 @@ static int uncover_root(int root_fd)
 	return -ELOOP;
 }
 
+/*
+ * What the kernel unpacked at its start is the bottom of every namespace and cannot be pivoted
+ * away. Mounting over it, as switch_root(8) does, will not do for us: root of the machine may
+ * unmount what is over it, and that file system is the host's.
+ */
+static bool is_initial_root(void)
+{
+	struct statfs status;
+
+	return statfs("/", &status) == 0 &&
+	       (status.f_type == RAMFS_MAGIC || status.f_type == TMPFS_MAGIC);
+}
+
 int mount_enter(struct mount_site *site)
 {
 	int r;
 
-	if (fchdir(site->root_fd) < 0 || syscall(SYS_pivot_root, ".", ".") < 0)
-		return fail(-errno, "Cannot make the tree the root directory");
+	if (fchdir(site->root_fd) < 0 || syscall(SYS_pivot_root, ".", ".") < 0) {
+		r = fail(-errno, "Cannot make the tree the root directory");
+		if (r == -EINVAL && is_initial_root())
+			hint("The kernel's initial root directory cannot be left: switch_root(8) to another file system first");
+		return r;
+	}
 	r = uncover_root(site->root_fd);
 	if (r < 0 || chdir("/") < 0)
 		return fail(r < 0 ? r : -errno, "Cannot leave the host's root directory");
