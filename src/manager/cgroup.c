@@ -71,29 +71,41 @@ static bool has_word(const char *line, const char *word)
 }
 
 /*
- * Switches every controller on for the two leaves, one write each: a kernel may decline one of them
+ * Switches controllers on for the groups below, one write each: a kernel may decline one of them
  * (cpu with real-time processes about) and the others are still wanted. None is essential, so
- * nothing is said.
+ * nothing is said. 'wanted' is NULL for all; what was switched on goes to 'ret_enabled', unless
+ * that is NULL.
  */
-static void enable_controllers(struct cgroup *cgroup)
+static void enable_controllers(int group_fd, const char *wanted, char *ret_enabled)
 {
 	char available[CGROUP_CONTROLLERS_MAX], active[CGROUP_CONTROLLERS_MAX], *rest = available,
 										*name;
 
-	if (read_line(cgroup->base_fd, "cgroup.controllers", available, sizeof(available)) < 0 ||
-	    read_line(cgroup->base_fd, "cgroup.subtree_control", active, sizeof(active)) < 0)
+	if (read_line(group_fd, "cgroup.controllers", available, sizeof(available)) < 0 ||
+	    read_line(group_fd, "cgroup.subtree_control", active, sizeof(active)) < 0)
 		return;
 	while ((name = strsep(&rest, " "))) {
-		size_t used = strlen(cgroup->enabled);
 		char change[CGROUP_CONTROLLERS_MAX + 1];
+		size_t used;
 
-		if (!*name || has_word(active, name))
+		if (!*name || has_word(active, name) || (wanted && !has_word(wanted, name)))
 			continue;
 		(void)snprintf(change, sizeof(change), "+%s", name);
-		if (file_write(cgroup->base_fd, "cgroup.subtree_control", change) == 0)
-			(void)snprintf(cgroup->enabled + used, sizeof(cgroup->enabled) - used,
-				       "%s%s", used ? " " : "", name);
+		if (file_write(group_fd, "cgroup.subtree_control", change) < 0 || !ret_enabled)
+			continue;
+		used = strlen(ret_enabled);
+		(void)snprintf(ret_enabled + used, CGROUP_CONTROLLERS_MAX - used, "%s%s",
+			       used ? " " : "", name);
 	}
+}
+
+/* The kernel lets a group with processes, like our own, do that only at the hierarchy's root. */
+static void ask_above(const struct cgroup *cgroup, const struct cgroup_request *request)
+{
+	if (!request->keep_unit && (request->all_controllers || request->controllers))
+		enable_controllers(cgroup->place->own_fd,
+				   request->all_controllers ? NULL : request->controllers,
+				   /* ret_enabled= */ NULL);
 }
 
 static void disable_controllers(struct cgroup *cgroup)
@@ -361,7 +373,8 @@ int cgroup_create(struct arena *arena, const struct cgroup_place *place,
 		if (r != 0)
 			return r;
 	}
-	enable_controllers(cgroup);
+	ask_above(cgroup, request);
+	enable_controllers(cgroup->base_fd, /* wanted= */ NULL, cgroup->enabled);
 	r = make_payload(request, undo, cgroup);
 	if (r != 0)
 		return r;

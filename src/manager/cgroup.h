@@ -24,6 +24,9 @@ struct cgroup_request {
 	bool move_supervisor;
 	pid_t mover;         /* who is in the group that is divided, 0: ourselves */
 	bool name_is_locked; /* leftovers are nobody's and may be killed */
+	/* What the group above is to hand down besides what it does already; not with keep_unit. */
+	bool all_controllers;
+	const char *controllers; /* or these: "memory pids"; may be NULL */
 };
 
 #define CGROUP_CONTROLLERS_MAX 256
@@ -57,7 +60,8 @@ struct cgroup {
  * only be handed down by a group without processes.
  *
  * Everything is undone by entries of 'undo', which kill what is left in the payload group, move
- * ourselves back and remove all groups, those that the guest made included. Returns 0,
+ * ourselves back and remove all groups, those that the guest made included. What the group above
+ * was told to hand down it goes on with: others may count on it by then. Returns 0,
  * CGROUP_NOT_WRITABLE, or a negative errno after it was told; in the last two cases *ret_cgroup may
  * still be in the undo list.
  */

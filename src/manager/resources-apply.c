@@ -23,23 +23,10 @@ struct old_limits {
 	char texts[_RESOURCE_COUNT][RESOURCE_TEXT_MAX]; /* empty: untouched */
 };
 
+/* A group has the files of the controllers that the one above hands down. */
 static bool has_file(int group_fd, enum resource resource)
 {
 	return faccessat(group_fd, resource_kinds[resource].file, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
-/* A group has the files of the controllers that the one above hands down. */
-static bool get_file(const struct resources_request *request, enum resource resource)
-{
-	char change[32];
-
-	if (has_file(request->group_fd, resource))
-		return true;
-	if (request->parent_fd < 0)
-		return false;
-	(void)snprintf(change, sizeof(change), "+%s", resource_kinds[resource].controller);
-	return file_write(request->parent_fd, "cgroup.subtree_control", change) == 0 &&
-	       has_file(request->group_fd, resource);
 }
 
 /* The kernel has it on cgroup2 at all, as far as can be seen from the group above. */
@@ -146,7 +133,7 @@ int resources_apply(struct arena *arena, const struct resources_request *request
 
 		if (!wish->is_set)
 			continue;
-		if (request->group_fd < 0 || !get_file(request, (enum resource)i)) {
+		if (request->group_fd < 0 || !has_file(request->group_fd, (enum resource)i)) {
 			if (!wish->is_property)
 				return refuse_limit(request, (enum resource)i);
 			note_limit(request, (enum resource)i);

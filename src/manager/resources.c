@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/numbers.h"
 #include "base/scope.h"
 #include "base/text.h"
@@ -77,6 +78,19 @@ void resources_wanted(const struct config *config, struct resource_wish ret[_RES
 		if (resource >= 0 && parse_property((enum resource)resource, value, &number) == 0)
 			ret[resource] = (struct resource_wish){true, true, number};
 	}
+}
+
+const char *resources_controllers(struct arena *arena, const struct config *config)
+{
+	struct resource_wish wishes[_RESOURCE_COUNT];
+	const char *names = NULL;
+
+	resources_wanted(config, wishes);
+	for (size_t i = 0; i < _RESOURCE_COUNT; i++)
+		if (wishes[i].is_set)
+			names = arena_format(arena, "%s%s%s", names ? names : "", names ? " " : "",
+					     resource_kinds[i].controller);
+	return names;
 }
 
 bool resources_are_all_properties(const struct config *config)

@@ -36,6 +36,9 @@ struct resource_wish {
 /* What holds in the end: a property is said to the manager after the options, so it wins. Pure. */
 void resources_wanted(const struct config *config, struct resource_wish ret[_RESOURCE_COUNT]);
 
+/* The controllers that this takes, as a cgroup has them: "memory cpu"; NULL for none. */
+const char *resources_controllers(struct arena *arena, const struct config *config);
+
 /* The properties of the options, each as one (sv). */
 void resources_put_properties(const struct config *config, struct bus_writer *writer);
 
@@ -52,7 +55,7 @@ struct resources_request {
 	const struct config *config;
 	const char *machine, *directory; /* for messages */
 	int group_fd;                    /* the machine's group, above the payload's */
-	int parent_fd;   /* the group above that is ours to hand controllers down, or -EBADF */
+	int parent_fd;   /* the group above, where it is ours to hand controllers down; or -EBADF */
 	bool is_managed; /* a manager was told of the limits and has only to be checked */
 	bool is_kept;    /* the group is there after the machine, so old values come back */
 };

@@ -172,6 +172,9 @@ static int make_cgroup(const struct run *run, struct machine *machine, struct cg
 		.mover = run->managers.holder.pid,
 		.move_supervisor = config->start == START_BOOT,
 		.name_is_locked = true,
+		/* An init expects to manage them, as it may where a service manager delegates. */
+		.all_controllers = config->start == START_BOOT,
+		.controllers = resources_controllers(arena, config),
 	};
 	int r;
 

@@ -147,6 +147,17 @@ static void test_files(int fd)
 	arena_done(&config.arena);
 }
 
+static void test_controllers(void)
+{
+	struct config config = {
+		.resources = {[RESOURCE_IO_WEIGHT] = {true, 50}, [RESOURCE_CPUS] = {true, 1}}};
+	struct config none = {0};
+
+	CHECK_TEXT(resources_controllers(&config.arena, &config), "cpu io");
+	CHECK(!resources_controllers(&none.arena, &none));
+	arena_done(&config.arena);
+}
+
 /* The group above has it and could hand it down, but does not: the advice is another. */
 static void test_parent(int fd, int parent_fd)
 {
@@ -162,11 +173,9 @@ static void test_parent(int fd, int parent_fd)
 	struct undo undo = {0};
 
 	put(parent_fd, "cgroup.controllers", "cpuset cpu io memory\n");
-	put(parent_fd, "cgroup.subtree_control", "");
 	capture_start(&captured);
 	CHECK(resources_apply(&config.arena, &request, &undo) == -EOPNOTSUPP);
 	CHECK(strstr(captured.all, "The cgroup above has it"));
-	CHECK(has(parent_fd, "cgroup.subtree_control", "+io"));
 	put(parent_fd, "cgroup.controllers", "cpuset cpu\n");
 	capture_start(&captured);
 	CHECK(resources_apply(&config.arena, &request, &undo) == -EOPNOTSUPP);
@@ -193,6 +202,7 @@ int main(void)
 	fd = openat(parent_fd, "group", O_RDONLY | O_DIRECTORY);
 	test_files(fd);
 	test_parent(fd, parent_fd);
+	test_controllers();
 	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
 		(void)unlinkat(fd, files[i], 0);
 		(void)unlinkat(parent_fd, files[i], 0);
