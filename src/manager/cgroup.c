@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -398,6 +399,19 @@ int cgroup_move(const struct cgroup *cgroup, pid_t pid)
 
 	(void)snprintf(text, sizeof(text), "%d", pid);
 	return file_write(cgroup->payload_fd, "cgroup.procs", text);
+}
+
+unsigned long long cgroup_memory_kills(const struct cgroup *cgroup)
+{
+	static const char key[] = "\noom_kill ";
+	auto_free char *text = NULL;
+	const char *at;
+
+	if (cgroup->payload_fd < 0 || file_read(cgroup->payload_fd, "memory.events", 4096, &text,
+						/* ret_length= */ NULL) < 0)
+		return 0;
+	at = strstr(text, key);
+	return at ? strtoull(at + strlen(key), NULL, 10) : 0;
 }
 
 int cgroup_kill(const struct cgroup *cgroup)

@@ -82,6 +82,12 @@ int cgroup_clean(const struct cgroup_place *place, const char *machine);
 int cgroup_move(const struct cgroup *cgroup, pid_t pid);
 
 /*
+ * How many processes of the machine the kernel ended for want of memory, below a limit or of the
+ * whole host. 0 where nobody counts.
+ */
+unsigned long long cgroup_memory_kills(const struct cgroup *cgroup);
+
+/*
  * SIGKILL to every process in the payload group, frozen ones and forking ones included. Says
  * nothing.
  */

@@ -290,10 +290,21 @@ static int boot(struct run *run, int signal_fd, struct ending *ret)
 	TRY(hand_over(run, &machine));
 	machine.entry = describe(run, &machine, &entry) ? &entry : NULL;
 	TRY(launch(&machine));
-	return supervise(&machine, signal_fd, ret);
+	TRY(supervise(&machine, signal_fd, ret));
+	ret->memory_kills = machine.has_cgroup ? cgroup_memory_kills(&machine.cgroup) : 0;
+	return 0;
 }
 
 /* --- The end --- */
+
+/* Why processes of the machine were gone all at once, which their own output cannot tell. */
+static void tell_memory_kills(const struct plan *plan, const struct ending *ending)
+{
+	if (ending->memory_kills == 0)
+		return;
+	note("For want of memory the kernel ended %llu of the processes of machine '%s'",
+	     ending->memory_kills, plan->machine);
+}
 
 static int status_of_ending(const struct plan *plan, const struct ending *ending)
 {
@@ -315,7 +326,9 @@ static int status_of_ending(const struct plan *plan, const struct ending *ending
 		(void)refuse(EIO, "Machine '%s' was terminated by signal %s", plan->machine,
 			     signal_name(ending->status, name));
 		if (ending->status == SIGKILL)
-			hint("Unless somebody killed it, memory was short: see the kernel log");
+			hint(ending->memory_kills > 0
+				     ? "'--memory=' says how much a machine may have, and 'nspawn top' how much it uses"
+				     : "Unless somebody killed it, memory was short: see the kernel log");
 		return EXIT_FAILURE;
 	case OUTCOME_FAILED:
 	default:
@@ -333,6 +346,7 @@ static int run_until_end(struct run *run)
 	TRY(signal_fd);
 	for (;;) {
 		TRY(boot(run, signal_fd, &ending));
+		tell_memory_kills(plan, &ending);
 		if (ending.outcome != OUTCOME_REBOOT || run->config.keep_unit)
 			break;
 		note("Machine '%s' is being rebooted", plan->machine);

@@ -23,6 +23,7 @@ const char *outcome_word(enum outcome outcome);
 struct ending {
 	enum outcome outcome;
 	int status;
+	unsigned long long memory_kills; /* processes that the kernel ended for want of memory */
 };
 
 /*
