@@ -13,13 +13,26 @@ from lab.run import program
 # pivot_root(2) refuses to leave the root file system of the kernel: first we move to another one.
 START = """#!/bin/busybox sh
 /bin/busybox --install -s /bin
+say() { echo "== $1"; shift; "$@" 2>&1; echo "status $?"; }
+system() {
+	mkdir -p /proc /sys
+	mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev; mount -t cgroup2 cgroup2 /sys/fs/cgroup
+}
+EARLY
 if [ ! -e /moved ]; then
 	mkdir -p /new && mount -t tmpfs root /new && cp -a $(ls -d /* | grep -v -e /new -e /dev) /new/
 	cd /new && mkdir -p proc sys dev run etc tmp var && touch moved
 	exec switch_root /new /init
 fi
-mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev; mount -t cgroup2 cgroup2 /sys/fs/cgroup
-say() { echo "== $1"; shift; "$@" 2>&1; echo "status $?"; }
+system
+"""
+# Before that move, if asked for.
+EARLY = """
+if [ ! -e /moved ]; then
+	system
+%s
+	umount /sys/fs/cgroup /sys /proc /dev
+fi
 """
 END = """
 echo "== end"
@@ -71,9 +84,12 @@ def furnish(root):
     (root / "tree/etc/os-release").write_text("ID=small\n")
 
 
-def boot(root, script, work, parameters=""):
-    """Boots with root as the root directory and runs the script, to its end. Returns what it said, by the headings of say()."""
-    (root / "init").write_text(START + script + END)
+def boot(root, script, work, parameters="", early=""):
+    """Boots with root as the root directory and runs the script, to its end. Returns what it said, by the headings of say().
+
+    What is in 'early' runs on the file system that the kernel unpacked, which cannot be left.
+    """
+    (root / "init").write_text(START.replace("EARLY", EARLY % early if early else "") + script + END)
     (root / "init").chmod(0o755)
     (work / "initrd").write_bytes(gzip.compress(cpio(root), 1))
     # cx16=off: with it some emulators crash the kernel they run.
