@@ -76,6 +76,11 @@ def test_systemd_run_in_it(bed, debian):
     assert result.code == 7
 
 
+def no_getty(bed):
+    """The manager inside starts a getty anew whose terminal is gone: it would sit on the next one of that number."""
+    bed.check("systemctl -M deb stop 'container-getty@*'")
+
+
 def test_login_and_shell(bed, debian):
     with bed.terminal("machinectl", "login", "deb") as screen:
         screen.expect("login: ", timeout=PAUSE)
@@ -86,9 +91,48 @@ def test_login_and_shell(bed, debian):
         screen.expect("login: ", timeout=PAUSE)
         screen.send(b"\x1d\x1d\x1d")
         screen.wait(timeout=PAUSE)
+    no_getty(bed)
     with bed.terminal("machinectl", "shell", "root@deb", "/bin/sh", "-c", "echo as-$(id -un)-in-$(cat /proc/1/comm)") as screen:
         screen.expect("as-root-in-systemd", timeout=PAUSE)
         screen.wait(timeout=PAUSE)
+
+
+def test_our_login_and_shell(bed, debian):
+    """Its manager starts a getty for us, as for machinectl."""
+    with bed.terminal("nspawn", "login", "deb") as screen:
+        screen.expect("login: ", timeout=PAUSE)
+        assert "container-getty@" in bed.check("systemctl -M deb list-units --plain --no-legend --no-pager --state=active 'container-getty@*'").text
+        screen.line("root")
+        screen.expect("# ", timeout=PAUSE)
+        screen.line("echo in-$((40 + 2))-it; tty")
+        screen.expect("in-42-it", timeout=PAUSE)
+        screen.expect("/dev/pts/", timeout=PAUSE)
+        screen.send(b"\x1d\x1d\x1d")
+        screen.wait(timeout=PAUSE)
+    no_getty(bed)
+    with bed.terminal("nspawn", "shell", "root@deb", "/bin/sh", "-c", "echo as-$(id -un)-in-$(cat /proc/1/comm)") as screen:
+        screen.expect("as-root-in-systemd", timeout=PAUSE)
+        assert screen.wait(timeout=PAUSE) == 0
+
+
+def test_our_verbs_know_what_the_host_knows(bed, debian):
+    listed = json.loads(bed.check("nspawn list --json").text)
+    assert [(each["machine"], each["class"], each["os"], each["version"]) for each in listed] == [("deb", "container", "debian", "13")]
+    text, found = bed.check("nspawn status deb").text, properties(bed, "deb")
+    for wanted in ("nspawn@deb.service", f"Leader: {found['Leader']} (systemd)", "Iface: ve-deb", "Debian GNU/Linux 13", "init.scope"):
+        assert wanted in text, text
+    assert bed.check("nspawn exec deb -- systemctl is-active dbus").text == "active\n"
+    assert [line.split()[0] for line in bed.check("nspawn limits deb").text.splitlines()] == ["RESOURCE", "memory", "cpus", "tasks", "io-weight"]
+
+
+def test_copies_where_ids_are_mapped(bed, debian):
+    bed.check("machinectl copy-to deb /etc/hostname /root/copied && machinectl copy-from deb /root/copied /tmp/back && cmp /etc/hostname /tmp/back && rm /tmp/back")
+    assert bed.check("nspawn exec deb -- stat -c %u:%g /root/copied").text == "0:0\n"
+    # What is made by the host's root and kept is nobody's inside, and nobody inside can become its owner.
+    leader = properties(bed, "deb")["Leader"]
+    bed.check(f"touch /proc/{leader}/root/root/kept && stat -c %u /var/lib/machines/deb/root/kept | grep -qx 2147483646")
+    assert bed.check("nspawn exec deb -- stat -c %u:%g /root/kept").text == "65534:65534\n"
+    assert bed.run("nspawn exec deb -- chown 2147483646 /root/copied").code != 0
 
 
 def test_bus_of_the_machine_manager(bed, debian):
@@ -153,12 +197,14 @@ def test_reboot_and_poweroff(host):
 
 def test_in_a_scope(host):
     host.machine("typed", BUSY)
-    host.check("systemd-run -q --collect --unit=typing --service-type=notify nspawn -q -b -M typed")
+    host.check("systemd-run -q --collect --unit=typing --service-type=notify nspawn -q -b -M typed --property=MemoryMax=64M --property=TasksMax=300")
     try:
         host.wait_until("machinectl show typed >/dev/null 2>&1")
         found = properties(host, "typed")
         assert found["Unit"] == "machine-typed.scope" and found["State"] == "running"
         assert host.check("systemctl show -P Slice machine-typed.scope").text == "machine.slice\n"
+        assert host.check("systemctl show -P MemoryMax -P TasksMax machine-typed.scope").text.split() == ["67108864", "300"]
+        assert "memory" in host.check("nspawn limits typed").text
         host.check("systemctl stop machine-typed.scope")
         host.wait_until("! machinectl show typed >/dev/null 2>&1 && ! systemctl is-active -q typing")
     finally:

@@ -87,3 +87,14 @@ def test_ids_that_are_not_switched(faulty, call):
     """A call that only says it worked is not believed: who was to be somebody else must not run as root."""
     result = faulty(FATAL[call], 0, "-q", "-P", "--uid=1000")
     assert result.code == 1 and "become the user" in result.complaint, repr(result)
+
+
+@pytest.mark.requires("netns")
+@pytest.mark.parametrize("options", [("-n",), ("-n", "-U")], ids=" ".join)
+def test_who_dies_before_its_cable_is_there_says_why(faulty, options):
+    """Not that its network cannot be entered: which of us is first is chance."""
+    for _ in range(4):
+        result = faulty(FATAL["pivot_root"], errno.EPERM, "-q", "-P", *options)
+        assert result.code == 1 and "network of the machine" not in result.complaint and complaints(result), repr(result)
+        result = faulty(FATAL["fsopen"], errno.EPERM, "-q", "-P", *options)
+        assert result.code == 1 and "network of the machine" not in result.complaint and complaints(result), repr(result)
