@@ -226,8 +226,12 @@ int registry_find(struct arena *arena, const struct places *places, const char *
 	struct registry_entry entry;
 	int r = text_is_hostname(machine) ? read_machine(arena, places, machine, &entry) : -ESRCH;
 
-	if (r == -ESRCH)
-		return refuse(ESRCH, "No machine named '%s' is running", machine);
+	if (r == -ESRCH) {
+		(void)refuse(ESRCH, "No machine named '%s' is running", machine);
+		if (geteuid() != 0)
+			hint("Looked at machines of your own only: as root also those of the host are found");
+		return -ESRCH;
+	}
 	if (r == -EAGAIN)
 		return refuse(EAGAIN, "Machine '%s' is only about to start", machine);
 	if (r < 0)

@@ -519,9 +519,16 @@ static struct ending conclude(const struct supervisor *supervisor)
 	return (struct ending){OUTCOME_SIGNALLED, status};
 }
 
-/* A slow reader of our output gets its time, until someone wants us gone. */
+/*
+ * A slow reader of our output gets its time, until someone wants us gone, as who had the payload
+ * killed does.
+ */
 static void drain_console(struct supervisor *supervisor)
 {
+	if (conclude(supervisor).outcome == OUTCOME_KILLED) {
+		(void)console_drain(&supervisor->machine->console, -EBADF);
+		return;
+	}
 	while (console_drain(&supervisor->machine->console, supervisor->signal_fd) > 0) {
 		struct signalfd_siginfo info;
 
