@@ -244,7 +244,7 @@ def test_named_files_exist(document):
     assert not [name for name in names if not list(TOP.glob(name.rstrip("/")))]
 
 
-@pytest.mark.parametrize("document,lines", [("ARCHITECTURE.md", 240), ("HACKING.md", 140)])
+@pytest.mark.parametrize("document,lines", [("ARCHITECTURE.md", 250), ("HACKING.md", 140)])
 def test_document_is_short(document, lines):
     assert len((TOP / document).read_text(encoding="utf-8").splitlines()) <= lines
 
