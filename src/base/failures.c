@@ -127,6 +127,7 @@ static const struct {
 	{"lock-take", "Cannot lock tree '%s'"},
 	{"lock-take", "Cannot look at the lock '%s'"},
 	{"machine-busy", "A machine named '%s' is running already"},
+	{"machine-busy", "Another machine '%s' is known to the machine manager and runs"},
 	{"machine-busy", "Machine '%s' is running: nothing of it is left over"},
 	{"tree-busy", "Another start is making the tree '%s' out of a template just now"},
 	{"tree-busy", "Tree '%s' is in use by another machine"},

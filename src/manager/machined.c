@@ -252,6 +252,8 @@ int machined_hear(struct arena *arena, struct machined *machined,
 			take_back_dead(arena, machined, request->machine);
 		} else {
 			*ret_why = arena_copy(arena, bus_error_text(&reply));
+			if (is_error(&reply, MANAGER_NAME ".MachineExists"))
+				return -EEXIST;
 			return is_nobody(&reply) ? -ENOENT : -EREMOTEIO;
 		}
 		TRY(say(machined, request, is_modern));

@@ -47,8 +47,8 @@ int machined_ask(struct arena *arena, struct machined *machined, struct bus *sha
 
 /*
  * Waits for its answer, asking once more in the words of older managers, some seconds at most.
- * Returns 0, -ENOENT where nobody is a machine manager, or a negative errno; then *ret_why is what
- * it said, or NULL. Silent.
+ * Returns 0, -ENOENT where nobody is a machine manager, -EEXIST if another machine of that name
+ * runs, or another negative errno; then *ret_why is what it said, or NULL. Silent.
  */
 int machined_hear(struct arena *arena, struct machined *machined,
 		  const struct machined_request *request, const char **ret_why);

@@ -185,6 +185,15 @@ static int refuse_unregistered(const struct managers *managers, int r, const cha
 	return r;
 }
 
+/* Another tool's: our own have locked their names. Whoever says the name would mean either. */
+static int refuse_name(const struct managers *managers)
+{
+	(void)refuse(EEXIST, "Another machine '%s' is known to the machine manager and runs",
+		     managers->plan->machine);
+	hint("'--machine=' gives this one another name, with '--register=no' nobody is asked");
+	return -EEXIST;
+}
+
 int managers_confirm(struct machine *machine)
 {
 	struct managers *managers = machine->managers;
@@ -203,6 +212,8 @@ int managers_confirm(struct machine *machine)
 		if (machined->serial == 0)
 			continue;
 		r = machined_hear(managers->arena, machined, &managers->request, &said);
+		if (r == -EEXIST)
+			return refuse_name(managers);
 		is_registered = is_registered || r == 0;
 		why = said ? said : why;
 		if (r < 0 && wanted != TRISTATE_YES)

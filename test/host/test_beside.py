@@ -59,6 +59,13 @@ def test_a_name_of_ours_is_taken_for_them(host, theirs):
         host.check("nspawn exec ours -- true")
 
 
+def test_a_name_of_theirs_is_taken_for_us(host, theirs):
+    host.machine("ours")
+    result = host.run("nspawn -q -b -D /var/lib/machines/ours -M theirs")
+    assert result.code == 1 and "Another machine 'theirs'" in result.complaint, repr(result)
+    host.check("machinectl show theirs")
+
+
 def test_a_tree_that_is_in_use(host, theirs):
     result = host.run("nspawn -q -b -D /var/lib/machines/theirs -M another")
     assert result.code == 1 and "/var/lib/machines/theirs" in result.complaint, repr(result)

@@ -151,7 +151,7 @@ def test_the_name_of_a_dead_machine_is_taken_over(start, bus):
         assert len(asked.named("RegisterMachineEx")) == 2 and asked.named("UnregisterMachine")[0] == ["lab"]
 
 
-NOT_REGISTERED = {"refuse": "Access denied", "exists": "already exists", "garbage": "Protocol error", "hang up": "Connection reset", "silent": "timed out"}
+NOT_REGISTERED = {"refuse": "Access denied", "garbage": "Protocol error", "hang up": "Connection reset", "silent": "timed out"}
 
 
 @pytest.mark.parametrize("manner", NOT_REGISTERED)
@@ -164,6 +164,14 @@ def test_who_is_not_registered_runs_all_the_same(start, bus, manner):
         assert len(said) == 1 and NOT_REGISTERED[manner] in said[0] and "going on without" in said[0], result
         # Nobody's machine is taken away from him.
         assert asked.named("UnregisterMachine") == []
+
+
+@pytest.mark.parametrize("register", ["auto", "yes"])
+def test_the_name_of_a_machine_that_runs_is_taken(start, bus, register):
+    with manager.Manager(bus, 0, machined="exists") as asked:
+        result = start("-q", "--keep-unit", f"--register={register}")
+        assert result.code == 1 and "Another machine 'lab'" in result.complaint.splitlines()[0], result
+        assert "'--machine='" in result.complaint.splitlines()[1] and asked.named("UnregisterMachine") == []
 
 
 @pytest.mark.parametrize("manner", [*NOT_REGISTERED, "none"])
