@@ -194,7 +194,7 @@ class Manager:
             try:
                 self._answer(connection, bytes(data[:length]), fds[:count])
             except OSError:
-                return
+                pass  # who does not wait for answers may be gone, what he said still counts
             finally:
                 for fd in fds[:count]:
                     os.close(fd)
