@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/scope.h"
 #include "base/text.h"
+#include "config/help.h"
 #include "config/config.h"
 
 void config_defaults(struct config *config)
@@ -17,6 +18,11 @@ void config_defaults(struct config *config)
 	struct config fresh = {
 		.arena = config->arena,
 		.program = config->program ? config->program : "nspawn",
+		/* Who calls us by that name expects a tree in which nothing of a network is
+		   written. */
+		.network_setup = config->program && help_is_reference(config->program)
+					 ? NETWORK_SETUP_NONE
+					 : NETWORK_SETUP_AUTO,
 		.register_machine = TRISTATE_AUTO,
 		.container_service = "systemd-nspawn",
 		.tmpfs_on_tmp = true,

@@ -265,9 +265,8 @@ int config_from_command_line(struct config *config, int argc, char **argv)
 
 	log_set_json(asks_for_json(reader.rest));
 	log_level_from_environment();
+	config->program = argc > 0 ? path_last(argv[0]) : NULL;
 	config_defaults(config);
-	if (argc > 0)
-		config->program = path_last(argv[0]);
 	r = read_options(&reader);
 	if (r != 0)
 		return r;

@@ -22,7 +22,7 @@ def test_a_slip_in_an_option_gets_the_right_one_back(run, typed, meant):
     assert f"Did you mean '{meant}'?" in result.complaint
 
 
-@pytest.mark.parametrize("typed", ["--no-such-option", "--xyz", "--memory=1G", "--" + "x" * 500, "--privileged", "-y"])
+@pytest.mark.parametrize("typed", ["--no-such-option", "--xyz", "--storage=1G", "--" + "x" * 500, "--privileged", "-y"])
 def test_what_resembles_no_option_is_not_guessed(run, typed):
     complaint = run(typed).complaint
     assert "unrecognized option" in complaint and "Did you mean" not in complaint

@@ -148,6 +148,11 @@ static void test_values(void)
 	CHECK(config.program && strcmp(config.program, "nspawn") == 0);
 	accepts("/usr/bin/systemd-nspawn|-b");
 	CHECK_TEXT(config.program, "systemd-nspawn");
+	CHECK(config.network_setup == NETWORK_SETUP_NONE);
+	accepts("/usr/bin/systemd-nspawn|-n|--network-setup=auto");
+	CHECK(config.network_setup == NETWORK_SETUP_AUTO);
+	accepts("/usr/bin/nspawn|-n");
+	CHECK(config.network_setup == NETWORK_SETUP_AUTO);
 }
 
 static void test_boot_words(void)

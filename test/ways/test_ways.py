@@ -24,7 +24,8 @@ WAYS = ["userns", "user"]
 
 
 def pytest_as(way, *words, fds=()):
-    environment = {**os.environ, "NSPAWN_TEST_AS": way}
+    # Options of whoever runs us would change the listing.
+    environment = {**os.environ, "NSPAWN_TEST_AS": way, "PYTEST_ADDOPTS": ""}
     return subprocess.run([sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", *words], env=environment, cwd=TOP,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", check=False,
                           pass_fds=fds)
