@@ -80,7 +80,7 @@ int join_leader_wait(const char *machine, pid_t leader)
 	return 0;
 }
 
-int join_leader_child(pid_t leader, pid_t *ret, int *ret_fd)
+static int find_child(pid_t leader, pid_t *ret, int *ret_fd)
 {
 	auto_free char *text = NULL;
 	auto_close int fd = -EBADF;
@@ -102,6 +102,19 @@ int join_leader_child(pid_t leader, pid_t *ret, int *ret_fd)
 	*ret = pid;
 	*ret_fd = steal_fd(fd);
 	return 0;
+}
+
+/* A stub init has entered the tree a moment before it has a child. */
+int join_leader_child(pid_t leader, pid_t *ret, int *ret_fd)
+{
+	int r = find_child(leader, ret, ret_fd);
+
+	for (int waited = 0; r == -ESRCH && is_rooted(leader) > 0 && waited < WAIT_MSEC;
+	     waited += 5) {
+		(void)poll(NULL, 0, 5);
+		r = find_child(leader, ret, ret_fd);
+	}
+	return r;
 }
 
 /* --- Namespaces --- */

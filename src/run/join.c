@@ -305,6 +305,8 @@ static int find_namespaces(struct client *client)
 	}
 	if (r >= 0 && client->child_fd >= 0)
 		r = join_leader_namespaces(inside->pid, &inside->namespaces);
+	if (r == -ESRCH)
+		return explain_silence(client, r);
 	return r < 0 ? fail(r, "Cannot look at machine '%s'", machine->name) : 0;
 }
 

@@ -478,6 +478,7 @@ def attack_join(tmp_path_factory):
 
 
 @pytest.mark.root_only("root of a machine with the host's ids, and a file that is root's")
+@pytest.mark.host_ids_only("each case says whose ids it has")
 @pytest.mark.parametrize("options", [[], ["-U"], ["--private-users=identity"]], ids=["host-ids", "own-ids", "identity"])
 def test_root_of_the_machine_does_not_get_our_executable(machine, run, system, attack_join, options):
     """Who opens /proc/PID/exe before the exec, traces the process, or swaps the program after it was looked at, gets at a
