@@ -151,8 +151,10 @@ static int receive_message(int fd, struct message *ret_message, struct luggage *
 /*
  * Prints a sentence of the peer, if this message is one; FAILED has none, it follows its sentences.
  */
-static int pass_on(const struct message *message)
+static int pass_on(struct handshake *handshake, const struct message *message)
 {
+	if (message->step == HANDSHAKE_SPOKEN && message->level == LOG_FAILURE)
+		handshake->has_complained = true;
 	if (message->step == HANDSHAKE_SPOKEN)
 		log_forward(&(struct log_message){
 			.level = (enum log_level)message->level,
@@ -213,7 +215,7 @@ int handshake_hear(struct handshake *handshake, enum handshake_step step, int *r
 		if (r == 0)
 			return -EPIPE;
 		TRY(r);
-		TRY(pass_on(&message));
+		TRY(pass_on(handshake, &message));
 		if (message.step == HANDSHAKE_SPOKEN)
 			continue;
 		if (message.step != (int32_t)step)
@@ -233,7 +235,7 @@ int handshake_overhear(struct handshake *handshake)
 	if (r == 0)
 		return 1;
 	TRY(r);
-	return pass_on(&message);
+	return pass_on(handshake, &message);
 }
 
 void handshake_log_sink(const struct log_message *message, void *userdata)

@@ -47,6 +47,7 @@ struct handshake_watch {
 struct handshake {
 	int fd;
 	const struct handshake_watch *watch; /* NULL: the socket alone */
+	bool has_complained; /* the peer said why it fails, if not yet that it does */
 };
 
 /* What hearing returns when the peer said FAILED. */

@@ -94,8 +94,9 @@ static long clone_into_cgroup(struct client *client)
 
 static int explain_silence(struct client *client, int r)
 {
-	if (r == HANDSHAKE_IS_FAILED)
-		return r;
+	/* Who is killed with the machine may have got no further than its sentence. */
+	if (r == HANDSHAKE_IS_FAILED || client->handshake.has_complained)
+		return HANDSHAKE_IS_FAILED;
 	if (r == -EINTR)
 		return refuse(EINTR, "Told to stop while the command was still being set up");
 	/* With its cgroup, or with the last process of its PID namespace. */

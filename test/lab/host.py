@@ -31,7 +31,7 @@ SPACES = ("--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup")
 INVENTORY = r"""
 machinectl --no-legend --all list | awk '$1 != ".host" { print "machine", $1 }'
 for top in /run/nspawn /run/systemd/nspawn /run/systemd/machines /run/user/*/nspawn; do
-	[ ! -d $top ] || find $top -not -type d -printf 'file %p\n' -o -mindepth 1 -type d -empty -not -path '*/locks' -not -path '*/.locks' \
+	[ ! -d $top ] || find $top -not -type d -printf 'file %p\n' -o -mindepth 1 -type d -empty -not -path '*/locks' -not -path '*/.locks' -not -path '*/.addresses' \
 		-not -name propagate -not -name unix-export -printf 'directory %p\n'
 done
 find /sys/fs/cgroup/machine.slice -mindepth 1 -type d -not -path '*/payload/*' -printf 'cgroup %p\n' 2>/dev/null
