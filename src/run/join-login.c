@@ -22,8 +22,7 @@ static int start_getty(struct bus *bus, bool is_bus, int number)
 		.destination = is_bus ? "org.freedesktop.systemd1" : NULL,
 		.path = "/org/freedesktop/systemd1",
 		.interface = "org.freedesktop.systemd1.Manager",
-		/* One whose terminal was closed may still wait there for another of that number. */
-		.member = "RestartUnit",
+		.member = "StartUnit",
 		.signature = "ss",
 	};
 	struct bus_writer body = {0};
