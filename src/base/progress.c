@@ -3,13 +3,13 @@
  * Shows how far long work is.
  * Zone: any.
  */
+#include "base/clock.h"
 #include "base/progress.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/escape.h"
@@ -21,20 +21,12 @@
 
 #define ERASE_LINE "\r\033[K"
 
-static uint64_t now_usec(void)
-{
-	struct timespec now = {0};
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
 void progress_start(struct progress *progress)
 {
 	*progress = (struct progress){
 		.is_possible =
 			log_get_level() >= LOG_NOTE && !log_is_json() && isatty(STDERR_FILENO) == 1,
-		.next_usec = now_usec() + FIRST_USEC,
+		.next_usec = clock_now_usec() + FIRST_USEC,
 	};
 }
 
@@ -44,7 +36,7 @@ bool progress_is_due(struct progress *progress)
 
 	if (!progress->is_possible)
 		return false;
-	now = now_usec();
+	now = clock_now_usec();
 	if (now < progress->next_usec)
 		return false;
 	progress->next_usec = now + INTERVAL_USEC;

@@ -18,11 +18,11 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <grp.h>
 
+#include "base/clock.h"
 #include "base/numbers.h"
 #include "base/scope.h"
 #include "ids/id-map.h"
@@ -149,14 +149,6 @@ __attribute__((noreturn)) static void become_getent(const char *database, const 
 	_exit(GETENT_MISSING);
 }
 
-static int64_t now_msec(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail with this clock */
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Reads to end of file, into 'size' bytes with a NUL after them. */
 static int read_answer(int fd, int64_t deadline_msec, char *buffer, size_t size)
 {
@@ -164,7 +156,7 @@ static int read_answer(int fd, int64_t deadline_msec, char *buffer, size_t size)
 
 	for (;;) {
 		struct pollfd waiting = {.fd = fd, .events = POLLIN};
-		int64_t left = deadline_msec - now_msec();
+		int64_t left = deadline_msec - clock_now_msec();
 		ssize_t got;
 		int ready;
 
@@ -195,7 +187,7 @@ static int read_answer(int fd, int64_t deadline_msec, char *buffer, size_t size)
 static int reap(pid_t child, int pidfd, int64_t deadline_msec, bool may_wait)
 {
 	struct pollfd waiting = {.fd = pidfd, .events = POLLIN};
-	int64_t left = deadline_msec - now_msec();
+	int64_t left = deadline_msec - clock_now_msec();
 	bool is_late = may_wait && (left <= 0 || poll(&waiting, 1, (int)left) <= 0);
 	siginfo_t info = {0};
 
@@ -225,7 +217,7 @@ static int ask(const char *database, const char *key, const struct sock_filter *
 	       unsigned short filter_length, char *buffer, size_t size)
 {
 	auto_close int answer = -EBADF, answer_write = -EBADF, pidfd = -EBADF;
-	int64_t deadline_msec = now_msec() + ANSWER_TIMEOUT_MSEC;
+	int64_t deadline_msec = clock_now_msec() + ANSWER_TIMEOUT_MSEC;
 	int pipe_fds[2], r, status;
 	pid_t child;
 

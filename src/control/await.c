@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/scope.h"
 #include "control/output.h"
@@ -28,14 +29,6 @@ enum stage {
 	STAGE_ANEW, /* its supervisor has started it again */
 	STAGE_GONE,
 };
-
-uint64_t await_now_usec(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
 
 static void sleep_msec(long msec)
 {
@@ -100,7 +93,7 @@ static int await_one(struct machines *machines, const struct machine_view *machi
 		}
 		pass_time(machine, timeout_usec - passed);
 		stage = look(machines, machine);
-		passed = await_now_usec() - begin_usec;
+		passed = clock_now_usec() - begin_usec;
 	}
 	if (stage == STAGE_SAME) {
 		(void)refuse(ETIMEDOUT, "Machine '%s' did not %s within %s", machine->name,
@@ -116,7 +109,7 @@ static int await_one(struct machines *machines, const struct machine_view *machi
 
 int await_machines(struct machines *machines, enum await what, uint64_t timeout_usec)
 {
-	uint64_t begin_usec = await_now_usec();
+	uint64_t begin_usec = clock_now_usec();
 	int result = 0, r;
 
 	for (size_t i = 0; i < machines->count; i++) {

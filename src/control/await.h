@@ -21,6 +21,3 @@ enum await {
  * rebooted where its end was waited for.
  */
 int await_machines(struct machines *machines, enum await what, uint64_t timeout_usec);
-
-/* CLOCK_MONOTONIC. */
-uint64_t await_now_usec(void);

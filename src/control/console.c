@@ -11,9 +11,9 @@
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/scope.h"
@@ -71,17 +71,9 @@ static void tell_size(struct attachment *attachment)
 
 /* --- Bytes --- */
 
-static uint64_t now_usec(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
 static bool has_detached(struct attachment *attachment, const char *bytes, size_t length)
 {
-	uint64_t now = now_usec();
+	uint64_t now = clock_now_usec();
 
 	for (size_t i = 0; i < length; i++)
 		if (console_keys_feed(&attachment->keys, (unsigned char)bytes[i], now) ==

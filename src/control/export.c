@@ -13,6 +13,7 @@
 #include "base/arena.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "base/scope.h"
 #include "control/changes-walk.h"
 #include "control/changes.h"
@@ -40,21 +41,6 @@ struct export
 	bool is_partial; /* something could not be read */
 };
 
-/* The leader is the supervisor's child, so its number cannot be another process's by now. */
-static bool is_child(pid_t pid, pid_t parent)
-{
-	char path[40];
-	auto_free char *text = NULL;
-	const char *end;
-	int found = 0;
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	if (file_read(AT_FDCWD, path, 4096, &text, NULL) < 0)
-		return false;
-	end = strrchr(text, ')');
-	return end && sscanf(end, ") %*c %d", &found) == 1 && found == parent;
-}
-
 /* The ids are asked of the machine itself, and what they are on disk of who started it. */
 static int read_owners(struct export *export)
 {
@@ -66,7 +52,9 @@ static int read_owners(struct export *export)
 	TRY(id_map_read(&export->arena, path, &owners->maps.users));
 	(void)snprintf(path, sizeof(path), "/proc/%d/gid_map", (int)export->entry.leader);
 	TRY(id_map_read(&export->arena, path, &owners->maps.groups));
-	return is_child(export->entry.leader, export->entry.supervisor) ? 0 : -ESRCH;
+	/* The leader is the supervisor's child, so its number cannot be another process's by now.
+	 */
+	return process_parent(export->entry.leader) == export->entry.supervisor ? 0 : -ESRCH;
 }
 
 static const char *find_link(struct export *export, const struct stat *status, const char *path)

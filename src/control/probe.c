@@ -19,9 +19,9 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/path.h"
 #include "base/scope.h"
@@ -310,21 +310,13 @@ static void receive(struct child *child)
 	child->length += (size_t)got;
 }
 
-static int64_t now_msec(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static void listen_to(struct child *children, size_t count)
 {
-	int64_t deadline = now_msec() + PATIENCE_MSEC, left;
+	int64_t deadline = clock_now_msec() + PATIENCE_MSEC, left;
 	struct pollfd fds[TOGETHER];
 	bool is_over = false;
 
-	while (!is_over && (left = deadline - now_msec()) > 0) {
+	while (!is_over && (left = deadline - clock_now_msec()) > 0) {
 		is_over = true;
 		for (size_t i = 0; i < count; i++) {
 			fds[i] = (struct pollfd){.fd = children[i].fd, .events = POLLIN};

@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/scope.h"
 #include "control/await.h"
@@ -171,7 +172,7 @@ bool signals_is_handled(const struct machine_view *machine, int number)
 
 int signals_freeze(int group_fd, bool is_frozen, uint64_t timeout_usec)
 {
-	uint64_t begin = await_now_usec(), passed = 0;
+	uint64_t begin = clock_now_usec(), passed = 0;
 	auto_close int events = -EBADF;
 	struct pollfd change;
 
@@ -179,7 +180,7 @@ int signals_freeze(int group_fd, bool is_frozen, uint64_t timeout_usec)
 	events = openat(group_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
 	change = (struct pollfd){.fd = events, .events = POLLPRI};
 	while (usage_is_frozen(group_fd) != is_frozen) {
-		passed = await_now_usec() - begin;
+		passed = clock_now_usec() - begin;
 		if (passed >= timeout_usec)
 			return timeout_usec > 0 ? -ETIMEDOUT : 0;
 		/* The time is short, as a change between looking and waiting is not told. */

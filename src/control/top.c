@@ -13,6 +13,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/scope.h"
@@ -102,7 +103,7 @@ static int take_look(const struct request *request, const struct places *places,
 					  .is_frozen = usage_is_frozen(group_fd)};
 		usage_read(group_fd, &sample->usage);
 	}
-	look.at_usec = await_now_usec();
+	look.at_usec = clock_now_usec();
 	*ret = look;
 	return 0;
 }

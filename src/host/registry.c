@@ -22,6 +22,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/numbers.h"
+#include "base/process.h"
 #include "base/scope.h"
 #include "base/text.h"
 #include "host/locks.h"
@@ -208,11 +209,11 @@ static int read_line(struct arena *arena, int fd, struct registry_entry *ret)
 	return r;
 }
 
-static int read_machine(struct arena *arena, const struct places *places, const char *machine,
-			struct registry_entry *ret)
+/* By the lock file as 'open_file' gives it: of one that runs, or of any. */
+static int read_machine(struct arena *arena, const char *directory,
+			int (*open_file)(const char *directory), struct registry_entry *ret)
 {
-	const char *directory = arena_format(arena, "%s/%s", places->machines, machine);
-	auto_close int fd = open_held(directory);
+	auto_close int fd = open_file(directory);
 
 	TRY(fd);
 	TRY(read_line(arena, fd, ret));
@@ -220,11 +221,23 @@ static int read_machine(struct arena *arena, const struct places *places, const 
 	return 0;
 }
 
+static const char *directory_of(struct arena *arena, const struct places *places,
+				const char *machine)
+{
+	return arena_format(arena, "%s/%s", places->machines, machine);
+}
+
+static int read_running(struct arena *arena, const struct places *places, const char *machine,
+			struct registry_entry *ret)
+{
+	return read_machine(arena, directory_of(arena, places, machine), open_held, ret);
+}
+
 int registry_find(struct arena *arena, const struct places *places, const char *machine,
 		  struct registry_entry *ret)
 {
 	struct registry_entry entry;
-	int r = text_is_hostname(machine) ? read_machine(arena, places, machine, &entry) : -ESRCH;
+	int r = text_is_hostname(machine) ? read_running(arena, places, machine, &entry) : -ESRCH;
 
 	if (r == -ESRCH) {
 		(void)refuse(ESRCH, "No machine named '%s' is running", machine);
@@ -282,7 +295,7 @@ int registry_list(struct arena *arena, const struct places *places, struct regis
 		struct registry_entry entry;
 
 		/* Not a machine, not yet, not any more, or not ours to look at. */
-		if (read_machine(arena, places, names.items[i], &entry) == 0)
+		if (read_running(arena, places, names.items[i], &entry) == 0)
 			*ARRAY_ADD(arena, &list) = entry;
 	}
 	if (list.count > 0)
@@ -307,8 +320,7 @@ int registry_list_left(struct arena *arena, const struct places *places, struct 
 
 	TRY(list_names(arena, places, &names));
 	for (size_t i = 0; i < names.count; i++) {
-		const char *directory =
-			arena_format(arena, "%s/%s", places->machines, names.items[i]);
+		const char *directory = directory_of(arena, places, names.items[i]);
 
 		if (registry_look(directory) == -ESRCH && is_machines(arena, directory))
 			strings_add(arena, ret, names.items[i]);
@@ -319,13 +331,7 @@ int registry_list_left(struct arena *arena, const struct places *places, struct 
 int registry_read_left(struct arena *arena, const struct places *places, const char *machine,
 		       struct registry_entry *ret)
 {
-	const char *directory = arena_format(arena, "%s/%s", places->machines, machine);
-	auto_close int fd = open_line(directory);
-
-	TRY(fd);
-	TRY(read_line(arena, fd, ret));
-	ret->directory = directory;
-	return 0;
+	return read_machine(arena, directory_of(arena, places, machine), open_line, ret);
 }
 
 /* --- More of one --- */
@@ -335,21 +341,6 @@ int registry_look(const char *directory)
 	auto_close int fd = open_held(directory);
 
 	return fd < 0 ? fd : 0;
-}
-
-/* The parent of a process, the fourth field of proc_pid_stat(5), or a negative errno. */
-static pid_t parent_of(pid_t pid)
-{
-	auto_free char *text = NULL;
-	const char *end;
-	char path[64];
-	int parent;
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	TRY(file_read(AT_FDCWD, path, 65536, &text, NULL));
-	/* The name before may hold anything. */
-	end = strrchr(text, ')');
-	return end && sscanf(end + 1, " %*c %d", &parent) == 1 ? parent : -EIO;
 }
 
 int registry_leader(const struct registry_entry *entry, int *ret_pidfd)
@@ -363,7 +354,8 @@ int registry_leader(const struct registry_entry *entry, int *ret_pidfd)
 	 * While the supervisor has not reaped its child nobody else can have the number, and
 	 * nobody but a child of a supervisor that still runs can pass for it.
 	 */
-	if (parent_of(entry->leader) != entry->supervisor || registry_look(entry->directory) < 0)
+	if (process_parent(entry->leader) != entry->supervisor ||
+	    registry_look(entry->directory) < 0)
 		return -ESRCH;
 	if (poll(&end, 1, 0) != 0)
 		return -ESRCH;

@@ -11,8 +11,8 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/interrupt.h"
 #include "base/log.h"
@@ -34,14 +34,6 @@ struct line {
 	bool is_mentioned;
 };
 
-static int64_t now_msec(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static int64_t patience_of(const struct varlink_call *call)
 {
 	return call->patience_msec ? call->patience_msec : PATIENCE_MSEC;
@@ -62,7 +54,7 @@ static int wait_for(struct line *line, short events)
 {
 	for (;;) {
 		struct pollfd pollfd = {.fd = line->fd, .events = events};
-		int64_t passed = now_msec() - line->started_msec;
+		int64_t passed = clock_now_msec() - line->started_msec;
 		int r;
 
 		if (passed >= patience_of(line->call))
@@ -227,7 +219,7 @@ int varlink_call(const struct varlink_call *call, struct varlink_reply *ret)
 {
 	auto_free char *question = make_text(call), *answer = NULL;
 	auto_close int fd = -EBADF;
-	struct line line = {.call = call, .started_msec = now_msec()};
+	struct line line = {.call = call, .started_msec = clock_now_msec()};
 
 	*ret = (struct varlink_reply){0};
 	if (!question)

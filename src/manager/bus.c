@@ -12,9 +12,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/scope.h"
 
 #define FDS_MAX 8
@@ -31,17 +31,10 @@ void bus_close(struct bus *bus)
 
 /* --- Time --- */
 
-static int64_t now_usec(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 void bus_set_patience(struct bus *bus, unsigned int msec)
 {
-	bus->deadline_usec = msec == BUS_FOR_EVER ? NEVER : now_usec() + (int64_t)msec * 1000;
+	bus->deadline_usec =
+		msec == BUS_FOR_EVER ? NEVER : (int64_t)clock_now_usec() + (int64_t)msec * 1000;
 }
 
 static int wait_for(struct bus *bus, short events)
@@ -49,7 +42,7 @@ static int wait_for(struct bus *bus, short events)
 	for (;;) {
 		struct pollfd pollfd = {.fd = bus->fd, .events = events};
 		bool is_bounded = bus->deadline_usec != NEVER;
-		int64_t left = is_bounded ? bus->deadline_usec - now_usec() : 1;
+		int64_t left = is_bounded ? bus->deadline_usec - (int64_t)clock_now_usec() : 1;
 		int r;
 
 		if (left <= 0)

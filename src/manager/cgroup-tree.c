@@ -15,21 +15,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/scope.h"
 #include "manager/cgroup-find.h"
 
 #define DRAIN_MS 1000
-
-static int64_t now_ms(void)
-{
-	struct timespec now = {};
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail for this clock */
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /*
  * Waits until no process lives in the group or below. A dying one keeps it populated for a moment
@@ -38,7 +30,7 @@ static int64_t now_ms(void)
 static int wait_unpopulated(int group_fd, int timeout_ms)
 {
 	auto_close int fd = openat(group_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
-	int64_t end_ms = now_ms() + timeout_ms;
+	int64_t end_ms = clock_now_msec() + timeout_ms;
 
 	if (fd < 0)
 		return -errno;
@@ -46,7 +38,7 @@ static int wait_unpopulated(int group_fd, int timeout_ms)
 		struct pollfd event = {.fd = fd, .events = POLLPRI};
 		char text[256];
 		ssize_t length = pread(fd, text, sizeof(text) - 1, 0);
-		int64_t left_ms = end_ms - now_ms();
+		int64_t left_ms = end_ms - clock_now_msec();
 
 		if (length < 0)
 			return errno == ENODEV ? 0 : -errno; /* ENODEV: the group is gone already */

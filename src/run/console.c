@@ -16,8 +16,8 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/scope.h"
@@ -253,14 +253,6 @@ static bool is_transient(int error)
 	return error == EAGAIN || error == EINTR;
 }
 
-static uint64_t now_usec(void)
-{
-	struct timespec now = {};
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail for this clock */
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
 /*
  * Reads what was typed and looks for hotkeys in it. The strongest wins: one paste may hold several.
  */
@@ -288,7 +280,7 @@ static enum console_event take_input(struct console *console)
 		return CONSOLE_NOTHING;
 	}
 	console->input_end += (size_t)got;
-	now = now_usec();
+	now = clock_now_usec();
 	for (ssize_t i = 0; i < got; i++) {
 		enum console_event event =
 			console_keys_feed(&console->keys, (unsigned char)next[i], now);

@@ -15,8 +15,8 @@
 #include <sys/pidfd.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/scope.h"
@@ -38,14 +38,6 @@ static const int strikes[] = {SIGTERM, SIGTERM, SIGKILL};
 #define PROGRESS_USEC (5 * SECOND)
 #define PROGRESS_USED_USEC 25000
 #define EXTEND_TEXT "EXTEND_TIMEOUT_USEC=30000000"
-
-static uint64_t now_usec(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * SECOND + (uint64_t)now.tv_nsec / 1000;
-}
 
 static enum ready_when when(const struct machine *machine)
 {
@@ -116,7 +108,7 @@ void ready_probe_ended(struct ready *ready)
 	scope_close(&ready->probe_fd);
 	ready->probe_fd = -EBADF;
 	if (info.si_code != CLD_EXITED || info.si_status != 0) {
-		ready->probe_next_usec = now_usec() + SECOND;
+		ready->probe_next_usec = clock_now_usec() + SECOND;
 		return;
 	}
 	ready->is_probing = false;
@@ -187,7 +179,7 @@ void ready_spawned(struct ready *ready)
 	const struct machine *machine = ready->machine;
 	bool is_looked_for = when(machine) == READY_EXEC || when(machine) == READY_PORT;
 	bool is_at_once = !is_looked_for && !ready_is_said_by_guest(machine);
-	uint64_t now = now_usec();
+	uint64_t now = clock_now_usec();
 
 	/* The guest may have been quicker. */
 	(void)notify_started(machine->pid, is_at_once);

@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/scope.h"
 #include "base/numbers.h"
@@ -78,14 +79,6 @@ struct supervisor {
 	bool leader_gone; /* reaped: 'info' is filled */
 	siginfo_t info;
 };
-
-static uint64_t now_usec(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
 
 typedef enum state (*cell)(struct supervisor *supervisor);
 
@@ -150,7 +143,7 @@ static void ask_init(struct supervisor *supervisor, enum power_request request)
 		     UNKNOWN_INIT_STOP_SEC);
 	if (r > 0)
 		(void)send_signal(supervisor, SIGTERM, "waiting all the same");
-	supervisor->deadline_usec = now_usec() + UNKNOWN_INIT_STOP_SEC * SECOND;
+	supervisor->deadline_usec = clock_now_usec() + UNKNOWN_INIT_STOP_SEC * SECOND;
 }
 
 /*
@@ -177,7 +170,7 @@ static void begin_to_stop(struct supervisor *supervisor)
 {
 	note("Stopping machine '%s'; ask again to kill it", supervisor->machine->plan->machine);
 	(void)notify_stage(NOTIFY_STAGE_STOPPING);
-	supervisor->report_usec = now_usec() + REPORT_SEC * SECOND;
+	supervisor->report_usec = clock_now_usec() + REPORT_SEC * SECOND;
 }
 
 /* The machine has been asked. An init that we do not know has its deadline already. */
@@ -188,7 +181,7 @@ static void set_deadline(struct supervisor *supervisor)
 	if (supervisor->deadline_usec != NEVER)
 		return;
 	usec = stop_usec(supervisor->machine);
-	supervisor->deadline_usec = usec == UINT64_MAX ? NEVER : now_usec() + usec;
+	supervisor->deadline_usec = usec == UINT64_MAX ? NEVER : clock_now_usec() + usec;
 }
 
 static enum state stop(struct supervisor *supervisor)
@@ -398,7 +391,7 @@ static int time_left_msec(const struct supervisor *supervisor)
 			first = times[i];
 	if (first == NEVER)
 		return -1;
-	now = now_usec();
+	now = clock_now_usec();
 	return first <= now ? 0 : (int)((first - now) / 1000 + 1);
 }
 
@@ -423,7 +416,7 @@ static void report_remaining(struct supervisor *supervisor, uint64_t now)
 
 static void keep_time(struct supervisor *supervisor)
 {
-	uint64_t now = time_left_msec(supervisor) == 0 ? now_usec() : 0;
+	uint64_t now = time_left_msec(supervisor) == 0 ? clock_now_usec() : 0;
 
 	if (supervisor->watchdog_next_usec <= now) {
 		(void)notify_send("WATCHDOG=1");
@@ -551,7 +544,7 @@ int supervise(struct machine *machine, int signal_fd, struct ending *ret)
 		.report_usec = NEVER,
 		.deadline_usec = NEVER,
 		.watchdog_usec = watchdog_usec,
-		.watchdog_next_usec = watchdog_usec > 0 ? now_usec() + watchdog_usec : NEVER,
+		.watchdog_next_usec = watchdog_usec > 0 ? clock_now_usec() + watchdog_usec : NEVER,
 		.relay =
 			{
 				.leader = machine->pid,

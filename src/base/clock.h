@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Now, for deadlines and pauses: on CLOCK_MONOTONIC, which nobody sets and which stands still while
+ * the host sleeps (clock_gettime(2)). It cannot fail.
+ * Zone: any.
+ */
+#pragma once
+
+#include <stdint.h>
+
+uint64_t clock_now_usec(void);
+int64_t clock_now_msec(void);
