@@ -15,18 +15,15 @@
 #include "base/log.h"
 #include "base/scope.h"
 #include "base/text.h"
-#include "manager/resources.h"
+#include "manager/job.h"
 #include "manager/manager.h"
+#include "manager/resources.h"
 #include "manager/scope-devices.h"
 #include "manager/scope-properties.h"
 
 /* What was left of that name by a machine just killed is gone within moments. */
 #define NAME_PATIENCE_MSEC 3000
 #define NAME_INTERVAL_MSEC 50
-
-#define MANAGER_NAME "org.freedesktop.systemd1"
-#define MANAGER_PATH "/org/freedesktop/systemd1"
-#define MANAGER_INTERFACE "org.freedesktop.systemd1.Manager"
 
 /* --- Names --- */
 
@@ -175,35 +172,13 @@ static int listen_for(struct bus *bus, const char *rule)
 
 static int listen_for_all(struct bus *bus, const struct scope_request *request)
 {
-	TRY(listen_for(bus, "type='signal',sender='" MANAGER_NAME "',path='" MANAGER_PATH
-			    "',interface='" MANAGER_INTERFACE "',member='JobRemoved'"));
+	TRY(listen_for(bus, JOB_RULE));
 	if (request->is_user)
 		return 0;
 	bus->watched = "RequestStop";
-	return listen_for(bus, "type='signal',sender='" MANAGER_NAME
+	return listen_for(bus, "type='signal',sender='" SERVICE_MANAGER_NAME
 			       "',interface='org.freedesktop.systemd1.Scope',"
 			       "member='RequestStop'");
-}
-
-/* Waits for "u id, o job, s unit, s result" of our job. */
-static int await_job(struct bus *bus, const char *job)
-{
-	for (;;) {
-		const char *path, *unit, *result;
-		struct bus_message message;
-		uint32_t id;
-
-		TRY(bus_next(bus, &message));
-		if (message.type != BUS_SIGNAL || strcmp(message.member, "JobRemoved") != 0 ||
-		    strcmp(message.signature, "uoss") != 0)
-			continue;
-		TRY(bus_get_u32(&message.body, &id));
-		TRY(bus_get_text(&message.body, &path));
-		TRY(bus_get_text(&message.body, &unit));
-		TRY(bus_get_text(&message.body, &result));
-		if (strcmp(path, job) == 0)
-			return strcmp(result, "done") == 0 ? 0 : -ECANCELED;
-	}
 }
 
 /* One attempt. *ret_error is the answer's name of the failure with -EREMOTEIO. */
@@ -211,15 +186,15 @@ static int start_unit(struct arena *arena, struct bus *bus, const struct scope_r
 		      bool is_modern, struct bus_message *ret_reply)
 {
 	const struct bus_call call = {
-		.destination = *bus->name ? MANAGER_NAME : NULL,
-		.path = MANAGER_PATH,
-		.interface = MANAGER_INTERFACE,
+		.destination = *bus->name ? SERVICE_MANAGER_NAME : NULL,
+		.path = SERVICE_MANAGER_PATH,
+		.interface = SERVICE_MANAGER_INTERFACE,
 		.member = "StartTransientUnit",
 		.signature = "ssa(sv)a(sa(sv))",
 		.fd_count = is_modern && request->pidfd >= 0 ? 1 : 0,
 	};
 	struct bus_writer body = {0};
-	const char *job;
+	const char *job, *result;
 	int r;
 
 	bus_put_text(&body, scope_unit_name(arena, request->machine));
@@ -230,7 +205,8 @@ static int start_unit(struct arena *arena, struct bus *bus, const struct scope_r
 	bus_writer_done(&body);
 	TRY(r);
 	TRY(bus_get_text(&ret_reply->body, &job));
-	return await_job(bus, arena_copy(arena, job));
+	TRY(job_await(bus, arena_copy(arena, job), &result));
+	return strcmp(result, "done") == 0 ? 0 : -ECANCELED;
 }
 
 /* Managers that do not know a property say one of these. */
@@ -329,9 +305,9 @@ static void say(struct bus *bus, const char *member, const char *signature,
 		const struct bus_writer *body)
 {
 	const struct bus_call call = {
-		.destination = MANAGER_NAME,
-		.path = MANAGER_PATH,
-		.interface = MANAGER_INTERFACE,
+		.destination = SERVICE_MANAGER_NAME,
+		.path = SERVICE_MANAGER_PATH,
+		.interface = SERVICE_MANAGER_INTERFACE,
 		.member = member,
 		.signature = signature,
 	};

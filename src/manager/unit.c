@@ -10,11 +10,8 @@
 
 #include "base/scope.h"
 #include "manager/bus-values.h"
+#include "manager/job.h"
 #include "manager/manager.h"
-
-#define MANAGER_NAME "org.freedesktop.systemd1"
-#define MANAGER_PATH "/org/freedesktop/systemd1"
-#define MANAGER_INTERFACE "org.freedesktop.systemd1.Manager"
 
 /* Longer than any unit of ours takes: what ends the waiting is the unit's own timeout. */
 #define JOB_PATIENCE_MSEC (20 * 60 * 1000)
@@ -40,8 +37,7 @@ int unit_listen(struct bus *bus)
 
 	if (!*bus->name) /* on its own socket a manager says everything to everybody */
 		return 0;
-	bus_put_text(&body, "type='signal',sender='" MANAGER_NAME "',path='" MANAGER_PATH
-			    "',interface='" MANAGER_INTERFACE "',member='JobRemoved'");
+	bus_put_text(&body, JOB_RULE);
 	return bus_call(bus, &call, &body, NULL, &reply);
 }
 
@@ -50,9 +46,9 @@ static int ask(struct arena *arena, struct bus *bus, const char *member, const c
 	       const struct bus_writer *body, struct bus_message *ret_reply, const char **ret_why)
 {
 	const struct bus_call call = {
-		.destination = *bus->name ? MANAGER_NAME : NULL,
-		.path = MANAGER_PATH,
-		.interface = MANAGER_INTERFACE,
+		.destination = *bus->name ? SERVICE_MANAGER_NAME : NULL,
+		.path = SERVICE_MANAGER_PATH,
+		.interface = SERVICE_MANAGER_INTERFACE,
 		.member = member,
 		.signature = signature,
 	};
@@ -72,7 +68,7 @@ static int read_property(struct arena *arena, struct bus *bus, const char *unit,
 	__attribute__((cleanup(bus_writer_done))) struct bus_writer name = {0}, words = {0};
 	const char *path, *signature, *why;
 	struct bus_call call = {
-		.destination = *bus->name ? MANAGER_NAME : NULL,
+		.destination = *bus->name ? SERVICE_MANAGER_NAME : NULL,
 		.interface = "org.freedesktop.DBus.Properties",
 		.member = "Get",
 		.signature = "ss",
@@ -112,30 +108,6 @@ int unit_stop_timeout(struct arena *arena, struct bus *bus, const char *unit, ui
 	return 0;
 }
 
-/* Waits for "u id, o job, s unit, s result" of our job. */
-static int await_job(struct arena *arena, struct bus *bus, const char *job, const char **ret_result)
-{
-	bus_set_patience(bus, JOB_PATIENCE_MSEC);
-	for (;;) {
-		const char *path, *unit;
-		struct bus_message message;
-		uint32_t id;
-
-		TRY(bus_next(bus, &message));
-		if (message.type != BUS_SIGNAL || strcmp(message.member, "JobRemoved") != 0 ||
-		    strcmp(message.signature, "uoss") != 0)
-			continue;
-		TRY(bus_get_u32(&message.body, &id));
-		TRY(bus_get_text(&message.body, &path));
-		TRY(bus_get_text(&message.body, &unit));
-		TRY(bus_get_text(&message.body, ret_result));
-		if (strcmp(path, job) == 0) {
-			*ret_result = arena_copy(arena, *ret_result);
-			return 0;
-		}
-	}
-}
-
 static int do_job(struct arena *arena, struct bus *bus, const char *member, const char *unit,
 		  const char **ret_why)
 {
@@ -147,9 +119,11 @@ static int do_job(struct arena *arena, struct bus *bus, const char *member, cons
 	bus_put_text(&body, "replace"); /* what is about to be done and says otherwise is off */
 	TRY(ask(arena, bus, member, "ss", &body, &reply, ret_why));
 	TRY(bus_get_text(&reply.body, &job));
-	TRY(await_job(arena, bus, arena_copy(arena, job), &result));
+	bus_set_patience(bus, JOB_PATIENCE_MSEC);
+	TRY(job_await(bus, arena_copy(arena, job), &result));
 	if (strcmp(result, "done") == 0)
 		return 0;
+	result = arena_copy(arena, result);
 	*ret_why = strcmp(result, "failed") == 0 ? result_of_service(arena, bus, unit) : result;
 	return -ECANCELED;
 }
@@ -177,8 +151,8 @@ static void put_units(struct bus_writer *body, const struct strings *units)
 static int change_links(struct arena *arena, struct bus *bus, const char *member,
 			const char *signature, const struct bus_writer *body, const char **ret_why)
 {
-	static const struct bus_call reload = {.path = MANAGER_PATH,
-					       .interface = MANAGER_INTERFACE,
+	static const struct bus_call reload = {.path = SERVICE_MANAGER_PATH,
+					       .interface = SERVICE_MANAGER_INTERFACE,
 					       .member = "Reload",
 					       .signature = ""};
 	const struct bus_writer nothing = {0};
@@ -187,7 +161,7 @@ static int change_links(struct arena *arena, struct bus *bus, const char *member
 	int r;
 
 	TRY(ask(arena, bus, member, signature, body, &reply, ret_why));
-	call.destination = *bus->name ? MANAGER_NAME : NULL;
+	call.destination = *bus->name ? SERVICE_MANAGER_NAME : NULL;
 	bus_set_patience(bus, RELOAD_PATIENCE_MSEC);
 	r = bus_call(bus, &call, &nothing, NULL, &reply);
 	if (r == -EREMOTEIO)
