@@ -209,7 +209,7 @@ void bus_write_answer(struct bus_writer *ret, const struct bus_answer *answer, u
 
 /* --- Reading --- */
 
-static int skip(struct bus_reader *reader, size_t count)
+int bus_skip_bytes(struct bus_reader *reader, size_t count)
 {
 	if (count > reader->length - reader->position)
 		return -EPROTO;
@@ -217,17 +217,17 @@ static int skip(struct bus_reader *reader, size_t count)
 	return 0;
 }
 
-static int get_aligned(struct bus_reader *reader, size_t alignment)
+int bus_align(struct bus_reader *reader, size_t alignment)
 {
 	size_t beyond = reader->position % alignment;
 
-	return skip(reader, beyond ? alignment - beyond : 0);
+	return bus_skip_bytes(reader, beyond ? alignment - beyond : 0);
 }
 
 int bus_get_u32(struct bus_reader *reader, uint32_t *ret)
 {
-	TRY(get_aligned(reader, sizeof(*ret)));
-	TRY(skip(reader, sizeof(*ret)));
+	TRY(bus_align(reader, sizeof(*ret)));
+	TRY(bus_skip_bytes(reader, sizeof(*ret)));
 	memcpy(ret, reader->data + reader->position - sizeof(*ret), sizeof(*ret));
 	return 0;
 }
@@ -241,7 +241,7 @@ static int get_bytes(struct bus_reader *reader, size_t length, const char **ret)
 	/* One NUL, at the end. */
 	if (memchr(text, '\0', length + 1) != text + length)
 		return -EPROTO;
-	TRY(skip(reader, length + 1));
+	TRY(bus_skip_bytes(reader, length + 1));
 	*ret = text;
 	return 0;
 }
@@ -256,7 +256,7 @@ int bus_get_text(struct bus_reader *reader, const char **ret)
 
 int bus_get_signature(struct bus_reader *reader, const char **ret)
 {
-	TRY(skip(reader, 1));
+	TRY(bus_skip_bytes(reader, 1));
 	return get_bytes(reader, reader->data[reader->position - 1], ret);
 }
 
@@ -287,8 +287,8 @@ static int read_field(struct bus_reader *reader, struct bus_message *message)
 	};
 	uint8_t field;
 
-	TRY(get_aligned(reader, 8));
-	TRY(skip(reader, 1));
+	TRY(bus_align(reader, 8));
+	TRY(bus_skip_bytes(reader, 1));
 	field = reader->data[reader->position - 1];
 	TRY(get_field(reader, &text, &number));
 	if (text && field < ARRAY_LEN(texts) && texts[field])

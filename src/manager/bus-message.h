@@ -81,6 +81,10 @@ struct bus_reader {
 	size_t length, position;
 };
 
+/* Leaves out bytes; or to a multiple of 'alignment' from the beginning, as a struct (8) begins. */
+int bus_skip_bytes(struct bus_reader *reader, size_t count);
+int bus_align(struct bus_reader *reader, size_t alignment);
+
 /* 0 or -EPROTO. Texts point into the data and end in a NUL. */
 int bus_get_u32(struct bus_reader *reader, uint32_t *ret);
 int bus_get_text(struct bus_reader *reader, const char **ret);

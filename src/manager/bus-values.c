@@ -17,21 +17,6 @@ bool bus_has_more(const struct bus_reader *reader)
 	return reader->position < reader->length;
 }
 
-static int advance(struct bus_reader *reader, size_t count)
-{
-	if (count > reader->length - reader->position)
-		return -EPROTO;
-	reader->position += count;
-	return 0;
-}
-
-int bus_align(struct bus_reader *reader, size_t alignment)
-{
-	size_t beyond = reader->position % alignment;
-
-	return advance(reader, beyond ? alignment - beyond : 0);
-}
-
 /* Bytes of a fixed type, 0 for any other. */
 static size_t size_of(char type)
 {
@@ -74,7 +59,7 @@ int bus_get_number(struct bus_reader *reader, char type, int64_t *ret)
 	if (size == 0)
 		return -EPROTO;
 	TRY(bus_align(reader, size));
-	TRY(advance(reader, size));
+	TRY(bus_skip_bytes(reader, size));
 	at = reader->data + reader->position - size;
 	memcpy(&u16, at, size >= sizeof(u16) ? sizeof(u16) : 0);
 	memcpy(&u32, at, size >= sizeof(u32) ? sizeof(u32) : 0);
@@ -96,7 +81,7 @@ int bus_get_array(struct bus_reader *reader, size_t alignment, struct bus_reader
 	TRY(bus_get_u32(reader, &length));
 	/* What is skipped before the first element is not counted. */
 	TRY(bus_align(reader, alignment));
-	TRY(advance(reader, length));
+	TRY(bus_skip_bytes(reader, length));
 	*ret = (struct bus_reader){reader->data, reader->position, reader->position - length};
 	return 0;
 }

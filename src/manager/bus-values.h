@@ -8,9 +8,6 @@
 
 #include "manager/bus-message.h"
 
-/* To a multiple of 'alignment' from the beginning, as a struct (8) begins. 0 or -EPROTO. */
-int bus_align(struct bus_reader *reader, size_t alignment);
-
 /* A number of the fixed type 'type': y b n q i u x t h, signed ones extended. 0 or -EPROTO. */
 int bus_get_number(struct bus_reader *reader, char type, int64_t *ret);
 
