@@ -138,7 +138,8 @@ static ssize_t read_command(pid_t pid, char text[COMMAND_BYTES])
 	return length;
 }
 
-const char *usage_command(struct arena *arena, pid_t pid)
+/* Or its name between brackets, escaped; NULL: it has ended. */
+static const char *command_of(struct arena *arena, pid_t pid)
 {
 	char text[COMMAND_BYTES];
 	ssize_t length = read_command(pid, text);
@@ -199,7 +200,7 @@ static void print_process(struct picture *picture, bool is_last)
 	if (picture->lines >= LINES_MAX) {
 		picture->hidden++;
 	} else {
-		command = usage_command(picture->arena, picture->waiting);
+		command = command_of(picture->arena, picture->waiting);
 		(void)printf("%s%s%d %s\n", picture->indent, is_last ? "└─" : "├─",
 			     (int)picture->waiting, command ? command : "(ended)");
 		picture->lines++;

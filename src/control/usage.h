@@ -44,8 +44,5 @@ bool usage_nested_sum(const char *text, const char *key, uint64_t *ret);
  */
 void usage_print_processes(struct arena *arena, int group_fd, const char *indent);
 
-/* The command line of a process, or its name between brackets, escaped; NULL: it has ended. */
-const char *usage_command(struct arena *arena, pid_t pid);
-
 /* The name of a process, escaped; NULL: it has ended. */
 const char *usage_comm(struct arena *arena, pid_t pid);

@@ -17,7 +17,8 @@ uint32_t ids_base_of(uint32_t id)
 	return id & ~(USERS_RANGE - 1);
 }
 
-bool ids_tree_is_in(const struct ids_facts *facts, uint32_t first, uint32_t count)
+/* True if both owners are in the 'count' ids from 'first' on; a tree that is not known is. */
+static bool is_tree_in(const struct ids_facts *facts, uint32_t first, uint32_t count)
 {
 	return !facts->tree_is_known ||
 	       (facts->tree_uid >= first && facts->tree_uid - first < count &&
@@ -26,7 +27,7 @@ bool ids_tree_is_in(const struct ids_facts *facts, uint32_t first, uint32_t coun
 
 bool ids_tree_is_foreign(const struct ids_facts *facts)
 {
-	return facts->tree_is_known && ids_tree_is_in(facts, RANGE_FOREIGN, USERS_RANGE);
+	return facts->tree_is_known && is_tree_in(facts, RANGE_FOREIGN, USERS_RANGE);
 }
 
 static int refuse_mapping(const struct decision *d)
@@ -57,7 +58,7 @@ static int map_from(struct decision *d, uint32_t base, const char *why)
 
 static int map_foreign(struct decision *d)
 {
-	if (!ids_tree_is_in(d->facts, RANGE_FOREIGN, USERS_RANGE)) {
+	if (!is_tree_in(d->facts, RANGE_FOREIGN, USERS_RANGE)) {
 		(void)refuse(EINVAL,
 			     "The tree belongs to user %u, not to the foreign range from %u on",
 			     d->facts->tree_uid, RANGE_FOREIGN);
@@ -124,7 +125,7 @@ static bool range_is_known(const struct decision *d)
 int ids_leave_owners(struct decision *d)
 {
 	d->ids.owners = "as on disk";
-	if (range_is_known(d) && !ids_tree_is_in(d->facts, d->ids.shift, d->ids.count)) {
+	if (range_is_known(d) && !is_tree_in(d->facts, d->ids.shift, d->ids.count)) {
 		d->ids.lost =
 			arena_format(d->arena, "the tree belongs to user %u, who is nobody inside",
 				     d->facts->tree_uid);
@@ -143,7 +144,7 @@ int ids_decide_owners(struct decision *d)
 		return ids_leave_owners(d);
 	/* Also for --private-users=0 with 'chown', which takes an earlier one back. */
 	if (range_is_known(d) && d->facts->tree_is_known &&
-	    ids_tree_is_in(d->facts, d->ids.shift, d->ids.count)) {
+	    is_tree_in(d->facts, d->ids.shift, d->ids.count)) {
 		d->ids.owners = "the tree belongs to the range already";
 		return 0;
 	}

@@ -18,8 +18,7 @@ struct decision {
 /* The first id of the range that an id belongs to. Pure. */
 uint32_t ids_base_of(uint32_t id);
 
-/* True if both owners are in the 'count' ids from 'first' on; a tree that is not known is. Pure. */
-bool ids_tree_is_in(const struct ids_facts *facts, uint32_t first, uint32_t count);
+/* Whether the tree is known to belong to the ids of the foreign range. Pure. */
 bool ids_tree_is_foreign(const struct ids_facts *facts);
 
 /* Owners as asked, or as fits best. Complains itself. */

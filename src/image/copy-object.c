@@ -265,7 +265,8 @@ static int copy_extent(struct copying *copying, int from_fd, int to_fd, off_t at
 	return 0;
 }
 
-int copy_contents(struct copying *copying, int from_fd, int to_fd, off_t size)
+/* As much as there still is. Holes stay holes. */
+static int copy_contents(struct copying *copying, int from_fd, int to_fd, off_t size)
 {
 	off_t at = 0;
 

@@ -71,12 +71,6 @@ int copy_object(struct copying *copying, int from_directory_fd, const char *from
 #define COPY_LEFT_OUT 1
 int copy_opened(struct copying *copying, int path_fd, int to_directory_fd, const char *to_name);
 
-/*
- * Copies 'size' bytes of contents between two regular files, as much as there still is. Holes stay
- * holes.
- */
-int copy_contents(struct copying *copying, int from_fd, int to_fd, off_t size);
-
 /* True for what belongs to whom our files belong to: who swaps names has put none of his there. */
 bool copy_is_ours(int fd);
 

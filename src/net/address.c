@@ -12,7 +12,8 @@
 
 #include "base/scope.h"
 
-size_t address_size(int family)
+/* How many bytes an address of a family has. */
+static size_t address_size(int family)
 {
 	return family == AF_INET ? 4 : ADDRESS_BYTES;
 }
@@ -37,8 +38,7 @@ const char *address_text(const struct address *address, char ret[ADDRESS_TEXT_MA
 
 /* --- Changed --- */
 
-static int change_address(struct netlink_socket *socket, uint16_t type, uint16_t flags, int link,
-			  const struct prefix *prefix)
+int address_add(struct netlink_socket *socket, int link, const struct prefix *prefix)
 {
 	const struct ifaddrmsg body = {
 		.ifa_family = (uint8_t)prefix->address.family,
@@ -49,20 +49,11 @@ static int change_address(struct netlink_socket *socket, uint16_t type, uint16_t
 	size_t size = address_size(prefix->address.family);
 	struct netlink_message message;
 
-	netlink_begin_with(&message, type, flags, &body, sizeof(body));
+	netlink_begin_with(&message, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, &body,
+			   sizeof(body));
 	netlink_put(&message, IFA_LOCAL, prefix->address.bytes, size);
 	netlink_put(&message, IFA_ADDRESS, prefix->address.bytes, size);
 	return netlink_call(socket, &message, NULL, NULL);
-}
-
-int address_add(struct netlink_socket *socket, int link, const struct prefix *prefix)
-{
-	return change_address(socket, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, link, prefix);
-}
-
-int address_remove(struct netlink_socket *socket, int link, const struct prefix *prefix)
-{
-	return change_address(socket, RTM_DELADDR, 0, link, prefix);
 }
 
 int route_add_default(struct netlink_socket *socket, int link, const struct address *gateway)

@@ -31,9 +31,6 @@ struct route {
 	int link; /* index of the interface; 0: none, they are dropped */
 };
 
-/* How many bytes an address of a family has. */
-size_t address_size(int family);
-
 /* True if one prefix holds the other. */
 bool prefix_overlaps(const struct prefix *a, const struct prefix *b);
 
@@ -43,7 +40,6 @@ const char *address_text(const struct address *address, char ret[ADDRESS_TEXT_MA
 
 /* It can be used at once, without asking whether others have it. */
 int address_add(struct netlink_socket *socket, int link, const struct prefix *prefix);
-int address_remove(struct netlink_socket *socket, int link, const struct prefix *prefix);
 
 /* Everything that no other route is for goes to 'gateway'. */
 int route_add_default(struct netlink_socket *socket, int link, const struct address *gateway);
