@@ -58,9 +58,10 @@ int id_map_read(struct arena *arena, const char *path, struct id_map *ret)
 	for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
 		struct id_extent extent;
 
-		if (sscanf(line, "%u %u %u", &extent.inside, &extent.outside, &extent.count) == 3)
-			*(struct id_extent *)array_grow(arena, &items, &count, &room,
-							sizeof(*items)) = extent;
+		if (sscanf(line, "%u %u %u", &extent.inside, &extent.outside, &extent.count) != 3)
+			return -EPROTO;
+		*(struct id_extent *)array_grow(arena, &items, &count, &room, sizeof(*items)) =
+			extent;
 	}
 	*ret = (struct id_map){items, count};
 	return 0;

@@ -20,9 +20,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/fd.h"
+#include "base/arena.h"
 #include "base/log.h"
 #include "base/scope.h"
+#include "ids/id-map.h"
 
 #ifndef MFD_EXEC /* Linux 6.3 */
 #define MFD_EXEC 0x0010U
@@ -89,20 +90,15 @@ static int copy(int from)
  */
 static bool is_in_reach(int own, pid_t leader)
 {
-	unsigned long inside, outside, count;
-	auto_free char *map = NULL;
-	char path[32];
+	auto_arena struct arena arena = {0};
+	struct id_map users;
 	struct stat status;
+	char path[32];
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/uid_map", (int)leader);
-	if (fstat(own, &status) < 0 || (status.st_mode & (S_IWGRP | S_IWOTH)) ||
-	    file_read(AT_FDCWD, path, 65536, &map, NULL) < 0)
-		return true;
-	for (const char *line = map; *line; line += strcspn(line, "\n"), line += *line != '\0')
-		if (sscanf(line, "%lu %lu %lu", &inside, &outside, &count) != 3 ||
-		    (status.st_uid >= outside && status.st_uid - outside < count))
-			return true;
-	return false;
+	return fstat(own, &status) < 0 || (status.st_mode & (S_IWGRP | S_IWOTH)) ||
+	       id_map_read(&arena, path, &users) < 0 ||
+	       id_map_to_inside(&users, status.st_uid) != UINT32_MAX;
 }
 
 int join_from_copy(pid_t leader, char **words)
