@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/fd.h"
 #include "base/scope.h"
@@ -25,4 +26,37 @@ pid_t process_parent(pid_t pid)
 	/* The name before may hold anything. */
 	end = strrchr(text, ')');
 	return end && sscanf(end + 1, " %*c %d", &parent) == 1 ? parent : -EIO;
+}
+
+static int look_at_own(const char *name, struct stat *ret)
+{
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "/proc/self/ns/%s", name);
+	return stat(path, ret) < 0 ? -errno : 0;
+}
+
+static bool are_same(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+int process_shares_namespace(pid_t pid, const char *name)
+{
+	struct stat ours, its;
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)pid, name);
+	if (stat(path, &its) < 0)
+		return -errno;
+	TRY(look_at_own(name, &ours));
+	return are_same(&ours, &its);
+}
+
+bool process_namespace_is_ours(int namespace_fd, const char *name)
+{
+	struct stat ours, its;
+
+	return fstat(namespace_fd, &its) == 0 && look_at_own(name, &ours) == 0 &&
+	       are_same(&ours, &its);
 }

@@ -22,6 +22,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/path.h"
+#include "base/process.h"
 #include "base/scope.h"
 #include "mount/detached.h"
 #include "mount/mount-plan.h"
@@ -64,14 +65,6 @@ static int open_users(const struct guest *guest)
 	(void)snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)guest->entry.leader);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
-}
-
-static bool is_ours(int namespace_fd)
-{
-	struct stat theirs, ours;
-
-	return fstat(namespace_fd, &theirs) == 0 && stat("/proc/self/ns/user", &ours) == 0 &&
-	       theirs.st_ino == ours.st_ino && theirs.st_dev == ours.st_dev;
 }
 
 /* Mounts in a namespace of our own, which shows the host nothing. */
@@ -153,7 +146,7 @@ static int open_between(int users_fd)
 
 	if (fd < 0)
 		return -errno;
-	return is_ours(fd) ? -ENOENT : steal_fd(fd);
+	return process_namespace_is_ours(fd, "user") ? -ENOENT : steal_fd(fd);
 }
 
 /* Where owners are the machine's own, the way leads through its user namespace. */

@@ -20,6 +20,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/path.h"
+#include "base/process.h"
 #include "base/scope.h"
 #include "host/places.h"
 
@@ -40,21 +41,12 @@ static int open_of_leader(const struct guest *guest, const char *what, int flags
 	return poll(&end, 1, 0) != 0 ? -ESRCH : steal_fd(fd);
 }
 
-/* Whether both are the same namespace. */
-static bool is_ours(int namespace_fd)
-{
-	struct stat theirs, ours;
-
-	return fstat(namespace_fd, &theirs) == 0 && stat("/proc/self/ns/user", &ours) == 0 &&
-	       theirs.st_ino == ours.st_ino && theirs.st_dev == ours.st_dev;
-}
-
 static int open_root(struct arena *arena, struct guest *guest)
 {
 	auto_close int users_fd = open_of_leader(guest, "ns/user", O_RDONLY);
 
 	TRY(users_fd);
-	guest->has_own_ids = !is_ours(users_fd);
+	guest->has_own_ids = !process_namespace_is_ours(users_fd, "user");
 	guest->root_fd = open_of_leader(guest, "root", O_PATH | O_DIRECTORY);
 	TRY(guest->root_fd);
 	return guest->is_joined ? 0 : id_maps_read(arena, guest->entry.leader, &guest->maps);

@@ -21,6 +21,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/process.h"
 #include "base/scope.h"
 #include "control/await.h"
 #include "control/usage.h"
@@ -83,12 +84,8 @@ static int send_to_group(int group_fd, int number)
 
 static bool has_own_processes(const struct machine_view *machine)
 {
-	struct stat own, its;
-	char path[64];
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/ns/pid", machine->entry.leader);
-	return stat("/proc/self/ns/pid", &own) == 0 && stat(path, &its) == 0 &&
-	       own.st_ino != its.st_ino && fd_pid(machine->pidfd) == machine->entry.leader;
+	return process_shares_namespace(machine->entry.leader, "pid") == 0 &&
+	       fd_pid(machine->pidfd) == machine->entry.leader;
 }
 
 /*

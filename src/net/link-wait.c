@@ -15,6 +15,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "base/scope.h"
 
 #define WAIT_MSEC 50
@@ -24,11 +25,7 @@
 /* It knows only the interfaces of the network that it lives in. */
 static bool udev_is_here(void)
 {
-	struct stat ours, theirs;
-
-	return access("/run/udev/control", F_OK) == 0 && stat("/proc/self/ns/net", &ours) == 0 &&
-	       stat("/proc/1/ns/net", &theirs) == 0 && ours.st_dev == theirs.st_dev &&
-	       ours.st_ino == theirs.st_ino;
+	return access("/run/udev/control", F_OK) == 0 && process_shares_namespace(1, "net") == 1;
 }
 
 /* udev notes each device that it has dealt with, network interfaces by their number. */

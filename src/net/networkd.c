@@ -17,6 +17,7 @@
 
 #include "base/fd.h"
 #include "base/numbers.h"
+#include "base/process.h"
 #include "base/scope.h"
 #include "base/text.h"
 
@@ -35,19 +36,14 @@ static const char *const directories[] = {
 static bool is_here(void)
 {
 	auto_free char *text = NULL;
-	struct stat ours, theirs;
 	uint32_t pid;
-	char path[40];
 
-	if (file_read(AT_FDCWD, PROCESSES, 4096, &text, NULL) < 0 ||
-	    stat("/proc/self/ns/net", &ours) < 0)
+	if (file_read(AT_FDCWD, PROCESSES, 4096, &text, NULL) < 0)
 		return false;
 	text[strcspn(text, BLANKS)] = '\0';
 	if (parse_u32(text, &pid) < 0)
 		return false;
-	(void)snprintf(path, sizeof(path), "/proc/%u/ns/net", pid);
-	return stat(path, &theirs) == 0 && ours.st_dev == theirs.st_dev &&
-	       ours.st_ino == theirs.st_ino;
+	return process_shares_namespace((pid_t)pid, "net") == 1;
 }
 
 /* Patterns of which one has to match, none that begins with '!'. */

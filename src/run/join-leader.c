@@ -22,6 +22,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "base/scope.h"
 #include "confine/labels.h"
 #include "confine/limits.h"
@@ -119,20 +120,6 @@ int join_leader_child(pid_t leader, pid_t *ret, int *ret_fd)
 
 /* --- Namespaces --- */
 
-static int is_same_namespace(pid_t leader, const char *name)
-{
-	struct stat ours, its;
-	char path[64];
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)leader, name);
-	if (stat(path, &its) < 0)
-		return -errno;
-	(void)snprintf(path, sizeof(path), "/proc/self/ns/%s", name);
-	if (stat(path, &ours) < 0)
-		return -errno;
-	return ours.st_dev == its.st_dev && ours.st_ino == its.st_ino;
-}
-
 /* clang-format off */
 static const struct {
 	const char *name;
@@ -158,7 +145,8 @@ int join_leader_namespaces(pid_t leader, int *ret_flags)
 
 	for (size_t i = 0; i < ARRAY_LEN(namespaces); i++) {
 		bool is_looked_at = geteuid() != 0 || namespaces[i].flag == CLONE_NEWUSER;
-		int is_same = is_looked_at ? is_same_namespace(leader, namespaces[i].name) : 0;
+		int is_same =
+			is_looked_at ? process_shares_namespace(leader, namespaces[i].name) : 0;
 
 		TRY(is_same);
 		flags |= is_same ? 0 : namespaces[i].flag;
