@@ -7,8 +7,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -16,6 +14,7 @@
 #include "base/text.h"
 #include "host/places.h"
 #include "manager/bus-values.h"
+#include "manager/manager.h"
 
 #define PATIENCE_MSEC 1000
 #define MACHINES_MAX 4096
@@ -33,22 +32,11 @@ bool machined_has_machines(const struct places *places)
 	return false;
 }
 
-int machined_open(const struct places *places, struct bus *ret)
+int machined_open(struct arena *arena, const struct places *places, struct bus *ret)
 {
-	static const char begin[] = "unix:path=";
-	const char *named =
-		getenv(places->is_user ? "DBUS_SESSION_BUS_ADDRESS" : "DBUS_SYSTEM_BUS_ADDRESS");
-	char path[128];
+	const struct manager_place place = {.is_user = places->is_user, .runtime = places->runtime};
 
-	if (named && text_has_prefix(named, begin)) {
-		named += strlen(begin);
-		(void)snprintf(path, sizeof(path), "%.*s", (int)strcspn(named, ",;"), named);
-	} else if (places->is_user) {
-		(void)snprintf(path, sizeof(path), "%s/bus", places->runtime);
-	} else {
-		(void)snprintf(path, sizeof(path), "/run/dbus/system_bus_socket");
-	}
-	return bus_open(path, true, PATIENCE_MSEC, ret);
+	return bus_open(manager_bus_path(arena, &place), true, PATIENCE_MSEC, ret);
 }
 
 /* Calls 'member' of the manager with the texts 'name' has; the answer is in '*ret'. */

@@ -26,7 +26,7 @@ struct places;
 bool machined_has_machines(const struct places *places);
 
 /* Connects. Silent: a negative errno where there is none. */
-int machined_open(const struct places *places, struct bus *ret);
+int machined_open(struct arena *arena, const struct places *places, struct bus *ret);
 
 /* A machine as ListMachines has it. */
 struct machined_machine {

@@ -83,7 +83,7 @@ static int open_bus(struct machines *machines)
 		return 0;
 	if (!machined_has_machines(machines->places))
 		return -ENOENT;
-	return machined_open(machines->places, &machines->bus);
+	return machined_open(machines->arena, machines->places, &machines->bus);
 }
 
 /* Its list, but for those of ours that are registered there. */
@@ -143,12 +143,8 @@ static int add_by_manager(struct machines *machines, const char *name)
 /* Whether the name is that of a machine in our own registry, about to start perhaps. */
 static bool is_ours(const struct machines *machines, const char *name)
 {
-	const char *directory;
-
-	if (!text_is_hostname(name))
-		return false;
-	directory = arena_format(machines->arena, "%s/%s", machines->places->machines, name);
-	return registry_look(directory) == 0;
+	return text_is_hostname(name) &&
+	       registry_look(registry_directory(machines->arena, machines->places, name)) == 0;
 }
 
 int machines_add(struct machines *machines, const char *name)

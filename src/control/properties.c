@@ -117,7 +117,7 @@ int properties_of_manager(struct machines *machines, struct properties *ret)
 	struct arena *arena = machines->arena;
 
 	if (machined_has_machines(machines->places) &&
-	    machined_open(machines->places, &machines->bus) == 0 &&
+	    machined_open(machines->arena, machines->places, &machines->bus) == 0 &&
 	    machined_properties(arena, &machines->bus, MACHINED_PATH, MACHINED_MANAGER, ret) == 0)
 		return 0;
 	add(arena, ret, "PoolPath", output_text(machines->places->image_home));

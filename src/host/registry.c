@@ -221,8 +221,8 @@ static int read_machine(struct arena *arena, const char *directory,
 	return 0;
 }
 
-static const char *directory_of(struct arena *arena, const struct places *places,
-				const char *machine)
+const char *registry_directory(struct arena *arena, const struct places *places,
+			       const char *machine)
 {
 	return arena_format(arena, "%s/%s", places->machines, machine);
 }
@@ -230,7 +230,7 @@ static const char *directory_of(struct arena *arena, const struct places *places
 static int read_running(struct arena *arena, const struct places *places, const char *machine,
 			struct registry_entry *ret)
 {
-	return read_machine(arena, directory_of(arena, places, machine), open_held, ret);
+	return read_machine(arena, registry_directory(arena, places, machine), open_held, ret);
 }
 
 int registry_find(struct arena *arena, const struct places *places, const char *machine,
@@ -320,7 +320,7 @@ int registry_list_left(struct arena *arena, const struct places *places, struct 
 
 	TRY(list_names(arena, places, &names));
 	for (size_t i = 0; i < names.count; i++) {
-		const char *directory = directory_of(arena, places, names.items[i]);
+		const char *directory = registry_directory(arena, places, names.items[i]);
 
 		if (registry_look(directory) == -ESRCH && is_machines(arena, directory))
 			strings_add(arena, ret, names.items[i]);
@@ -331,7 +331,7 @@ int registry_list_left(struct arena *arena, const struct places *places, struct 
 int registry_read_left(struct arena *arena, const struct places *places, const char *machine,
 		       struct registry_entry *ret)
 {
-	return read_machine(arena, directory_of(arena, places, machine), open_line, ret);
+	return read_machine(arena, registry_directory(arena, places, machine), open_line, ret);
 }
 
 /* --- More of one --- */

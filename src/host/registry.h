@@ -79,6 +79,10 @@ int registry_write_filter(const char *directory, const struct sock_filter *filte
 
 /* --- Reading --- */
 
+/* Where the runtime files of a machine of that name are, or would be. In the arena. */
+const char *registry_directory(struct arena *arena, const struct places *places,
+			       const char *machine);
+
 /*
  * Finds a running machine whose locks are in 'places'; texts are in the arena. Complains itself:
  * -ESRCH if there is none of that name, -EAGAIN if it is only about to start.

@@ -36,19 +36,29 @@ bool manager_is_there(bool is_user)
 	return is_user || named_address(is_user) || access("/run/systemd/system", F_OK) == 0;
 }
 
+static const char *usual_bus(struct arena *arena, const struct manager_place *place)
+{
+	return place->is_user ? arena_format(arena, "%s/bus", place->runtime)
+			      : "/run/dbus/system_bus_socket";
+}
+
+const char *manager_bus_path(struct arena *arena, const struct manager_place *place)
+{
+	const char *named = path_of_address(arena, named_address(place->is_user));
+
+	return named ? named : usual_bus(arena, place);
+}
+
 int manager_open(struct arena *arena, const struct manager_place *place, struct bus *ret)
 {
-	const char *runtime = place->runtime;
 	const struct {
 		const char *path;
 		bool is_bus;
 	} places[] = {
 		{path_of_address(arena, named_address(place->is_user)), true},
-		{place->is_user ? arena_format(arena, "%s/bus", runtime)
-				: "/run/dbus/system_bus_socket",
-		 true},
+		{usual_bus(arena, place), true},
 		{place->needs_bus ? NULL
-		 : place->is_user ? arena_format(arena, "%s/systemd/private", runtime)
+		 : place->is_user ? arena_format(arena, "%s/systemd/private", place->runtime)
 				  : "/run/systemd/private",
 		 false},
 	};

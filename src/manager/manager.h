@@ -27,6 +27,9 @@ struct manager_place {
  */
 bool manager_is_there(bool is_user);
 
+/* The bus that the environment names, else the usual one. In the arena, or static. */
+const char *manager_bus_path(struct arena *arena, const struct manager_place *place);
+
 /*
  * Connects to the bus first, as managers know by it who asks; else to the service manager's own
  * socket, where bus->name is empty. Returns 0 or a negative errno when nobody is there.

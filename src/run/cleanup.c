@@ -89,7 +89,7 @@ static bool find_directory(struct config *config, const struct facts *facts)
 	const struct places *places = &facts->places;
 	const char *directory;
 
-	directory = arena_format(&config->arena, "%s/%s", places->machines, facts->machine);
+	directory = registry_directory(&config->arena, places, facts->machine);
 	if (registry_look(directory) != -ESRCH || access(directory, F_OK) < 0)
 		return false;
 	console_log_keep(places, directory, facts->machine);
