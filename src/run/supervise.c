@@ -7,278 +7,18 @@
 #include "run/supervise.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/signalfd.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/scope.h"
-#include "base/numbers.h"
 #include "config/config.h"
-#include "manager/manager.h"
-#include "manager/unit.h"
 #include "run/describe.h"
-#include "run/notify.h"
-#include "run/power.h"
-#include "run/ready.h"
-#include "run/remaining.h"
-
-#define NEVER UINT64_MAX
-
-/*
- * An init that we know no protocol of, or that does not answer, gets this long after a request to
- * stop.
- */
-#define UNKNOWN_INIT_STOP_SEC 10
-
-/* All others get this long, which is less than what units give us, and are told of after a while.
- */
-#define STOP_SEC 90
-#define REPORT_SEC 2
-#define SECOND UINT64_C(1000000)
-
-enum state {
-	STATE_RUNNING,
-	STATE_STOPPING, /* asked to stop, not yet gone */
-	STATE_KILLING,  /* SIGKILL sent */
-	_STATE_COUNT,
-};
-
-enum event {
-	EVENT_STOP,      /* SIGTERM, SIGINT, SIGHUP to us */
-	EVENT_KILL,      /* the key sequence for it */
-	EVENT_POWER_OFF, /* key sequence */
-	EVENT_REBOOT,    /* key sequence */
-	EVENT_SHUT_DOWN, /* by another command: as EVENT_STOP, but asking twice is not stronger */
-	EVENT_TIMEOUT,
-	_EVENT_COUNT,
-};
-
-struct supervisor {
-	struct machine *machine;
-	enum state state;
-	int signal_fd;
-	bool is_stop_ours; /* the payload ends because we were told to stop it */
-	struct ready ready;
-	uint64_t report_usec;        /* when to tell what still runs, or NEVER */
-	uint64_t deadline_usec;      /* when EVENT_TIMEOUT happens, or NEVER */
-	uint64_t watchdog_next_usec; /* when our manager wants the next sign of life, or NEVER */
-	uint64_t watchdog_usec;      /* from one to the next */
-	struct notify_relay relay;
-	bool is_failed;   /* the payload said so after GO */
-	bool leader_gone; /* reaped: 'info' is filled */
-	siginfo_t info;
-};
-
-typedef enum state (*cell)(struct supervisor *supervisor);
-
-/*
- * The policy of a label may not let us signal: 'instead' says how we go on. Returns whether it was
- * sent.
- */
-static bool send_signal(struct supervisor *supervisor, int signal_number, const char *instead)
-{
-	char name[SIGNAL_NAME_MAX];
-
-	/* ESRCH: it died meanwhile, and poll() says so next. */
-	if (syscall(SYS_pidfd_send_signal, supervisor->machine->pidfd, signal_number, NULL, 0) ==
-		    0 ||
-	    errno == ESRCH)
-		return true;
-	warn(-errno, "Cannot send %s to the payload, %s", signal_name(signal_number, name),
-	     instead);
-	return false;
-}
-
-static enum state kill_now(struct supervisor *supervisor)
-{
-	int r = machine_kill(supervisor->machine);
-
-	if (r == 0)
-		return STATE_KILLING;
-	warn(r, "Cannot kill the payload, waiting for its end");
-	return supervisor->state;
-}
-
-static enum state kill_on_request(struct supervisor *supervisor)
-{
-	supervisor->is_stop_ours = true;
-	return kill_now(supervisor);
-}
-
-/* The guest's own root, through procfs of the host: where its init keeps its control files. */
-static int open_guest_root(const struct supervisor *supervisor)
-{
-	char path[64];
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/root", supervisor->machine->pid);
-	return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-}
-
-static void ask_init(struct supervisor *supervisor, enum power_request request)
-{
-	const struct plan *plan = supervisor->machine->plan;
-	enum init_kind kind = plan->facts->tree.init_kind;
-	auto_close int root_fd = open_guest_root(supervisor);
-	int r = power_ask(kind, request, supervisor->machine->pidfd, root_fd);
-
-	if (r == 0)
-		return;
-	if (r < 0)
-		warn(r, "Cannot ask the %s in the tree to stop, killing it in %d s",
-		     init_kind_name(kind), UNKNOWN_INIT_STOP_SEC);
-	else
-		warn(0,
-		     "The tree's init is of no kind that is known, sending SIGTERM and killing it in %d s",
-		     UNKNOWN_INIT_STOP_SEC);
-	if (r > 0)
-		(void)send_signal(supervisor, SIGTERM, "waiting all the same");
-	supervisor->deadline_usec = clock_now_usec() + UNKNOWN_INIT_STOP_SEC * SECOND;
-}
-
-/*
- * Less than what our own unit gives us, so that it is us who end the machine, with a sentence; as
- * units do who have none. UINT64_MAX: for ever.
- */
-static uint64_t stop_usec(const struct machine *machine)
-{
-	const struct registry_entry *entry = machine->entry;
-	const struct manager_place place = {.is_user = entry && entry->unit_is_users,
-					    .runtime = machine->plan->facts->places.runtime};
-	__attribute__((cleanup(bus_close))) struct bus bus = BUS_NONE;
-	uint64_t usec;
-
-	if (!machine->plan->config->keep_unit || !entry || !entry->unit || !getenv("NOTIFY_SOCKET"))
-		return STOP_SEC * SECOND;
-	if (manager_open(machine->arena, &place, &bus) < 0 ||
-	    unit_stop_timeout(machine->arena, &bus, entry->unit, &usec) < 0)
-		return STOP_SEC * SECOND;
-	return usec == UINT64_MAX ? usec : usec / 4 * 3;
-}
-
-static void begin_to_stop(struct supervisor *supervisor)
-{
-	note("Stopping machine '%s'; ask again to kill it", supervisor->machine->plan->machine);
-	(void)notify_stage(NOTIFY_STAGE_STOPPING);
-	supervisor->report_usec = clock_now_usec() + REPORT_SEC * SECOND;
-}
-
-/* The machine has been asked. An init that we do not know has its deadline already. */
-static void set_deadline(struct supervisor *supervisor)
-{
-	uint64_t usec;
-
-	if (supervisor->deadline_usec != NEVER)
-		return;
-	usec = stop_usec(supervisor->machine);
-	supervisor->deadline_usec = usec == UINT64_MAX ? NEVER : clock_now_usec() + usec;
-}
-
-static enum state stop(struct supervisor *supervisor)
-{
-	const struct plan *plan = supervisor->machine->plan;
-
-	supervisor->is_stop_ours = true;
-	if (plan->uses_init_protocol) {
-		begin_to_stop(supervisor);
-		ask_init(supervisor, POWER_OFF);
-		set_deadline(supervisor);
-		return STATE_STOPPING;
-	}
-	if (plan->kill_signal > 0) {
-		begin_to_stop(supervisor);
-		if (send_signal(supervisor, plan->kill_signal, "killing it")) {
-			set_deadline(supervisor);
-			return STATE_STOPPING;
-		}
-	}
-	return kill_now(supervisor);
-}
-
-static enum state press_power(struct supervisor *supervisor, enum power_request request)
-{
-	const struct plan *plan = supervisor->machine->plan;
-
-	if (plan->config->start == START_BOOT)
-		ask_init(supervisor, request);
-	else /* the stub init and programs that play init take these (systemd(1), "Signals") */
-		(void)send_signal(supervisor, request == POWER_OFF ? SIGRTMIN + 4 : SIGRTMIN + 5,
-				  "it goes on running");
-	return supervisor->state;
-}
-
-static enum state press_power_off(struct supervisor *supervisor)
-{
-	return press_power(supervisor, POWER_OFF);
-}
-
-static enum state press_reboot(struct supervisor *supervisor)
-{
-	return press_power(supervisor, POWER_REBOOT);
-}
-
-static enum state stay(struct supervisor *supervisor)
-{
-	return supervisor->state;
-}
-
-static enum state give_up_waiting(struct supervisor *supervisor)
-{
-	char names[REMAINING_MAX];
-
-	remaining_describe(supervisor->machine, names);
-	supervisor->deadline_usec = supervisor->report_usec = NEVER;
-	warn(0, "Machine '%s' did not stop in time, killing it with %s still running",
-	     supervisor->machine->plan->machine, names);
-	return kill_now(supervisor);
-}
-
-/* clang-format off */
-static const cell cells[_STATE_COUNT][_EVENT_COUNT] = {
-	[STATE_RUNNING] = {
-		[EVENT_STOP] = stop,
-		[EVENT_KILL] = kill_on_request,
-		[EVENT_POWER_OFF] = press_power_off,
-		[EVENT_REBOOT] = press_reboot,
-		[EVENT_SHUT_DOWN] = stop,
-		[EVENT_TIMEOUT] = give_up_waiting,
-	},
-	[STATE_STOPPING] = {
-		[EVENT_STOP] = kill_on_request,
-		[EVENT_KILL] = kill_on_request,
-		[EVENT_POWER_OFF] = stay,
-		[EVENT_REBOOT] = stay,
-		[EVENT_SHUT_DOWN] = stay,
-		[EVENT_TIMEOUT] = give_up_waiting,
-	},
-	[STATE_KILLING] = {
-		[EVENT_STOP] = stay,
-		[EVENT_KILL] = stay,
-		[EVENT_POWER_OFF] = stay,
-		[EVENT_REBOOT] = stay,
-		[EVENT_SHUT_DOWN] = stay,
-		[EVENT_TIMEOUT] = stay,
-	},
-};
-/* clang-format on */
-
-static void happen(struct supervisor *supervisor, enum event event)
-{
-	supervisor->state = cells[supervisor->state][event](supervisor);
-	supervisor->machine->is_stopping = supervisor->state != STATE_RUNNING;
-	if (supervisor->machine->is_stopping)
-		ready_end(&supervisor->ready);
-}
+#include "run/supervise-states.h"
 
 static void read_signal(struct supervisor *supervisor)
 {
@@ -293,7 +33,7 @@ static void read_signal(struct supervisor *supervisor)
 	else if (info.ssi_signo == SIGCONT)
 		console_resumed(&supervisor->machine->console);
 	else
-		happen(supervisor, EVENT_STOP);
+		supervise_happen(supervisor, EVENT_STOP);
 }
 
 static int handle_console(struct supervisor *supervisor, const struct pollfd *fds, size_t count)
@@ -303,11 +43,11 @@ static int handle_console(struct supervisor *supervisor, const struct pollfd *fd
 	if (event < 0)
 		return event;
 	if (event == CONSOLE_KILL)
-		happen(supervisor, EVENT_KILL);
+		supervise_happen(supervisor, EVENT_KILL);
 	else if (event == CONSOLE_POWEROFF)
-		happen(supervisor, EVENT_POWER_OFF);
+		supervise_happen(supervisor, EVENT_POWER_OFF);
 	else if (event == CONSOLE_REBOOT)
-		happen(supervisor, EVENT_REBOOT);
+		supervise_happen(supervisor, EVENT_REBOOT);
 	else if (event == CONSOLE_UNKNOWN_KEY)
 		note("Unknown key after '^]^]': ']' again kills the machine, 'p' powers it off, 'r' reboots it");
 	return 0;
@@ -351,18 +91,18 @@ static void hear_clients(struct supervisor *supervisor)
 	unsigned int requests = control_dispatch(machine->control, machine);
 
 	if (requests & CONTROL_REBOOT)
-		happen(supervisor, EVENT_REBOOT);
+		supervise_happen(supervisor, EVENT_REBOOT);
 	if (requests & CONTROL_POWER_OFF)
-		happen(supervisor, EVENT_SHUT_DOWN);
+		supervise_happen(supervisor, EVENT_SHUT_DOWN);
 	if (requests & CONTROL_TERMINATE)
-		happen(supervisor, EVENT_KILL);
+		supervise_happen(supervisor, EVENT_KILL);
 }
 
 /* Somebody stops the scope. Who was told twice kills; the manager tells once what may be known. */
 static void hear_manager(struct supervisor *supervisor)
 {
 	if (managers_dispatch(supervisor->machine->managers) && supervisor->state == STATE_RUNNING)
-		happen(supervisor, EVENT_STOP);
+		supervise_happen(supervisor, EVENT_STOP);
 }
 
 static int reap(struct supervisor *supervisor)
@@ -395,25 +135,6 @@ static int time_left_msec(const struct supervisor *supervisor)
 	return first <= now ? 0 : (int)((first - now) / 1000 + 1);
 }
 
-/* Once: what somebody sees who wonders why it takes so long. */
-static void report_remaining(struct supervisor *supervisor, uint64_t now)
-{
-	char names[REMAINING_MAX], when[48] = "waiting for its end", text[REMAINING_MAX + 96];
-
-	supervisor->report_usec = NEVER;
-	if (supervisor->state != STATE_STOPPING || supervisor->deadline_usec <= now)
-		return;
-	if (supervisor->deadline_usec != NEVER)
-		(void)snprintf(
-			when, sizeof(when), "killing it in %u s",
-			(unsigned int)((supervisor->deadline_usec - now + SECOND - 1) / SECOND));
-	remaining_describe(supervisor->machine, names);
-	warn(0, "Machine '%s' is still stopping: still running are %s, %s",
-	     supervisor->machine->plan->machine, names, when);
-	(void)snprintf(text, sizeof(text), "STATUS=Stopping: %s still running, %s.", names, when);
-	(void)notify_send(text);
-}
-
 static void keep_time(struct supervisor *supervisor)
 {
 	uint64_t now = time_left_msec(supervisor) == 0 ? clock_now_usec() : 0;
@@ -424,9 +145,9 @@ static void keep_time(struct supervisor *supervisor)
 	}
 	ready_work(&supervisor->ready, now);
 	if (supervisor->report_usec <= now)
-		report_remaining(supervisor, now);
+		supervise_report(supervisor, now);
 	if (supervisor->deadline_usec <= now)
-		happen(supervisor, EVENT_TIMEOUT);
+		supervise_happen(supervisor, EVENT_TIMEOUT);
 }
 
 enum slot {
