@@ -268,8 +268,7 @@ complete -c $program -n __nspawn_in_options -s E -l setenv -x -a '(set -nx)=' -d
 complete -c $program -n __nspawn_in_options -s u -l uid -x -a '(__nspawn_users)' -d 'Run the command as this user of the container, by name or number'
 complete -c $program -n __nspawn_in_options -l kill-signal -x -a 'SIGHUP SIGINT SIGQUIT SIGILL SIGTRAP SIGABRT SIGBUS SIGFPE SIGUSR1 SIGSEGV SIGUSR2 SIGPIPE SIGALRM SIGTERM SIGSTKFLT SIGCHLD SIGCONT SIGTSTP SIGTTIN SIGTTOU SIGURG SIGXCPU SIGXFSZ SIGVTALRM SIGPROF SIGWINCH SIGPOLL SIGPWR SIGSYS SIGRTMIN+3 SIGRTMIN+4 SIGRTMIN+5' -d 'Signal that asks PID 1 to shut down'
 complete -c $program -n __nspawn_in_options -l notify-ready -x -a 'yes no' -d 'Be ready only when PID 1 says that it is'
-complete -c $program -n __nspawn_in_options -l ready -x -d 'When the machine is ready: spawned, guest, exec:COMMAND that succeeds
-inside, port:NUMBER that answers there'
+complete -c $program -n __nspawn_in_options -l ready -x -d 'When the machine is ready: spawned, guest, exec:COMMAND that succeeds inside, port:NUMBER that answers there'
 complete -c $program -n __nspawn_in_options -l suppress-sync -x -a 'yes no' -d 'Make sync(2) and its relatives do nothing'
 complete -c $program -n __nspawn_in_options -s M -l machine -x -a '(__nspawn_machines)' -d 'Name of the machine'
 complete -c $program -n __nspawn_in_options -l hostname -x -d 'Host name, if not the name of the machine'
@@ -279,8 +278,7 @@ complete -c $program -n __nspawn_in_options -s S -l slice -x -d 'Slice of the sc
 complete -c $program -n __nspawn_in_options -l property -x -d 'Property of the scope unit, where there is a manager'
 complete -c $program -n __nspawn_in_options -l register -x -a 'no yes auto' -d 'Register with the machine manager, where there is one: no, yes, auto'
 complete -c $program -n __nspawn_in_options -l keep-unit -d 'Stay in the unit that nspawn runs in'
-complete -c $program -n __nspawn_in_options -l private-users -f -a 'no yes pick identity managed' -d 'Run in a user namespace: no, yes, pick, identity, managed,
-or the first id of the host and a number of ids, FIRST[:COUNT]'
+complete -c $program -n __nspawn_in_options -l private-users -f -a 'no yes pick identity managed' -d 'Run in a user namespace: no, yes, pick, identity, managed, or the first id of the host and a number of ids, FIRST[:COUNT]'
 complete -c $program -n __nspawn_in_options -s U -d 'The same as --private-users=pick where the kernel has user namespaces'
 complete -c $program -n __nspawn_in_options -l private-users-ownership -x -a 'off chown map foreign auto' -d 'How the tree\'s owners follow: off, chown, map, foreign, auto'
 complete -c $program -n __nspawn_in_options -l private-users-delegate -x -d 'Further ranges of 65536 ids for containers inside'

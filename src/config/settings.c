@@ -127,7 +127,7 @@ const struct setting_row setting_rows[_SETTING_COUNT] = {
 		GROUP, SAFE, set_notify_ready, 0, NULL, "Be ready only when PID 1 says that it is"},
 	[SETTING_READY] = {"ready", 0, ONE, "WHEN", "Exec.Ready",
 		GROUP, SAFE, set_ready, 0, NULL,
-		"When the machine is ready: spawned, guest, exec:COMMAND that succeeds\ninside, port:NUMBER that answers there"},
+		"When the machine is ready: spawned, guest, exec:COMMAND that succeeds inside, port:NUMBER that answers there"},
 	[SETTING_SUPPRESS_SYNC] = {"suppress-sync", 0, ONE, "BOOL", "Exec.SuppressSync",
 		GROUP, SAFE, set_flag, AT(suppress_sync), NULL, "Make sync(2) and its relatives do nothing"},
 #undef GROUP
@@ -157,7 +157,7 @@ const struct setting_row setting_rows[_SETTING_COUNT] = {
 #define GROUP GROUP_USERS
 	[SETTING_PRIVATE_USERS] = {"private-users", 0, OPT, "MODE", "Exec.PrivateUsers",
 		GROUP, 0, set_private_users, 0, &private_users_names,
-		"Run in a user namespace: no, yes, pick, identity, managed,\nor the first id of the host and a number of ids, FIRST[:COUNT]"},
+		"Run in a user namespace: no, yes, pick, identity, managed, or the first id of the host and a number of ids, FIRST[:COUNT]"},
 	[SETTING_PRIVATE_USERS_PICK] = {NULL, 'U', NONE, NULL, NULL,
 		GROUP, 0, set_private_users_pick, 0, NULL,
 		"The same as --private-users=pick where the kernel has user namespaces"},

@@ -47,6 +47,13 @@ def test_help_is_complete_where_it_is_read_by_programs(reference):
             assert option in text
 
 
+def test_help_keeps_to_its_columns(reference):
+    for command in (None, reference):
+        for line in run("--help", **({"command": command} if command else {})).text.splitlines():
+            assert len(line) <= 80, line
+            assert re.match(r"$|Usage:|[A-Z][A-Za-z/ ]+:$|  +\S|Run a command|What is on|like --bind|The manual", line), line
+
+
 def test_help_that_cannot_be_written_is_a_failure():
     with open("/dev/full", "wb") as full:
         ran = subprocess.run([*program(), "--help"], stdout=full, stderr=subprocess.PIPE, check=False)
