@@ -7,6 +7,7 @@
 #include "config/command-line.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
 #include "base/path.h"
@@ -14,7 +15,9 @@
 #include "config/check.h"
 #include "config/config.h"
 #include "config/environment-variables.h"
+#include "config/help.h"
 #include "config/settings.h"
+#include "verbs.h"
 
 struct reader {
 	struct config *config;
@@ -62,11 +65,16 @@ static unsigned int count_slips(const char *name, size_t length, const char *opt
 	return row[length][option_length];
 }
 
+/* One slip in a short word, none in one that is hardly there. */
+static unsigned int too_many_slips(size_t length)
+{
+	return 1 + (length < 3 ? 0 : length < 6 ? 1 : SPELLING_ERRORS);
+}
+
 /* The option that was meant, if all but the spelling says so, else NULL. */
 static const char *find_similar(const char *name, size_t length)
 {
-	/* One slip in a short word, none in one that is hardly there. */
-	unsigned int least = 1 + (length < 3 ? 0 : length < 6 ? 1 : SPELLING_ERRORS);
+	unsigned int least = too_many_slips(length);
 	const char *similar = NULL;
 
 	for (int i = 0; i < _SETTING_COUNT; i++) {
@@ -82,6 +90,43 @@ static const char *find_similar(const char *name, size_t length)
 		}
 	}
 	return similar;
+}
+
+static const char *find_similar_verb(const char *word)
+{
+	unsigned int least = too_many_slips(strlen(word));
+	const char *similar = NULL;
+
+	for (size_t i = 0; i < verbs_count; i++) {
+		unsigned int slips = count_slips(word, strlen(word), verbs[i].name);
+
+		if (slips < least) {
+			least = slips;
+			similar = verbs[i].name;
+		}
+	}
+	return similar;
+}
+
+bool command_line_suggest(const struct config *config)
+{
+	const char *word = config->words.count > 0 ? config->words.items[0] : NULL;
+	const char *verb;
+	struct stat status;
+
+	if (config->directory || config->machine || !word)
+		return false;
+	verb = config->program && help_is_reference(config->program) ? NULL
+								     : find_similar_verb(word);
+	if (stat(word, &status) == 0 && S_ISDIR(status.st_mode))
+		hint("Did you mean '--directory=%s'?", word);
+	else if (verb)
+		hint("Did you mean 'nspawn %s'? 'nspawn --help' lists the verbs", verb);
+	else if (strcmp(word, "help") == 0 || strcmp(word, "version") == 0)
+		hint("Did you mean '--%s'? 'nspawn --help' lists the options", word);
+	else
+		return false;
+	return true;
 }
 
 /* Callers look for the first two words to learn whether an option exists: they must not change. */

@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 struct config;
 
 /*
@@ -16,3 +18,10 @@ struct config;
  * the environment.
  */
 int config_from_command_line(struct config *config, int argc, char **argv);
+
+/*
+ * For a command line that names no tree, when the current directory is refused as one: hints what
+ * the first word was probably meant to be, a directory, a verb, --help or --version. Returns
+ * whether it did.
+ */
+bool command_line_suggest(const struct config *config);

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/path.h"
+#include "config/command-line.h"
 
 /* True if something is mounted at 'path' or below. */
 static bool is_mounted_below(const struct config *config, const char *path)
@@ -73,6 +74,8 @@ int os_check(const struct config *config, const struct os_tree *tree, const char
 			ENOENT,
 			"The tree '%s' is no operating system: it has neither /usr nor /etc/os-release",
 			directory);
+	if (command_line_suggest(config))
+		return -ENOENT;
 	if (!config->directory && !config->machine)
 		hint("It is the current directory: name another with '--directory', or a machine with '--machine'");
 	else

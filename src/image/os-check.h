@@ -2,7 +2,7 @@
 /*
  * Whether a tree is an operating system, asked where the answer can be known: outside, before
  * anything is made, or inside, when mounts that were asked for take part in making it one.
- * Zone: free. Pure.
+ * Zone: free. Pure, but for the hint.
  */
 #pragma once
 

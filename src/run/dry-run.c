@@ -28,6 +28,7 @@
 #include "manager/scope.h"
 #include "mount/devices.h"
 #include "run/journal-receiver.h"
+#include "run/program.h"
 #include "run/run-network.h"
 
 #define COLUMNS_DEFAULT 100
@@ -250,10 +251,8 @@ static void look_at_program(struct rehearsal *run)
 
 	if (run->directory_fd < 0 || run->found.tree_is_unseen || programs_may_be_mounted(run))
 		return;
-	if (run->config->start == START_BOOT && !run->facts.tree.init_path) {
-		(void)refuse(ENOENT, "There is no %s in the tree", "init");
-		hint("Looked for %s and the like", plan->programs.items[0]);
-	}
+	if (run->config->start == START_BOOT && !run->facts.tree.init_path)
+		(void)program_refuse_missing(plan->programs.items, false);
 	path = plan->programs.count == 0 ? plan->arguments.items[0] : "";
 	if (*path != '/')
 		return;

@@ -18,6 +18,7 @@
 #include "base/scope.h"
 #include "base/text.h"
 #include "config/check.h"
+#include "config/command-line.h"
 #include "config/values.h"
 #include "confine/capabilities.h"
 #include "host/host.h"
@@ -108,7 +109,8 @@ static int open_directory(const struct config *config, struct facts *facts, int 
 	facts->is_host_root = root.st_dev == status.st_dev && root.st_ino == status.st_ino;
 	if (facts->is_host_root && !config->ephemeral && config->volatile_mode == VOLATILE_NO) {
 		(void)refuse(EINVAL, "Cannot run a machine on the host's own root directory");
-		hint("Give the directory of another tree with --directory=, or let '--ephemeral' throw all changes away");
+		if (!command_line_suggest(config))
+			hint("Give the directory of another tree with --directory=, or let '--ephemeral' throw all changes away");
 		return -EINVAL;
 	}
 	*ret_fd = steal_fd(fd);

@@ -182,6 +182,25 @@ static int execute_searched(const struct program *program)
 	return -ENOENT;
 }
 
+int program_refuse_missing(const char *const *candidates, bool is_login_shell)
+{
+	char list[PATH_MAX] = "";
+	size_t used = 0;
+
+	for (size_t i = 0; candidates[i] && used < sizeof(list); i++)
+		used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s",
+					 i == 0              ? ""
+					 : candidates[i + 1] ? ", "
+							     : " and ",
+					 candidates[i]);
+	(void)refuse(ENOENT, "There is no %s in the tree", is_login_shell ? "shell" : "init");
+	if (is_login_shell)
+		hint("Looked for %s; name a command that it has", list);
+	else
+		hint("Looked for %s; without '--boot' a command or shell runs", list);
+	return -ENOENT;
+}
+
 int program_execute(const struct program *program)
 {
 	const char *arguments[ARGUMENTS_MAX];
@@ -206,8 +225,5 @@ int program_execute(const struct program *program)
 		if (r != -ENOENT)
 			return r;
 	}
-	(void)refuse(ENOENT, "There is no %s in the tree",
-		     program->is_login_shell ? "shell" : "init");
-	hint("Looked for %s and the like", program->candidates[0]);
-	return -ENOENT;
+	return program_refuse_missing(program->candidates, program->is_login_shell);
 }

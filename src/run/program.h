@@ -18,5 +18,8 @@ struct program {
 	const char *search_path;  /* PATH as the payload has it */
 };
 
+/* None of the 'candidates' is there: refuses with a hint that names them. Returns -ENOENT. */
+int program_refuse_missing(const char *const *candidates, bool is_login_shell);
+
 /* Executes it; returns only on failure, a negative errno after one sentence. */
 int program_execute(const struct program *program);

@@ -396,7 +396,7 @@ static void announce(const struct plan *plan, int scope)
 	note("Spawning machine '%s' on '%s'", plan->machine, plan->facts->directory);
 	announce_deafness(plan);
 	if (plan->console.input_is_forwarded)
-		note("Press ^] three times within 1s to kill it, ^] ^] p to power it off, ^] ^] r to reboot it");
+		note("Press ^] three times within 1s to kill it; ^] ^] p powers off, r reboots");
 }
 
 /* What settings files say of a machine that is over is of no interest. */

@@ -38,6 +38,32 @@ def test_without_any_name_the_current_directory_is_meant_and_said_to_be(run, tmp
     assert "It is the current directory" not in run("-q", "-D", tmp_path).complaint
 
 
+@pytest.mark.parametrize("words, meant", [
+    (["stats", "web"], "nspawn status"), (["powerof", "web"], "nspawn poweroff"), (["help"], "--help"), (["version"], "--version"),
+    (["trees/one"], "--directory=trees/one")])
+def test_a_word_without_a_tree_is_taken_for_what_it_resembles(run, tmp_path, words, meant):
+    (tmp_path / "trees" / "one").mkdir(parents=True)
+    for where in (tmp_path, "/"):
+        if where == "/" and "trees" in words[0]:
+            continue
+        result = run("-q", *words, cwd=where)
+        assert result.code == 1 and f"Did you mean '{meant}'?" in result.complaint
+
+
+@pytest.mark.parametrize("words", [["-D", ".", "stats"], ["uname", "-a"], ["ls"], ["hostname"]])
+def test_a_command_is_not_guessed_at(run, tmp_path, words):
+    assert "Did you mean" not in run("-q", *words, cwd=tmp_path).complaint
+
+
+def test_where_an_init_was_looked_for_is_said(run, tree):
+    root = tree()
+    assert not (root / "sbin" / "init").exists()
+    for words in ([], ["--dry-run"]):
+        result = run("-b", "-D", root, *words)
+        assert result.code == 1 and "There is no init in the tree" in result.complaint
+        assert "Looked for /usr/lib/systemd/systemd, /lib/systemd/systemd and /sbin/init; without '--boot'" in result.complaint
+
+
 def test_a_relative_destination_is_named_once(run, tree):
     complaint = run("-D", tree(), "--tmpfs=here").complaint
     assert "not 'here'" in complaint and complaint.count("'here'") == 1
@@ -126,7 +152,7 @@ def test_who_gives_nothing_to_read_is_not_told(tree, tmp_path):
 def test_a_sentence_begins_a_line_of_its_own(tree, Terminal, script, before):
     """After a prompt that nobody answered, too; and there is no empty line where a new one has begun."""
     with Terminal("-D", tree(kind="busybox"), "/bin/sh", "-c", f"stty -echo; {script}") as screen:
-        screen.expect("login: |over\r+\n")
+        screen.expect(r"2004[hl]" if "2004" in script else r"login: |over\r+\n")
         screen.send(b"\x1d\x1d\x1d")
         assert screen.wait() == 1
         assert before + "nspawn: Machine" in screen.text
