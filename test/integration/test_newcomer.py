@@ -60,8 +60,9 @@ def test_where_an_init_was_looked_for_is_said(run, tree):
     assert not (root / "sbin" / "init").exists()
     for words in ([], ["--dry-run"]):
         result = run("-b", "-D", root, *words)
-        assert result.code == 1 and "There is no init in the tree" in result.complaint
-        assert "Looked for /usr/lib/systemd/systemd, /lib/systemd/systemd and /sbin/init; without '--boot'" in result.complaint
+        assert result.code == 1 and "There is no init in the tree" in result.text + result.complaint
+        said = " ".join((result.text + result.complaint).split())
+        assert "Looked for /usr/lib/systemd/systemd, /lib/systemd/systemd and /sbin/init; without '--boot'" in said
 
 
 def test_a_relative_destination_is_named_once(run, tree):
