@@ -220,6 +220,7 @@ static const struct {
 	{"machine-state", "Machine '%s' did not %s within %s"},
 	{"machine-state", "Machine '%s' has no cgroup of its own, which pausing needs"},
 	{"machine-state", "Machine '%s' has rebooted instead of ending"},
+	{"machine-state", "Machine '%s' is paused, so nothing can begin to run there"},
 	{"machine-state", "Machine '%s' is paused, so it cannot stop by itself"},
 	{"machine-state", "What runs in machine '%s' does not know how to reboot"},
 	{"manager-machine", "'%s' is not possible for machine '%s', which nspawn did not start"},

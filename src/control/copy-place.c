@@ -17,6 +17,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/path.h"
 #include "base/scope.h"
 #include "base/tree-remove.h"
 #include "base/undo.h"
@@ -129,6 +130,8 @@ static int move_out(const struct copying *copying, const struct copy_place *plac
 static int refuse_taken(const struct copying *copying, const struct copy_place *place,
 			bool is_directory)
 {
+	const char *last = path_last(copying->to);
+	char path[PATH_MAX];
 	struct stat status;
 
 	if (!place->name ||
@@ -137,7 +140,11 @@ static int refuse_taken(const struct copying *copying, const struct copy_place *
 		return 0;
 	if (is_directory)
 		return refuse(ENOTDIR, "'%s' is there already, and is no directory", copying->to);
-	(void)refuse(EEXIST, "'%s' is there already", copying->to);
+	/* What goes into a directory has its name there from where it comes. */
+	(void)snprintf(path, sizeof(path), "%s%s%s", copying->to,
+		       strcmp(last, place->name) == 0 || *last == '\0' ? "" : "/",
+		       strcmp(last, place->name) == 0 ? "" : place->name);
+	(void)refuse(EEXIST, "'%s' is there already", path);
 	hint("With '--force' it is replaced");
 	return -EEXIST;
 }

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/scope.h"
 #include "confine/syscalls.h"
+#include "control/usage.h"
 #include "host/places.h"
 #include "host/registry.h"
 
@@ -44,6 +45,19 @@ static int find_filter(struct enter *enter, const struct registry_entry *entry)
 		     : 0;
 }
 
+/* It would not be let into its PID namespace before somebody lets the machine go on. */
+static int refuse_paused(const struct registry_entry *entry)
+{
+	auto_close int group_fd = usage_open(entry->cgroup);
+
+	if (!usage_is_frozen(group_fd))
+		return 0;
+	(void)refuse(EBUSY, "Machine '%s' is paused, so nothing can begin to run there",
+		     entry->machine);
+	hint("'nspawn resume %s' lets it go on", entry->machine);
+	return -EBUSY;
+}
+
 int enter_find(struct enter *enter, const char *name)
 {
 	struct registry_entry entry;
@@ -52,6 +66,7 @@ int enter_find(struct enter *enter, const char *name)
 
 	TRY(places_find(&enter->arena, SCOPE_AUTO, &places));
 	TRY(registry_find(&enter->arena, &places, name, &entry));
+	TRY(refuse_paused(&entry));
 	enter->init = entry.init;
 	enter->machine = (struct join_machine){
 		.name = entry.machine,

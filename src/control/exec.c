@@ -127,7 +127,9 @@ static const struct option *find_long(const char *word, size_t length)
 
 static int refuse_option(const struct asked *asked, const char *word)
 {
-	return refuse(EINVAL, "'%s' does not take '%s'", asked->verb, word);
+	(void)refuse(EINVAL, "'%s' does not take '%s'", asked->verb, word);
+	hint("'nspawn %s --help' says what it takes", asked->verb);
+	return -EINVAL;
 }
 
 static int refuse_without_value(const struct asked *asked, const char *word)

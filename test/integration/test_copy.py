@@ -163,6 +163,8 @@ def test_where_a_file_goes(start, run, tmp_path):
     assert run("copy-to", "lab", tmp_path / "file", "/missing/file").code == 1
     assert run("copy-to", "lab", tmp_path / "file").code == 1  # the same path is not there
     assert sorted(os.listdir(guest.root / "srv")) == ["file", "other"]
+    for directory in ("/srv", "/srv/"):
+        assert "'lab:/srv/file' is there already" in run("copy-to", "lab", tmp_path / "file", directory).complaint
     (tmp_path / "file").write_text("two")
     result = run("copy-to", "lab", tmp_path / "file", "/srv/file")
     assert result.code == 1 and "is there already" in result.complaint and "--force" in result.complaint

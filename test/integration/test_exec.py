@@ -99,7 +99,7 @@ def test_a_command_that_cannot_run(machine, run, words, code, sentence):
     (["exec"], "needs the name of a machine"),
     (["exec", "nobody-here"], "needs a command"),
     (["exec", "nobody-here", "--"], "needs a command"),
-    (["exec", "--bogus", "x", "true"], "does not take '--bogus'"),
+    (["exec", "--bogus", "x", "true"], "does not take '--bogus'\nnspawn: 'nspawn exec --help' says what it takes"),
     (["exec", "-u"], "needs a value for '-u'"),
     (["exec", "-E", "=x", "nobody-here", "true"], "takes NAME[=VALUE]"),
     (["exec", "--chdir=tmp", "nobody-here", "true"], "needs an absolute path"),

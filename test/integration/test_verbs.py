@@ -168,7 +168,8 @@ def test_top(run, sleeper, Terminal):
     text = run("top", "--once").text
     assert text.split()[:3] == ["MACHINE", "CPU%", "MEMORY"] and "web" in text
     assert run("top", "--json").json[0]["machine"] == "web"
-    assert run("top", "nobody").text == "No machines.\n"
+    result = run("top", "--once", "web", "nobody")
+    assert result.code == 1 and "No machine named 'nobody' is running" in result.complaint and not result.out
     with Terminal("top", "--delay=200ms") as screen:
         screen.expect(r"\x1b\[\?1049h.*web.*web")
         os.write(screen.master, b"q")
@@ -233,6 +234,9 @@ def test_pause_and_resume(run, sleeper):
     assert "State: paused" in run("status", "web").text
     result = run("poweroff", "web")
     assert result.code == 1 and "is paused" in result.complaint and "nspawn resume web" in result.complaint
+    for words in (["exec", "web", "true"], ["shell", "web"], ["login", "web"]):
+        result = run(*words)
+        assert result.code == 125 and "nothing can begin to run" in result.complaint and "nspawn resume web" in result.complaint
     assert run("resume", "web").code == 0 and "frozen 0" in events.read_text()
     assert machine.process.poll() is None
 
