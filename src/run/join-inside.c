@@ -27,6 +27,7 @@
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -405,15 +406,40 @@ static int make_command(struct joiner *joiner)
 
 /* --- A login --- */
 
-/* Who answers may be anybody in the machine, so it is asked when we can do no more than it can. */
-static int ask_for_getty(struct joiner *joiner)
+__attribute__((noreturn)) static void be_asker(struct joiner *joiner, int number)
 {
-	int passengers[_PASSENGER_COUNT] = {joiner->master_fd, -EBADF, -EBADF, -EBADF};
-	int number, r;
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		_exit(errno);
+	_exit(-join_login_ask_systemd(joiner->inside->arena, number));
+}
+
+/*
+ * Who answers may be anybody in the machine, so it is asked when we can do no more than it can; by
+ * a process that systemd can see, which is in its PID namespace.
+ */
+static int ask_systemd(struct joiner *joiner)
+{
+	int number, status;
+	pid_t asker;
 
 	if (ioctl(joiner->master_fd, TIOCGPTN, &number) < 0)
 		return -errno;
-	r = join_login_ask_systemd(number);
+	wipe_caller();
+	asker = fork();
+	if (asker < 0)
+		return -errno;
+	if (asker == 0)
+		be_asker(joiner, number);
+	if (waitpid(asker, &status, 0) < 0)
+		return -errno;
+	return WIFEXITED(status) ? -WEXITSTATUS(status) : -ECANCELED;
+}
+
+static int ask_for_getty(struct joiner *joiner)
+{
+	int passengers[_PASSENGER_COUNT] = {joiner->master_fd, -EBADF, -EBADF, -EBADF};
+	int r = ask_systemd(joiner);
+
 	if (r < 0) {
 		warn(r,
 		     "The machine's systemd gives no login prompt, asking for a login ourselves");

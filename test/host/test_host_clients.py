@@ -97,8 +97,19 @@ def test_login_and_shell(bed, debian):
         screen.wait(timeout=PAUSE)
 
 
-def test_our_shell(bed, debian):
-    """Our login is tested where no getty of machinectl's was on the same terminal before: test/distro/test_login.py."""
+def test_our_login_and_shell(bed, debian):
+    """Each login gets the terminal of the one before, whose getty was begun again in vain until the manager inside gave up."""
+    for _ in range(2):
+        with bed.terminal("nspawn", "login", "deb") as screen:
+            screen.expect("login: ", timeout=PAUSE)
+            screen.line("root")
+            screen.expect("# ", timeout=PAUSE)
+            screen.line("echo in-$((40 + 2))-it; cat /proc/1/comm")
+            screen.expect("in-42-it", timeout=PAUSE)
+            screen.send(b"\x1d\x1d\x1d")
+            assert screen.wait(timeout=PAUSE) == 0
+        bed.wait_until("systemctl -M deb is-failed -q 'container-getty@*'")
+    no_getty(bed)
     with bed.terminal("nspawn", "shell", "root@deb", "/bin/sh", "-c", "echo as-$(id -un)-in-$(cat /proc/1/comm)") as screen:
         screen.expect("as-root-in-systemd", timeout=PAUSE)
         assert screen.wait(timeout=PAUSE) == 0
