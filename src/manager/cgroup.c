@@ -367,7 +367,8 @@ int cgroup_create(struct arena *arena, const struct cgroup_place *place,
 	undo_push(undo, undo_base, cgroup, "the machine's cgroup");
 	/*
 	 * First out of the base, then controllers on, then the leaf: only then are its files
-	 * complete to be given away.
+	 * complete to be given away. With a process left in the base some controllers (cpu, pids)
+	 * could still be switched on, but then no group below it would take a process.
 	 */
 	if (request->move_supervisor || (request->keep_unit && request->mover == 0)) {
 		r = move_supervisor(undo, cgroup);
@@ -375,7 +376,8 @@ int cgroup_create(struct arena *arena, const struct cgroup_place *place,
 			return r;
 	}
 	ask_above(cgroup, request);
-	enable_controllers(cgroup->base_fd, /* wanted= */ NULL, cgroup->enabled);
+	if (request->mover == 0 || cgroup->supervisor_is_moved)
+		enable_controllers(cgroup->base_fd, /* wanted= */ NULL, cgroup->enabled);
 	r = make_payload(request, undo, cgroup);
 	if (r != 0)
 		return r;
@@ -407,8 +409,10 @@ unsigned long long cgroup_memory_kills(const struct cgroup *cgroup)
 	auto_free char *text = NULL;
 	const char *at;
 
-	if (cgroup->payload_fd < 0 || file_read(cgroup->payload_fd, "memory.events", 4096, &text,
-						/* ret_length= */ NULL) < 0)
+	/* The payload's own group has no numbers where nothing is handed down to it. */
+	if (file_read(cgroup->payload_fd, "memory.events", 4096, &text, /* ret_length= */ NULL) <
+		    0 &&
+	    file_read(cgroup->base_fd, "memory.events", 4096, &text, /* ret_length= */ NULL) < 0)
 		return 0;
 	at = strstr(text, key);
 	return at ? strtoull(at + strlen(key), NULL, 10) : 0;

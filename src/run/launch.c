@@ -9,6 +9,7 @@
 #include "run/launch.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -21,6 +22,7 @@
 #include "base/log.h"
 #include "base/numbers.h"
 #include "base/scope.h"
+#include "ids/nsresource.h"
 #include "mount/credentials.h"
 #include "run/describe.h"
 #include "run/guard.h"
@@ -205,6 +207,24 @@ static int filter_devices(const struct machine *machine)
 	return 0;
 }
 
+/*
+ * Whoever gave the ids gives the group to them, after the payload's birth: an ordinary user may not
+ * put processes into it any more. A machine without runs as well; what it lacks was told.
+ */
+static void lend_cgroup(struct machine *machine)
+{
+	auto_close int fd = -EBADF;
+
+	if (machine->plan->ids.writer != IDS_WRITER_MANAGER || !machine->has_cgroup)
+		return;
+	fd = openat(machine->cgroup.payload_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		warn(-errno,
+		     "Cannot read the payload's cgroup, leaving it to the host's root alone");
+	else
+		(void)nsresource_add_cgroup(NULL, machine->ids_fd, fd);
+}
+
 static int bear(struct machine *machine, struct handshake *container)
 {
 	struct payload_request request = {
@@ -247,7 +267,10 @@ static int bear(struct machine *machine, struct handshake *container)
 		warn(0, "Without a cgroup of its own the machine's processes are only known by the "
 			"first one, leaving the others to themselves at its end");
 	r = must_move ? cgroup_move(&machine->cgroup, machine->pid) : 0;
-	return r < 0 ? fail(r, "Cannot move the payload into its cgroup") : 0;
+	if (r < 0)
+		return fail(r, "Cannot move the payload into its cgroup");
+	lend_cgroup(machine);
+	return 0;
 }
 
 /* --- Root --- */

@@ -11,7 +11,6 @@
 
 #include "base/log.h"
 #include "base/scope.h"
-#include "ids/nsresource.h"
 
 static struct lease_request make_lease_request(const struct run *run)
 {
@@ -88,22 +87,14 @@ static int open_tree_map(struct machine *machine)
 	return 0;
 }
 
-/* The tree, mapped by who gave the ids, and the group. */
-static int take_what_is_lent(struct run *run, struct machine *machine)
+/* The tree, mapped by who gave the ids. */
+static int take_lent_tree(struct run *run, struct machine *machine)
 {
 	const struct lease_request request = make_lease_request(run);
-	auto_close int group_fd = -EBADF;
 	int fd = lease_open_tree(&request, &run->lease);
 
 	TRY(fd);
 	machine->sources.lent_tree_fd = fd;
-	if (!machine->has_cgroup)
-		return 0;
-	group_fd = openat(machine->cgroup.payload_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (group_fd < 0)
-		return fail(-errno, "Cannot read the payload's cgroup");
-	/* A machine without one runs as well; what it lacks was told. */
-	(void)nsresource_add_cgroup(NULL, machine->ids_fd, group_fd);
 	return 0;
 }
 
@@ -127,6 +118,6 @@ int run_open_ids(struct run *run, struct machine *machine)
 	machine->sources.root_id = ids->shift;
 	machine->sources.groups = &ids->maps.groups;
 	if (ids->writer == IDS_WRITER_MANAGER)
-		TRY(take_what_is_lent(run, machine));
+		TRY(take_lent_tree(run, machine));
 	return ids->ownership == IDS_OWNERSHIP_MAP ? open_tree_map(machine) : 0;
 }
