@@ -57,9 +57,10 @@ bool config_has_idle_properties(const struct config *config)
 
 bool config_has_links(const struct config *config)
 {
-	return config->network_veth || config->network_bridge || config->network_zone ||
-	       config->network_interfaces.count > 0 || config->network_macvlans.count > 0 ||
-	       config->network_ipvlans.count > 0 || config->network_veths_extra.count > 0;
+	return config->network_veth || config->network_bridges.count > 0 || config->network_zone ||
+	       config->network_taps.count > 0 || config->network_interfaces.count > 0 ||
+	       config->network_macvlans.count > 0 || config->network_ipvlans.count > 0 ||
+	       config->network_veths_extra.count > 0;
 }
 
 static bool boots_and_has_pid2(const struct config *config)
@@ -220,7 +221,8 @@ static bool maps_without_namespace(const struct config *config)
 
 static bool sets_up_nothing(const struct config *config)
 {
-	bool has_cable = (config->network_veth || config->network_zone) && !config->network_bridge;
+	bool has_cable = (config->network_veth || config->network_zone) &&
+			 config->network_bridges.count == 0;
 
 	return !has_cable && (config->network_setup == NETWORK_SETUP_HOST ||
 			      config->network_setup == NETWORK_SETUP_GUEST);
@@ -233,13 +235,13 @@ static bool links_in_foreign_network(const struct config *config)
 
 static bool plugs_into_two(const struct config *config)
 {
-	return config->network_bridge && config->network_zone;
+	return config->network_bridges.count > 0 && config->network_zone;
 }
 
 static bool names_no_veth(const struct config *config)
 {
-	return config->network_veth_name && !config->network_veth && !config->network_bridge &&
-	       !config->network_zone;
+	return config->network_veth_name && !config->network_veth &&
+	       config->network_bridges.count == 0 && !config->network_zone;
 }
 
 static bool has_shell_of_nobody(const struct config *config)

@@ -271,6 +271,44 @@ struct link_requests {
 	size_t count, room;
 };
 
+/* An address with the length of its network's prefix; of IPv4 the first four bytes count. */
+struct address_request {
+	int family; /* AF_INET, AF_INET6 */
+	uint8_t bytes[16];
+	unsigned int length; /* in bits */
+};
+
+struct address_requests {
+	struct address_request *items;
+	size_t count, room;
+};
+
+struct vlan_request {
+	uint16_t first, last;
+};
+
+struct vlan_requests {
+	struct vlan_request *items;
+	size_t count, room;
+};
+
+/* An interface that is made for the machine, with what is said about it between commas. */
+struct new_link_request {
+	const char *bridge;                /* of the host, NULL: it is not plugged in */
+	const char *inside;                /* NULL: host0, host1 … */
+	struct vlan_requests vlans;        /* of its port of the bridge, with tags */
+	uint16_t pvid;                     /* the one without a tag; 0: none, or the bridge's own */
+	struct address_requests addresses; /* of the end inside */
+	bool mac_is_set, user_is_set;
+	uint8_t mac[6]; /* likewise */
+	uint32_t user;  /* of the machine, who may use a tap */
+};
+
+struct new_link_requests {
+	struct new_link_request *items;
+	size_t count, room;
+};
+
 enum family_policy {
 	FAMILIES_UNRESTRICTED,
 	FAMILIES_ALLOW, /* only the listed ones; an empty list allows none */
@@ -369,8 +407,9 @@ struct config {
 		network_veths_extra;
 	bool network_veth;
 	const char *network_veth_name; /* of its outer end, NULL: made from the machine's */
-	const char *network_bridge;    /* what it is plugged into, or NULL */
-	const char *network_zone;      /* without the "vz-" of its bridge, or NULL */
+	struct new_link_requests network_bridges; /* the first is what that cable is plugged into */
+	struct new_link_requests network_taps;
+	const char *network_zone; /* without the "vz-" of its bridge, or NULL */
 	enum network_setup network_setup;
 	const char *network_namespace_path; /* absolute, to be joined, or NULL */
 	bool network_mac_is_set;

@@ -101,14 +101,6 @@ int set_network_veth_name(const struct asking *asking, const char *value)
 	return 0;
 }
 
-int set_network_bridge(const struct asking *asking, const char *value)
-{
-	if (!is_link_name(value, NAME_MAX_ALTERNATIVE))
-		return refuse_name(asking, value, "a bridge of the host");
-	asking->config->network_bridge = value;
-	return 0;
-}
-
 int set_network_zone(const struct asking *asking, const char *value)
 {
 	if (!is_link_name(arena_format(&asking->config->arena, "vz-%s", value), NAME_MAX_KERNEL)) {

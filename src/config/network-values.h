@@ -19,7 +19,6 @@ int set_links(const struct asking *asking, const char *value);
 int set_veth_extra(const struct asking *asking, const char *value);
 
 int set_network_veth_name(const struct asking *asking, const char *value);
-int set_network_bridge(const struct asking *asking, const char *value);
 int set_network_namespace(const struct asking *asking, const char *value);
 int set_network_zone(const struct asking *asking, const char *value);
 

@@ -23,6 +23,7 @@
 #include "config/limit-values.h"
 #include "config/mount-values.h"
 #include "config/network-values.h"
+#include "config/new-link-values.h"
 #include "config/owner-values.h"
 #include "config/program-values.h"
 #include "config/user-values.h"
@@ -188,8 +189,11 @@ const struct setting_row setting_rows[_SETTING_COUNT] = {
 		GROUP, 0, set_network_veth_name, 0, NULL, "Name of that cable's end on the host, instead of ve-MACHINE"},
 	[SETTING_NETWORK_VETH_EXTRA] = {"network-veth-extra", 0, ONE, "HOSTIF[:NAME]", "Network.VirtualEthernetExtra",
 		GROUP, MANY, set_veth_extra, AT(network_veths_extra), NULL, "Add one more virtual cable"},
-	[SETTING_NETWORK_BRIDGE] = {"network-bridge", 0, ONE, "BRIDGE", "Network.Bridge",
-		GROUP, 0, set_network_bridge, 0, NULL, "Plug the cable into a bridge"},
+	[SETTING_NETWORK_BRIDGE] = {"network-bridge", 0, ONE, "BRIDGE[:NAME][,OPTION...]", "Network.Bridge",
+		GROUP, MANY, set_network_bridge, AT(network_bridges), NULL, "Plug a cable into a bridge"},
+	[SETTING_NETWORK_TAP] = {"network-tap", 0, ONE, "NAME[,OPTION...]", "Network.Tap",
+		GROUP, MANY, set_network_tap, AT(network_taps), NULL,
+		"Make a tap interface inside, for a program or a virtual machine there"},
 	[SETTING_NETWORK_ZONE] = {"network-zone", 0, ONE, "NAME", "Network.Zone",
 		GROUP, 0, set_network_zone, 0, NULL, "Plug the cable into a bridge made for the zone"},
 	[SETTING_NETWORK_SETUP] = {"network-setup", 0, ONE, "WHO", "Network.Setup",

@@ -7,21 +7,37 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_bridge.h>
 #include <linux/if_link.h>
 #include <linux/veth.h>
 #include <string.h>
 
 #include "base/scope.h"
+#include "config/config.h"
 
 /* --- Found --- */
 
-static void parse_kind(struct netlink_rest rest, struct link *link)
+static void parse_bridge(struct netlink_rest rest, struct link *link)
 {
 	struct netlink_attribute attribute;
 
 	while (netlink_next(&rest, &attribute))
+		if (attribute.type == IFLA_BR_VLAN_FILTERING && attribute.length == 1)
+			link->vlans = *attribute.bytes ? LINK_VLANS_FILTERED : LINK_VLANS_IGNORED;
+}
+
+static void parse_kind(struct netlink_rest rest, struct link *link)
+{
+	struct netlink_attribute attribute;
+	struct netlink_rest data = {0};
+
+	while (netlink_next(&rest, &attribute))
 		if (attribute.type == IFLA_INFO_KIND)
 			(void)netlink_text(&attribute, link->kind, sizeof(link->kind));
+		else if (attribute.type == IFLA_INFO_DATA)
+			data = (struct netlink_rest){attribute.bytes, attribute.length};
+	if (strcmp(link->kind, "bridge") == 0)
+		parse_bridge(data, link);
 }
 
 static void parse_alternatives(struct netlink_rest rest, const char *also, struct link *link)
@@ -48,6 +64,10 @@ static void parse_attribute(const struct netlink_attribute *attribute, const cha
 	case IFLA_MASTER:
 		if (netlink_u32(attribute, &number))
 			link->master = (int)number;
+		break;
+	case IFLA_LINK:
+		if (netlink_u32(attribute, &number))
+			link->peer = (int)number;
 		break;
 	case IFLA_ADDRESS:
 		link->has_mac = attribute->length == sizeof(link->mac);
@@ -175,7 +195,8 @@ int link_make_veth(struct netlink_socket *socket, const struct link_plan *plan, 
 	size_t info, data, peer;
 
 	/* What is plugged into a bridge is nobody's to set up but ours. */
-	netlink_begin(&message, RTM_NEWLINK, NEW, master > 0 ? &up : &down);
+	netlink_begin(&message, RTM_NEWLINK, NEW,
+		      master > 0 && !link_has_vlans(plan) ? &up : &down);
 	netlink_put_text(&message, IFLA_IFNAME, plan->host);
 	netlink_put(&message, IFLA_ADDRESS, plan->host_mac, sizeof(plan->host_mac));
 	if (master > 0)
@@ -232,6 +253,62 @@ int link_make_bridge(struct netlink_socket *socket, const char *name)
 	info = netlink_open(&message, IFLA_LINKINFO);
 	netlink_put_text(&message, IFLA_INFO_KIND, "bridge");
 	netlink_close(&message, info);
+	return netlink_call(socket, &message, NULL, NULL);
+}
+
+/* --- VLANs of a bridge's port --- */
+
+bool link_has_vlans(const struct link_plan *plan)
+{
+	return plan->bridge && plan->asked &&
+	       (plan->asked->vlans.count > 0 || plan->asked->pvid > 0);
+}
+
+static void put_vlan(struct netlink_message *message, uint16_t flags, uint16_t vlan)
+{
+	const struct bridge_vlan_info info = {.flags = flags, .vid = vlan};
+
+	netlink_put(message, IFLA_BRIDGE_VLAN_INFO, &info, sizeof(info));
+}
+
+static void put_vlans(struct netlink_message *message, const struct vlan_request *vlans)
+{
+	bool is_one = vlans->first == vlans->last;
+
+	put_vlan(message, is_one ? 0 : BRIDGE_VLAN_INFO_RANGE_BEGIN, vlans->first);
+	if (!is_one)
+		put_vlan(message, BRIDGE_VLAN_INFO_RANGE_END, vlans->last);
+}
+
+int link_set_vlans(struct netlink_socket *socket, int port, const struct new_link_request *asked)
+{
+	static const struct vlan_request all = {.first = 1, .last = 4094};
+	const struct ifinfomsg body = {.ifi_family = AF_BRIDGE, .ifi_index = port};
+	struct netlink_message message;
+	size_t list;
+
+	netlink_begin(&message, RTM_DELLINK, 0, &body);
+	list = netlink_open(&message, IFLA_AF_SPEC);
+	put_vlans(&message, &all);
+	netlink_close(&message, list);
+	TRY(netlink_call(socket, &message, NULL, NULL));
+	netlink_begin(&message, RTM_SETLINK, 0, &body);
+	list = netlink_open(&message, IFLA_AF_SPEC);
+	for (size_t i = 0; i < asked->vlans.count; i++)
+		put_vlans(&message, &asked->vlans.items[i]);
+	if (asked->pvid > 0)
+		put_vlan(&message, BRIDGE_VLAN_INFO_PVID | BRIDGE_VLAN_INFO_UNTAGGED, asked->pvid);
+	netlink_close(&message, list);
+	return netlink_call(socket, &message, NULL, NULL);
+}
+
+int link_set_mac(struct netlink_socket *socket, int index, const uint8_t mac[LINK_MAC_BYTES])
+{
+	const struct ifinfomsg body = {.ifi_family = AF_UNSPEC, .ifi_index = index};
+	struct netlink_message message;
+
+	netlink_begin(&message, RTM_SETLINK, 0, &body);
+	netlink_put(&message, IFLA_ADDRESS, mac, LINK_MAC_BYTES);
 	return netlink_call(socket, &message, NULL, NULL);
 }
 

@@ -15,6 +15,13 @@
 
 #define LINK_KIND_MAX 16
 
+/* What a bridge does with the VLANs of its ports. */
+enum link_vlans {
+	LINK_VLANS_UNKNOWN, /* no bridge, or of a kernel that cannot */
+	LINK_VLANS_IGNORED,
+	LINK_VLANS_FILTERED,
+};
+
 /* What is known of an interface. */
 struct link {
 	int index;
@@ -24,6 +31,8 @@ struct link {
 	char kind[LINK_KIND_MAX]; /* "veth", "bridge"; "" for hardware */
 	uint8_t mac[LINK_MAC_BYTES];
 	bool has_mac;
+	enum link_vlans vlans; /* of a bridge */
+	int peer;              /* index, in its network, of the other end or what it is made of */
 	bool is_also; /* it is known by the other name, too, that link_find() was asked about */
 };
 
@@ -48,6 +57,13 @@ int link_make_child(struct netlink_socket *socket, const struct link_plan *plan,
 /* A bridge, still down. */
 int link_make_bridge(struct netlink_socket *socket, const char *name);
 
+/* What is said of it with vlan= and pvid=. */
+bool link_has_vlans(const struct link_plan *plan);
+
+/* The VLANs of a bridge's port: these, and not the one that each port has by default. */
+int link_set_vlans(struct netlink_socket *socket, int port, const struct new_link_request *asked);
+
+int link_set_mac(struct netlink_socket *socket, int index, const uint8_t mac[LINK_MAC_BYTES]);
 int link_set_up(struct netlink_socket *socket, int index);
 
 /*

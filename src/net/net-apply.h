@@ -27,6 +27,7 @@ struct net {
 	struct netlink_socket host, inside;
 	int home_fd, inside_fd; /* network namespaces: the host's and the machine's */
 	int join_fd;            /* the one to be joined, or -EBADF */
+	uint32_t id_shift;      /* the host's id of root inside */
 };
 
 #define NET_NONE \

@@ -24,6 +24,7 @@ enum purpose {
 	PURPOSE_EXTRA_HOST,
 	PURPOSE_EXTRA_INSIDE,
 	PURPOSE_MACVLAN,
+	PURPOSE_TAP,
 	PURPOSE_NAME,
 	_PURPOSE_COUNT
 };
@@ -40,16 +41,16 @@ static const uint8_t keys[_PURPOSE_COUNT][16] = {
 		{0x37, 0x56, 0x73, 0x44, 0x5d, 0xea, 0x89, 0xe9, 0x0d, 0xda, 0xd5, 0x4e, 0xe1, 0x76, 0x90, 0xd0},
 	[PURPOSE_MACVLAN] =
 		{0xb9, 0x18, 0xeb, 0x08, 0xa2, 0x17, 0x61, 0xd3, 0xf4, 0x0c, 0x97, 0x07, 0x6a, 0x18, 0xee, 0x15},
+	[PURPOSE_TAP] =
+		{0x4b, 0xe2, 0x19, 0x7c, 0x03, 0xda, 0x85, 0x6f, 0x52, 0x31, 0xc8, 0x9e, 0xb7, 0x14, 0xf0, 0xa6},
 	[PURPOSE_NAME] =
 		{0x80, 0x65, 0xcc, 0x34, 0x7a, 0xf5, 0x3b, 0xae, 0xdc, 0xa7, 0xdd, 0xe3, 0x58, 0x52, 0xc4, 0x1e},
 };
 /* clang-format on */
 
 static const char *const kinds[] = {
-	[LINK_MOVED] = "moved interface",
-	[LINK_VETH] = "veth",
-	[LINK_MACVLAN] = "macvlan",
-	[LINK_IPVLAN] = "ipvlan",
+	[LINK_MOVED] = "moved interface", [LINK_VETH] = "veth", [LINK_MACVLAN] = "macvlan",
+	[LINK_IPVLAN] = "ipvlan",         [LINK_TAP] = "tap",
 };
 
 struct planner {
@@ -79,15 +80,15 @@ const char *net_name(struct arena *arena, const char *name, const char **ret_alt
 }
 
 /* Of the host, the machine and, for all but the first of a kind, a number. */
-static void make_mac(const struct planner *p, enum purpose purpose, uint64_t number,
-		     uint8_t ret[LINK_MAC_BYTES])
+static void make_mac(struct arena *arena, const char *machine, const struct net_facts *facts,
+		     enum purpose purpose, uint64_t number, uint8_t ret[LINK_MAC_BYTES])
 {
-	size_t length = strlen(p->machine), total = sizeof(p->facts->host_id) + length;
-	uint8_t *text = arena_allocate(p->arena, total + sizeof(number));
+	size_t length = strlen(machine), total = sizeof(facts->host_id) + length;
+	uint8_t *text = arena_allocate(arena, total + sizeof(number));
 	uint64_t hash;
 
-	memcpy(text, p->facts->host_id, sizeof(p->facts->host_id));
-	memcpy(text + sizeof(p->facts->host_id), p->machine, length);
+	memcpy(text, facts->host_id, sizeof(facts->host_id));
+	memcpy(text + sizeof(facts->host_id), machine, length);
 	for (size_t i = 0; number > 0 && i < sizeof(number); i++)
 		text[total++] = (uint8_t)(number >> (8 * i));
 	hash = siphash(keys[purpose], text, total);
@@ -133,7 +134,7 @@ static void add_moved(const struct planner *p)
 const char *net_cable(struct arena *arena, const struct config *config, const char *machine,
 		      const char **ret_alternative)
 {
-	bool is_plugged = config->network_bridge || config->network_zone;
+	bool is_plugged = config->network_bridges.count > 0 || config->network_zone;
 
 	*ret_alternative = NULL;
 	if (config->network_veth_name)
@@ -142,30 +143,95 @@ const char *net_cable(struct arena *arena, const struct config *config, const ch
 			ret_alternative);
 }
 
+void net_plan_cable(struct arena *arena, const char *machine, const struct net_facts *facts,
+		    unsigned int number, struct link_plan *link)
+{
+	const char *prefix = link->bridge ? "vb" : "ve";
+	const struct new_link_request *asked = link->asked;
+
+	link->number = number;
+	if (!link->host)
+		link->host = net_name(
+			arena,
+			number > 0 ? arena_format(arena, "%s-%s+%u", prefix, machine, number)
+				   : arena_format(arena, "%s-%s", prefix, machine),
+			&link->host_alternative);
+	link->inside =
+		asked && asked->inside ? asked->inside : arena_format(arena, "host%u", number);
+	make_mac(arena, machine, facts, PURPOSE_HOST, number, link->host_mac);
+	make_mac(arena, machine, facts, PURPOSE_INSIDE, number, link->inside_mac);
+	if (asked && asked->mac_is_set)
+		memcpy(link->inside_mac, asked->mac, sizeof(link->inside_mac));
+}
+
+void net_plan_assume(struct arena *arena, const char *machine, const struct net_facts *facts,
+		     struct net_plan *ret)
+{
+	static const char *const bridges[] = {NULL, "any"};
+
+	*ret = (struct net_plan){0};
+	for (unsigned int i = 0; i < 2 * NET_CABLES_MAX; i++) {
+		struct link_plan *link = ARRAY_ADD(arena, ret);
+
+		*link = (struct link_plan){.kind = LINK_VETH, .bridge = bridges[i % 2]};
+		net_plan_cable(arena, machine, facts, i / 2, link);
+	}
+}
+
 static void add_veth(const struct planner *p)
 {
 	const struct config *config = p->config;
-	bool is_plugged = config->network_bridge || config->network_zone;
+	const struct new_link_requests *bridges = &config->network_bridges;
+	bool is_plugged = bridges->count > 0 || config->network_zone;
 	struct link_plan *link;
 
 	if (!config->network_veth && !is_plugged)
 		return;
 	link = add(p, LINK_VETH,
-		   config->network_zone     ? SETTING_NETWORK_ZONE
-		   : config->network_bridge ? SETTING_NETWORK_BRIDGE
-					    : SETTING_NETWORK_VETH);
+		   config->network_zone ? SETTING_NETWORK_ZONE
+		   : is_plugged         ? SETTING_NETWORK_BRIDGE
+					: SETTING_NETWORK_VETH);
 	link->is_main = true;
+	link->asked = bridges->count > 0 ? &bridges->items[0] : NULL;
 	link->host = net_cable(p->arena, config, p->machine, &link->host_alternative);
-	link->inside = "host0";
 	link->bridge_is_zone = config->network_zone != NULL;
 	link->bridge = config->network_zone ? arena_format(p->arena, "vz-%s", config->network_zone)
-					    : config->network_bridge;
-	make_mac(p, PURPOSE_HOST, 0, link->host_mac);
-	make_mac(p, PURPOSE_INSIDE, 0, link->inside_mac);
-	if (config->network_mac_is_set)
+		       : link->asked        ? link->asked->bridge
+					    : NULL;
+	net_plan_cable(p->arena, p->machine, p->facts, 0, link);
+	if (config->network_mac_is_set && !(link->asked && link->asked->mac_is_set))
 		memcpy(link->inside_mac, config->network_mac, sizeof(link->inside_mac));
 	net_setup_plan_make(p->arena, config, &p->facts->setup,
 			    net_setup_link(p->arena, config, link->host), &p->plan->setup);
+}
+
+/* The first is what the cable of --network-veth is plugged into. */
+static void add_bridges(const struct planner *p)
+{
+	const struct new_link_requests *requests = &p->config->network_bridges;
+
+	for (size_t i = 1; i < requests->count; i++) {
+		struct link_plan *link = add(p, LINK_VETH, SETTING_NETWORK_BRIDGE);
+
+		link->asked = &requests->items[i];
+		link->bridge = link->asked->bridge;
+		net_plan_cable(p->arena, p->machine, p->facts, (unsigned int)i, link);
+	}
+}
+
+static void add_taps(const struct planner *p)
+{
+	const struct new_link_requests *requests = &p->config->network_taps;
+
+	for (size_t i = 0; i < requests->count; i++) {
+		struct link_plan *link = add(p, LINK_TAP, SETTING_NETWORK_TAP);
+
+		link->asked = &requests->items[i];
+		link->inside = link->asked->inside;
+		make_mac(p->arena, p->machine, p->facts, PURPOSE_TAP, i, link->inside_mac);
+		if (link->asked->mac_is_set)
+			memcpy(link->inside_mac, link->asked->mac, sizeof(link->inside_mac));
+	}
 }
 
 static void add_veths_extra(const struct planner *p)
@@ -178,8 +244,8 @@ static void add_veths_extra(const struct planner *p)
 
 		link->host = request->host;
 		link->inside = request->inside ? request->inside : request->host;
-		make_mac(p, PURPOSE_EXTRA_HOST, i, link->host_mac);
-		make_mac(p, PURPOSE_EXTRA_INSIDE, i, link->inside_mac);
+		make_mac(p->arena, p->machine, p->facts, PURPOSE_EXTRA_HOST, i, link->host_mac);
+		make_mac(p->arena, p->machine, p->facts, PURPOSE_EXTRA_INSIDE, i, link->inside_mac);
 	}
 }
 
@@ -198,7 +264,8 @@ static void add_children(const struct planner *p, enum link_kind kind, enum sett
 				       ? request->inside
 				       : net_name(p->arena, name, &link->inside_alternative);
 		if (kind == LINK_MACVLAN)
-			make_mac(p, PURPOSE_MACVLAN, i, link->inside_mac);
+			make_mac(p->arena, p->machine, p->facts, PURPOSE_MACVLAN, i,
+				 link->inside_mac);
 	}
 }
 
@@ -232,9 +299,14 @@ int net_plan_make(struct arena *arena, const struct config *config, const char *
 	*ret = (struct net_plan){.namespace_path = config->network_namespace_path};
 	add_moved(&p);
 	add_veth(&p);
+	add_bridges(&p);
 	add_veths_extra(&p);
 	add_children(&p, LINK_MACVLAN, SETTING_NETWORK_MACVLAN, &config->network_macvlans);
 	add_children(&p, LINK_IPVLAN, SETTING_NETWORK_IPVLAN, &config->network_ipvlans);
+	add_taps(&p);
+	if (config->network_bridges.count > NET_CABLES_MAX)
+		return refuse(E2BIG, "A machine cannot be plugged into more than %d bridges",
+			      NET_CABLES_MAX);
 	TRY(refuse_twins(ret));
 	if (ret->count == 0 || facts->may_make_links)
 		return 0;

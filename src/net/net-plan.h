@@ -22,6 +22,7 @@ enum link_kind {
 	LINK_VETH,    /* a cable: one end outside, one inside */
 	LINK_MACVLAN, /* shares an interface of the host, with an address of its own */
 	LINK_IPVLAN,  /* the same with the address of that interface */
+	LINK_TAP,     /* inside only: a program there is its other end */
 };
 
 struct link_plan {
@@ -35,6 +36,9 @@ struct link_plan {
 	bool bridge_is_zone;            /* made with the first machine, and removed with the last */
 	uint8_t host_mac[LINK_MAC_BYTES], inside_mac[LINK_MAC_BYTES]; /* of what is made */
 	enum setting setting; /* what asked for it, for --dry-run */
+	/* What was said about it between commas, or NULL. */
+	const struct new_link_request *asked;
+	unsigned int number; /* veth: of those that get their names from us, the first is 0 */
 };
 
 struct net_plan {
@@ -62,6 +66,26 @@ int net_plan_make(struct arena *arena, const struct config *config, const char *
  * out of all of it. A short one is returned as it is, with *ret_alternative NULL.
  */
 const char *net_name(struct arena *arena, const char *name, const char **ret_alternative);
+
+/*
+ * Cables of a machine that get their names from us are numbered from 0. The names of all but the
+ * first end in a plus and the number, which no machine's name has in it.
+ */
+#define NET_CABLES_MAX 64
+
+/*
+ * Fills names, addresses and number of a veth, which is in a bridge if link->bridge is set. What it
+ * is called inside, and with which address, is as link->asked says. Pure.
+ */
+void net_plan_cable(struct arena *arena, const char *machine, const struct net_facts *facts,
+		    unsigned int number, struct link_plan *link);
+
+/*
+ * Every cable that a machine of that name may have had, when nobody remembers which it was: a plan
+ * for net_clean() and for nothing else. Pure.
+ */
+void net_plan_assume(struct arena *arena, const char *machine, const struct net_facts *facts,
+		     struct net_plan *ret);
 
 /* The outer end of the cable of --network-veth; '*ret_alternative' as of net_name(). */
 const char *net_cable(struct arena *arena, const struct config *config, const char *machine,

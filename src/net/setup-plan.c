@@ -41,7 +41,7 @@ const char *net_setup_link(struct arena *arena, const struct config *config, con
 {
 	if (config->network_zone)
 		return arena_format(arena, "vz-%s", config->network_zone);
-	return config->network_bridge || !config->network_veth ? NULL : cable;
+	return config->network_bridges.count > 0 || !config->network_veth ? NULL : cable;
 }
 
 static uint64_t hash(const struct net_candidate_request *request, const uint8_t key[16],

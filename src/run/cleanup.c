@@ -180,25 +180,21 @@ static int clean_group(struct arena *arena, const struct registry_entry *entry)
 	return r;
 }
 
-/* Nobody says which links it had: those that '-n' and, in a bridge, its like make. */
+/* Those that the caller names, and all that get their names from us: nobody says which it had. */
 static bool clean_links(const struct config *config, const char *machine)
 {
-	static const char *const bridges[] = {NULL, "any"};
-	bool has_removed = false;
+	struct config assumed = *config;
+	struct net_facts facts = {.may_make_links = true};
+	struct net_plan plan;
+	bool has_removed;
 
-	for (size_t i = 0; i < ARRAY_LEN(bridges); i++) {
-		struct config assumed = *config;
-		struct net_facts facts = {.may_make_links = true};
-		struct net_plan plan;
-
-		assumed.network_veth = true;
-		if (!assumed.network_bridge && !assumed.network_zone)
-			assumed.network_bridge = bridges[i];
-		net_facts_gather(&assumed, &facts);
-		if (net_plan_make(&assumed.arena, &assumed, machine, &facts, &plan) == 0 &&
-		    net_clean(&plan) > 0)
-			has_removed = true;
-	}
+	assumed.network_veth = true;
+	net_facts_gather(&assumed, &facts);
+	has_removed = net_plan_make(&assumed.arena, &assumed, machine, &facts, &plan) == 0 &&
+		      net_clean(&plan) > 0;
+	net_plan_assume(&assumed.arena, machine, &facts, &plan);
+	if (net_clean(&plan) > 0)
+		has_removed = true;
 	if (has_removed)
 		note("Removed links of machine '%s'", machine);
 	return has_removed;

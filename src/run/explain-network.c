@@ -7,15 +7,72 @@
 
 #include "run/explain-rows.h"
 
+/* --- What was said about a new one --- */
+
+static const char *join(const struct explanation *e, const char *list, const char *word)
+{
+	return list ? arena_format(e->arena, "%s %s", list, word) : word;
+}
+
+static const char *addresses_text(const struct explanation *e, const struct link_plan *link)
+{
+	const char *list = NULL;
+
+	for (size_t i = 0; link->asked && i < link->asked->addresses.count; i++) {
+		const struct address_request *request = &link->asked->addresses.items[i];
+		struct address address = {.family = request->family};
+		char text[ADDRESS_TEXT_MAX];
+
+		memcpy(address.bytes, request->bytes, sizeof(address.bytes));
+		list = join(e, list,
+			    arena_format(e->arena, "%s/%u", address_text(&address, text),
+					 request->length));
+	}
+	return list;
+}
+
+static const char *vlans_text(const struct explanation *e, const struct link_plan *link)
+{
+	const char *list = NULL;
+
+	for (size_t i = 0; link->asked && i < link->asked->vlans.count; i++) {
+		const struct vlan_request *vlan = &link->asked->vlans.items[i];
+
+		list = join(e, list,
+			    vlan->first == vlan->last
+				    ? arena_format(e->arena, "%u", vlan->first)
+				    : arena_format(e->arena, "%u-%u", vlan->first, vlan->last));
+	}
+	return list;
+}
+
+static const char *say_asked(const struct explanation *e, const struct link_plan *link)
+{
+	const char *addresses = addresses_text(e, link), *vlans = vlans_text(e, link), *text = "";
+
+	if (vlans)
+		text = arena_format(e->arena, ", with a tag in VLAN %s", vlans);
+	if (link->asked && link->asked->pvid > 0)
+		text = arena_format(e->arena, "%s, without one in VLAN %u", text,
+				    link->asked->pvid);
+	return addresses ? arena_format(e->arena, "%s, %s inside", text, addresses) : text;
+}
+
 /* The name of a throw-away machine is another one each time, and so is what is made out of it. */
 static bool is_named_anew(const struct explanation *e)
 {
 	return e->config->ephemeral && !e->config->machine;
 }
 
+static bool has_outer_end_anew(const struct explanation *e, const struct link_plan *link)
+{
+	return is_named_anew(e) &&
+	       (link->number > 0 || (link->is_main && !e->config->network_veth_name));
+}
+
 static const char *say_outer_end(const struct explanation *e, const struct link_plan *link)
 {
-	if (link->is_main && is_named_anew(e) && !e->config->network_veth_name)
+	if (has_outer_end_anew(e, link))
 		return "an interface of the host that is named anew each time";
 	return arena_format(e->arena, "'%s' of the host", link->host);
 }
@@ -27,10 +84,14 @@ static const char *say_link(const struct explanation *e, const struct link_plan 
 		return arena_format(e->arena, "'%s' of the host itself", link->host);
 	case LINK_VETH:
 		return link->bridge
-			       ? arena_format(e->arena,
-					      "a cable to %s, plugged into the bridge '%s'",
-					      say_outer_end(e, link), link->bridge)
+			       ? arena_format(
+					 e->arena, "a cable to %s, plugged into the bridge '%s'%s",
+					 say_outer_end(e, link), link->bridge, say_asked(e, link))
 			       : arena_format(e->arena, "a cable to %s", say_outer_end(e, link));
+	case LINK_TAP:
+		return arena_format(e->arena,
+				    "a tap interface, whose other end is a program inside%s",
+				    say_asked(e, link));
 	case LINK_MACVLAN:
 	case LINK_IPVLAN:
 	default:
@@ -72,18 +133,27 @@ static void explain_link(struct explanation *e, const struct link_plan *link)
 	struct explain_row *row = explain_row(e, link->inside, say_link(e, link),
 					      say_reason(link) ?: say_setup(e, link));
 	bool is_veth = link->kind == LINK_VETH, is_anew = is_named_anew(e),
-	     is_main_anew = link->is_main && is_anew && !e->config->network_veth_name,
-	     is_asked = link->is_main && e->config->network_mac_is_set;
+	     is_host_anew = has_outer_end_anew(e, link),
+	     is_asked = (link->is_main && e->config->network_mac_is_set) ||
+			(link->asked && link->asked->mac_is_set);
 
 	row->origin = explain_origin(e, link->setting);
 	explain_text(e, row, "kind", link_kind_name(link->kind));
-	explain_text(e, row, "host", is_main_anew ? NULL : link->host);
-	explain_text(e, row, "host_alternative", is_main_anew ? NULL : link->host_alternative);
+	explain_text(e, row, "host", is_host_anew ? NULL : link->host);
+	explain_text(e, row, "host_alternative", is_host_anew ? NULL : link->host_alternative);
 	explain_text(e, row, "alternative", link->inside_alternative);
 	explain_text(e, row, "bridge", link->bridge);
+	if (link->asked) {
+		explain_text(e, row, "addresses", addresses_text(e, link));
+		explain_text(e, row, "vlans", vlans_text(e, link));
+		explain_text(e, row, "pvid",
+			     link->asked->pvid > 0 ? arena_format(e->arena, "%u", link->asked->pvid)
+						   : NULL);
+	}
 	explain_text(e, row, "mac",
 		     mac_text(e, link->inside_mac,
-			      (is_veth || link->kind == LINK_MACVLAN) && (!is_anew || is_asked)));
+			      (is_veth || link->kind == LINK_MACVLAN || link->kind == LINK_TAP) &&
+				      (!is_anew || is_asked)));
 	explain_text(e, row, "host_mac", mac_text(e, link->host_mac, is_veth && !is_anew));
 }
 

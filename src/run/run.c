@@ -281,6 +281,7 @@ static int boot(struct run *run, int signal_fd, struct ending *ret)
 				    &undo); /* it warned; we can do without */
 	TRY(journal_remote_start(arena, &run->config, &run->facts.places, plan->machine,
 				 &machine.journal_remote, &undo));
+	machine.net.id_shift = plan->ids.shift;
 	TRY(net_prepare(arena, &plan->net, &machine.net, &undo));
 	TRY(run_open_ids(run, &machine));
 	if (machine.journal_remote.socket &&

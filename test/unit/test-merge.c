@@ -145,6 +145,15 @@ static void put_families(struct writer *writer, const struct config *config)
 		put(writer, "family=%d", config->families.items[i]);
 }
 
+static void put_new_links(struct writer *writer, const char *what,
+			  const struct new_link_requests *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		put(writer, "%s=%s:%s,%zu,%u,%zu", what, list->items[i].bridge ?: "",
+		    list->items[i].inside ?: "", list->items[i].vlans.count, list->items[i].pvid,
+		    list->items[i].addresses.count);
+}
+
 static void put_links(struct writer *writer, const char *name, const struct link_requests *links)
 {
 	for (size_t i = 0; i < links->count; i++)
@@ -196,7 +205,8 @@ static const char *tell(struct arena *arena, const struct config *config)
 	if (config->network_veth)
 		put(&writer, "veth");
 	put_text(&writer, "veth-name", config->network_veth_name);
-	put_text(&writer, "bridge", config->network_bridge);
+	put_new_links(&writer, "bridge", &config->network_bridges);
+	put_new_links(&writer, "tap", &config->network_taps);
 	put_text(&writer, "zone", config->network_zone);
 	put_text(&writer, "join", config->network_namespace_path);
 	put_links(&writer, "interface", &config->network_interfaces);
@@ -230,7 +240,9 @@ static void strip(struct config *config)
 	memset(&bare.network_macvlans, 0, sizeof(bare.network_macvlans));
 	memset(&bare.network_ipvlans, 0, sizeof(bare.network_ipvlans));
 	memset(&bare.network_veths_extra, 0, sizeof(bare.network_veths_extra));
-	bare.network_veth_name = bare.network_bridge = bare.network_zone = NULL;
+	memset(&bare.network_bridges, 0, sizeof(bare.network_bridges));
+	memset(&bare.network_taps, 0, sizeof(bare.network_taps));
+	bare.network_veth_name = bare.network_zone = NULL;
 	bare.network_namespace_path = NULL;
 	bare.families.items = NULL;
 	bare.families.room = 0;
