@@ -18,6 +18,7 @@
 #include "control/files.h"
 #include "control/limits.h"
 #include "control/machinectl.h"
+#include "control/net.h"
 #include "control/running.h"
 #include "control/supervised.h"
 #include "control/syscalls.h"
@@ -68,6 +69,8 @@ const struct verb verbs[] = {
 	{"bind", "NAME HOST-PATH [GUEST-PATH[:OPTIONS]] [--read-only] [--mkdir]",
 	 "Show a file or directory of the host in a running machine", control_bind},
 	{"unbind", "NAME GUEST-PATH", "Take away what 'bind' has brought", control_unbind},
+	{"net", "NAME [list | add OBJECT | remove INTERFACE] [--json]",
+	 "Show the links of a running machine, add to them or take them away", control_net},
 	{"diff", "NAME [--json]", "Show what a running throw-away machine changed", control_diff},
 	{"commit", "NAME [PATH…]",
 	 "Write what a running throw-away machine changed into its tree", control_commit},

@@ -513,7 +513,7 @@ static const struct {
 	{"payload-watch", "Cannot start the process that guards the machine"},
 	{"payload-watch", "Cannot wait for the payload"},
 	{"payload-watch", "Cannot watch signals"},
-	{"supervisor-declined", "The supervisor of machine '%s' declined: %s"},
+	{"supervisor-declined", "The supervisor of machine '%s' declined: %.*s"},
 	{"supervisor-gone", "The supervisor of machine '%s' does not listen"},
 	{"supervisor-gone", "The supervisor of machine '%s' is gone"},
 	{"supervisor-talk", "Cannot talk with the supervisor of machine '%s'"},

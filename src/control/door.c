@@ -39,6 +39,18 @@ int door_open(const struct registry_entry *entry, struct bus *ret)
 		     : 0;
 }
 
+/* After a line feed there is what the user can do. */
+static int decline(const struct registry_entry *entry, const char *text)
+{
+	int length = (int)strcspn(text, "\n");
+
+	(void)refuse(EREMOTEIO, "The supervisor of machine '%s' declined: %.*s", entry->machine,
+		     length, text);
+	if (text[length])
+		hint("%s", text + length + 1);
+	return -EREMOTEIO;
+}
+
 int door_call(struct bus *bus, const struct registry_entry *entry, const struct bus_call *call,
 	      const struct bus_writer *body, struct bus_message *ret_reply)
 {
@@ -49,8 +61,7 @@ int door_call(struct bus *bus, const struct registry_entry *entry, const struct 
 	whole.interface = CONTROL_INTERFACE;
 	r = bus_call(bus, &whole, body, NULL, ret_reply);
 	if (r == -EREMOTEIO)
-		return refuse(EREMOTEIO, "The supervisor of machine '%s' declined: %s",
-			      entry->machine, bus_error_text(ret_reply));
+		return decline(entry, bus_error_text(ret_reply));
 	if (r == -ECONNRESET || r == -EPIPE) {
 		(void)refuse(ECONNRESET, "The supervisor of machine '%s' is gone", entry->machine);
 		return -ECONNRESET;

@@ -17,6 +17,7 @@
 #include "base/scope.h"
 #include "net/link.h"
 #include "net/link-wait.h"
+#include "net/net-live.h"
 #include "net/net-make.h"
 #include "net/setup-apply.h"
 #include "net/setup-find.h"
@@ -28,6 +29,7 @@ static void undo_net(void *argument)
 {
 	struct net *net = argument;
 
+	net_live_end(net);
 	for (size_t i = net->links ? net->plan->count : 0; i > 0; i--)
 		net_take_back(net, &net->plan->items[i - 1], &net->links[i - 1]);
 	if (net->links && net->plan->setup.does_host)
@@ -93,21 +95,36 @@ static int find_needed(struct net *net, size_t i)
 	return 0;
 }
 
+static void owe(struct net *net, struct undo *undo)
+{
+	if (!net->is_owed)
+		undo_push(undo, undo_net, net, "network");
+	net->is_owed = true;
+}
+
+static int open_home(struct net *net)
+{
+	int r = 0;
+
+	if (net->home_fd < 0)
+		net->home_fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (net->home_fd < 0)
+		r = -errno;
+	else if (net->host.fd < 0)
+		r = netlink_socket_open(&net->host);
+	return r < 0 ? fail(r, "Cannot ask the kernel for the interfaces of the host") : 0;
+}
+
 int net_prepare(struct arena *arena, const struct net_plan *plan, struct net *net,
 		struct undo *undo)
 {
-	int r;
-
 	net->plan = plan;
 	if (plan->count == 0 && !plan->namespace_path)
 		return 0;
-	undo_push(undo, undo_net, net, "network");
+	owe(net, undo);
 	if (plan->namespace_path)
 		return open_namespace(plan->namespace_path, &net->join_fd);
-	net->home_fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	r = net->home_fd < 0 ? -errno : netlink_socket_open(&net->host);
-	if (r < 0)
-		return fail(r, "Cannot ask the kernel for the interfaces of the host");
+	TRY(open_home(net));
 	net->links = arena_allocate(arena, plan->count * sizeof(*net->links));
 	for (size_t i = 0; i < plan->count; i++)
 		TRY(find_needed(net, i));
@@ -116,14 +133,15 @@ int net_prepare(struct arena *arena, const struct net_plan *plan, struct net *ne
 
 /* --- Made --- */
 
-/* The machine's payload does not run yet: nobody sees our visit. */
+/* Who is in a network cannot be seen from it, and we have no address in it: a short visit. */
 static int visit_inside(struct net *net, pid_t pid)
 {
 	char path[32];
 	int r;
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
-	net->inside_fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (net->inside_fd < 0)
+		net->inside_fd = open(path, O_RDONLY | O_CLOEXEC);
 	/* Who is dead has none, and has said why. */
 	if (net->inside_fd < 0 && (errno == ENOENT || errno == ESRCH))
 		return -EPIPE;
@@ -159,6 +177,13 @@ static int set_up(struct net *net, size_t i)
 
 	TRY(net_give_addresses(net, plan));
 	return plan->is_main ? net_setup_apply(&net->plan->setup, &ends) : 0;
+}
+
+int net_reach(struct net *net, pid_t pid, struct undo *undo)
+{
+	owe(net, undo);
+	TRY(open_home(net));
+	return net->inside.fd >= 0 ? 0 : visit_inside(net, pid);
 }
 
 int net_place(struct net *net, pid_t pid)

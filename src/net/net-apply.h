@@ -20,6 +20,8 @@ struct net_link {
 	int index;             /* of what we made: outside for a cable, else inside; 0: nothing */
 };
 
+struct net_live;
+
 struct net {
 	const struct net_plan *plan;
 	struct net_link *links;
@@ -27,7 +29,10 @@ struct net {
 	struct netlink_socket host, inside;
 	int home_fd, inside_fd; /* network namespaces: the host's and the machine's */
 	int join_fd;            /* the one to be joined, or -EBADF */
-	uint32_t id_shift;      /* the host's id of root inside */
+	bool is_owed;           /* what is here is on an undo list */
+	struct net_live **live; /* malloc'ed, of net/net-live.h */
+	size_t live_count;
+	uint32_t id_shift; /* the host's id of root inside */
 };
 
 #define NET_NONE \
@@ -44,6 +49,12 @@ struct net {
  */
 int net_prepare(struct arena *arena, const struct net_plan *plan, struct net *net,
 		struct undo *undo);
+
+/*
+ * Opens both networks, where that has not been done yet. Complains itself, but for -EPIPE as
+ * below.
+ */
+int net_reach(struct net *net, pid_t pid, struct undo *undo);
 
 /*
  * Makes the links of the process 'pid', which has a network of its own. Complains itself, but for

@@ -219,6 +219,16 @@ static void add_bridges(const struct planner *p)
 	}
 }
 
+void net_plan_tap(struct arena *arena, const char *machine, const struct net_facts *facts,
+		  unsigned int number, struct link_plan *link)
+{
+	link->kind = LINK_TAP;
+	link->inside = link->asked->inside;
+	make_mac(arena, machine, facts, PURPOSE_TAP, number, link->inside_mac);
+	if (link->asked->mac_is_set)
+		memcpy(link->inside_mac, link->asked->mac, sizeof(link->inside_mac));
+}
+
 static void add_taps(const struct planner *p)
 {
 	const struct new_link_requests *requests = &p->config->network_taps;
@@ -227,10 +237,7 @@ static void add_taps(const struct planner *p)
 		struct link_plan *link = add(p, LINK_TAP, SETTING_NETWORK_TAP);
 
 		link->asked = &requests->items[i];
-		link->inside = link->asked->inside;
-		make_mac(p->arena, p->machine, p->facts, PURPOSE_TAP, i, link->inside_mac);
-		if (link->asked->mac_is_set)
-			memcpy(link->inside_mac, link->asked->mac, sizeof(link->inside_mac));
+		net_plan_tap(p->arena, p->machine, p->facts, (unsigned int)i, link);
 	}
 }
 

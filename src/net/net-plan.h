@@ -80,6 +80,10 @@ const char *net_name(struct arena *arena, const char *name, const char **ret_alt
 void net_plan_cable(struct arena *arena, const char *machine, const struct net_facts *facts,
 		    unsigned int number, struct link_plan *link);
 
+/* Fills the names and the address of a tap, as link->asked says. Pure. */
+void net_plan_tap(struct arena *arena, const char *machine, const struct net_facts *facts,
+		  unsigned int number, struct link_plan *link);
+
 /*
  * Every cable that a machine of that name may have had, when nobody remembers which it was: a plan
  * for net_clean() and for nothing else. Pure.

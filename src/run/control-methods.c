@@ -16,6 +16,7 @@
 #include "base/scope.h"
 #include "run/control.h"
 #include "run/launch.h"
+#include "run/live-network.h"
 
 #define ERROR_PREFIX "org.freedesktop.DBus.Error."
 #define MACHINE_ID_BYTES_MAX 64
@@ -132,6 +133,33 @@ static int resize_console(struct call *call)
 	console_resize(&call->control->machine->console, (unsigned short)columns,
 		       (unsigned short)rows);
 	return 0;
+}
+
+static int add_link(struct call *call)
+{
+	const char *kind, *text, *complaint;
+	auto_arena struct arena arena = {0};
+	const struct link_plan *link;
+
+	if (bus_get_text(&call->arguments, &kind) < 0 || bus_get_text(&call->arguments, &text) < 0)
+		return -EPROTO;
+	complaint = live_network_add(&arena, call->control->machine, kind, text, &link);
+	if (complaint)
+		return decline(call, "Failed", complaint);
+	bus_put_text(&call->body, link->inside);
+	bus_put_text(&call->body, link->host ?: "");
+	return 0;
+}
+
+static int remove_link(struct call *call)
+{
+	auto_arena struct arena arena = {0};
+	const char *inside, *complaint;
+
+	if (bus_get_text(&call->arguments, &inside) < 0)
+		return -EPROTO;
+	complaint = live_network_remove(&arena, call->control->machine, inside);
+	return complaint ? decline(call, "Failed", complaint) : 0;
 }
 
 static int get_state(struct call *call)
@@ -333,6 +361,8 @@ static const struct {
 	{MACHINE, "OpenConsole", "", "h", false, open_console},
 	{MACHINE, "ResizeConsole", "uu", "", false, resize_console},
 	{MACHINE, "GetState", "", "s", false, get_state},
+	{MACHINE, "AddLink", "ss", "ss", false, add_link},
+	{MACHINE, "RemoveLink", "s", "", false, remove_link},
 	{MACHINE, "Wait", "s", "si", false, wait_for},
 	{STANDARD "Properties", "Get", "ss", "v", false, get_property},
 	{STANDARD "Properties", "GetAll", "s", "a{sv}", false, get_all_properties},

@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/scope.h"
+#include "net/net-live.h"
 #include "run/environment.h"
 
 /* The file system whose inodes are one a process, since Linux 6.9 (linux/magic.h). */
@@ -163,15 +164,24 @@ bool describe(struct run *run, const struct machine *machine, struct registry_en
 
 /* --- Written --- */
 
-static struct registry_interfaces interfaces(struct arena *arena, const struct net *net)
+/* Room for all that may be added is there from the first time on. */
+static void list_interfaces(struct machine *machine)
 {
+	struct registry_interfaces *list = &machine->entry->interfaces;
+	const struct net *net = &machine->net;
 	size_t links = net->plan ? net->plan->count : 0, count = 0;
-	int *items = links > 0 ? arena_allocate(arena, links * sizeof(*items)) : NULL;
+	int *items = machine->interfaces;
 
+	if (!items)
+		items = arena_allocate(machine->arena, (links + NET_LIVE_MAX) * sizeof(*items));
+	machine->interfaces = items;
 	for (size_t i = 0; i < links; i++)
 		if (net->plan->items[i].kind == LINK_VETH && net->links[i].index > 0)
 			items[count++] = net->links[i].index;
-	return (struct registry_interfaces){items, count};
+	for (size_t i = 0; i < net->live_count; i++)
+		if (net_live_index(net, i) > 0)
+			items[count++] = net_live_index(net, i);
+	*list = (struct registry_interfaces){items, count};
 }
 
 static uint64_t inode_of(int pidfd)
@@ -224,7 +234,15 @@ void describe_running(struct machine *machine)
 		return;
 	machine->entry->leader = machine->pid;
 	machine->entry->leader_inode = inode_of(machine->pidfd);
-	machine->entry->interfaces = interfaces(machine->arena, &machine->net);
+	list_interfaces(machine);
 	write_filter(machine);
+	describe_again(machine);
+}
+
+void describe_links(struct machine *machine)
+{
+	if (!machine->entry)
+		return;
+	list_interfaces(machine);
 	describe_again(machine);
 }

@@ -34,6 +34,7 @@ struct machine {
 	int ids_fd; /* the payload's user namespace, -EBADF: none, or made by the payload's side */
 	int tree_map_fd; /* the one that the tree is mapped by, if that is another, or -EBADF */
 	struct net net;
+	int *interfaces; /* what entry->interfaces has, once that was written */
 	struct cgroup cgroup;
 	bool has_cgroup;
 	pid_t pid;

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """An emulated machine that runs a script on a kernel of Debian's own, and what it said."""
 import gzip
+import lzma
 import os
 import pathlib
 import shlex
@@ -60,18 +61,36 @@ def cpio(root):
     return bytes(archive)
 
 
+# Modules that tests load, in an order in which each finds what it needs.
+MODULES = ["llc", "stp", "bridge", "garp", "mrp", "8021q", "veth"]
+
+
 def kernel(work):
-    """The kernel of Debian's package for virtual machines, fetched once."""
-    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "nspawn-test-trees/kernel-1"
+    """The kernel of Debian's package for virtual machines, with its MODULES, fetched once: a directory."""
+    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "nspawn-test-trees/kernel-2"
     if not cache.exists():
         depends = subprocess.run(["apt-cache", "depends", "linux-image-cloud-amd64"], capture_output=True, text=True, check=True)
         package = depends.stdout.split("Depends:")[1].split()[0]
         subprocess.run(["apt-get", "download", "-q", "-o", "APT::Sandbox::User=root", package], cwd=work, check=True)
         subprocess.run(["dpkg", "-x", next(work.glob("*.deb")), work / "files"], check=True)
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(next(work.glob("files/boot/vmlinuz-*")), f"{cache}.new")
-        os.rename(f"{cache}.new", cache)
+        new = pathlib.Path(f"{cache}.new")
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir(parents=True)
+        shutil.copyfile(next(work.glob("files/boot/vmlinuz-*")), new / "vmlinuz")
+        for name in MODULES:
+            found = next((work / "files").rglob(f"{name}.ko*"))
+            data = found.read_bytes()
+            (new / f"{name}.ko").write_bytes(lzma.decompress(data) if found.suffix == ".xz" else data)
+        os.rename(new, cache)
     return cache
+
+
+def bring_modules(root, work):
+    """Puts the modules into the machine's root; returns the script that loads them."""
+    (root / "modules").mkdir()
+    for name in MODULES:
+        shutil.copy(kernel(work) / f"{name}.ko", root / "modules")
+    return "".join(f"insmod /modules/{name}.ko\n" for name in MODULES)
 
 
 def furnish(root):
@@ -95,7 +114,7 @@ def boot(root, script, work, parameters="", early=""):
     # cx16=off: with it some emulators crash the kernel they run.
     words = shlex.split("qemu-system-x86_64 -accel tcg,thread=multi -cpu max,cx16=off -smp 2 -m 1024 -nographic -no-reboot -nodefaults "
                         f"-serial stdio -append 'console=ttyS0 quiet panic=1 {parameters}'")
-    words += ["-kernel", kernel(work), "-initrd", work / "initrd"]
+    words += ["-kernel", kernel(work) / "vmlinuz", "-initrd", work / "initrd"]
     console = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=600, check=True).stdout
     text = console.decode(errors="replace").replace("\r", "")
     assert "== end\n" in text, text

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * nspawn net: what was asked for is done by the machine's supervisor, which takes it back one day.
+ * Zone: free.
+ */
+#include "control/net.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/scope.h"
+#include "base/text.h"
+#include "config/new-link-values.h"
+#include "control/door.h"
+#include "control/request.h"
+
+struct net_words {
+	const char *machine;
+	struct strings rest; /* behind the word for what is to be done */
+	enum output_form form;
+};
+
+struct target {
+	struct arena arena;
+	struct places places;
+	struct registry_entry entry;
+};
+
+/* --- Objects --- */
+
+struct object {
+	const char *word;
+	enum new_link_kind kind;
+	bool may_be_alone; /* the rest may be left out, or stand without a blank */
+	const char *wanted;
+};
+
+/* What can be added, each by a method of the machine. */
+static const struct object objects[] = {
+	{"bridge", NEW_LINK_BRIDGE, false, "BRIDGE[:NAME][,OPTION...]"},
+	{"tap", NEW_LINK_TAP, false, "NAME[,OPTION...]"},
+	{"veth", NEW_LINK_VETH, true, ""},
+};
+
+static const struct object *find_object(const char *word, const char **ret_rest)
+{
+	for (size_t i = 0; i < ARRAY_LEN(objects); i++) {
+		size_t length = strlen(objects[i].word);
+
+		if (!text_has_prefix(word, objects[i].word) ||
+		    (word[length] && !(objects[i].may_be_alone && strchr(":,", word[length]))))
+			continue;
+		*ret_rest = word + length;
+		return &objects[i];
+	}
+	(void)refuse(EINVAL, "'net add' does not know the kind '%s'", word);
+	hint("It knows bridge, tap and veth");
+	return NULL;
+}
+
+/* --- Calls --- */
+
+static int call(const struct target *target, const struct bus_call *method,
+		const struct bus_writer *body, struct bus *bus, struct bus_message *ret_reply)
+{
+	TRY(door_open(&target->entry, bus));
+	return door_call(bus, &target->entry, method, body, ret_reply);
+}
+
+static int call_add(const struct target *target, const struct object *object, const char *text)
+{
+	static const struct bus_call method = {.member = "AddLink", .signature = "ss"};
+	__attribute__((cleanup(bus_close))) struct bus bus = BUS_NONE;
+	const char *inside, *host;
+	struct bus_writer body = {0};
+	struct bus_message reply;
+	int r;
+
+	bus_put_text(&body, object->word);
+	bus_put_text(&body, text);
+	r = call(target, &method, &body, &bus, &reply);
+	bus_writer_done(&body);
+	TRY(r);
+	if (bus_get_text(&reply.body, &inside) < 0 || bus_get_text(&reply.body, &host) < 0)
+		return fail(-EPROTO, "Cannot talk with the supervisor of machine '%s'",
+			    target->entry.machine);
+	(void)printf("%s%s%s\n", inside, *host ? " " : "", host);
+	return output_flush();
+}
+
+static int call_remove(const struct target *target, const char *inside)
+{
+	static const struct bus_call method = {.member = "RemoveLink", .signature = "s"};
+	__attribute__((cleanup(bus_close))) struct bus bus = BUS_NONE;
+	struct bus_writer body = {0};
+	struct bus_message reply;
+	int r;
+
+	bus_put_text(&body, inside);
+	r = call(target, &method, &body, &bus, &reply);
+	bus_writer_done(&body);
+	return r;
+}
+
+/* --- What can be done --- */
+
+static int find(struct target *target, const char *machine)
+{
+	TRY(places_find(&target->arena, SCOPE_AUTO, &target->places));
+	return registry_find(&target->arena, &target->places, machine, &target->entry);
+}
+
+static int list(struct target *target, const struct net_words *words)
+{
+	if (words->rest.count > 0)
+		return refuse(EINVAL, "'net list' does not take '%s'", words->rest.items[0]);
+	TRY(find(target, words->machine));
+	return net_show(&target->arena, &target->places, &target->entry, words->form);
+}
+
+/* What is no link at all is said before anybody is asked. */
+static int read_link(const struct object *object, const char *text)
+{
+	struct config config = {0};
+	const struct asking asking = {.config = &config, .noun = "'net add'"};
+	struct new_link_request request;
+	int r = new_link_read(&asking, object->kind, text, &request);
+
+	arena_done(&config.arena);
+	return r;
+}
+
+static int add(struct target *target, const struct net_words *words)
+{
+	const struct strings *rest = &words->rest;
+	const struct object *object;
+	const char *text;
+
+	if (rest->count == 0)
+		return refuse(EINVAL, "'net add' needs what is to be added");
+	object = find_object(rest->items[0], &text);
+	if (!object)
+		return -EINVAL;
+	if (!*text && rest->count > 1)
+		text = rest->items[1];
+	else if (!object->may_be_alone)
+		return refuse(EINVAL, "'net add %s' needs %s", object->word, object->wanted);
+	if (rest->count > (size_t)(text == rest->items[0] + strlen(object->word) ? 1 : 2))
+		return refuse(EINVAL, "'net add' does not take '%s'", rest->items[rest->count - 1]);
+	TRY(read_link(object, text));
+	TRY(find(target, words->machine));
+	return call_add(target, object, text);
+}
+
+static int take_away(struct target *target, const struct net_words *words)
+{
+	if (words->rest.count == 0)
+		return refuse(EINVAL, "'net remove' needs the name of an interface inside");
+	if (words->rest.count > 1)
+		return refuse(EINVAL, "'net remove' does not take '%s'", words->rest.items[1]);
+	TRY(find(target, words->machine));
+	return call_remove(target, words->rest.items[0]);
+}
+
+static const struct {
+	const char *word;
+	int (*function)(struct target *target, const struct net_words *words);
+} actions[] = {
+	{"list", list},
+	{"add", add},
+	{"remove", take_away},
+};
+
+static int run(struct target *target, int argc, char **argv)
+{
+	struct request request;
+	struct net_words words = {0};
+	const char *what;
+
+	TRY(request_read_names(&target->arena, argc, argv, REQUEST_FORM, &request));
+	words.machine = request.names.items[0];
+	words.form = request.form;
+	what = request.names.count > 1 ? request.names.items[1] : "list";
+	for (size_t i = 2; i < request.names.count; i++)
+		strings_add(&target->arena, &words.rest, request.names.items[i]);
+	for (size_t i = 0; i < ARRAY_LEN(actions); i++)
+		if (strcmp(what, actions[i].word) == 0)
+			return actions[i].function(target, &words);
+	(void)refuse(EINVAL, "'net' does not know the word '%s'", what);
+	hint("It knows list, add and remove, behind the name of the machine");
+	return -EINVAL;
+}
+
+int control_net(int argc, char **argv)
+{
+	struct target target = {0};
+	int r = run(&target, argc, argv);
+
+	arena_done(&target.arena);
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
