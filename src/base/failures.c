@@ -154,6 +154,7 @@ static const struct {
 	{"machine-unknown", "Cannot look for the machine '%s'"},
 	{"machine-unknown", "Machine '%s' ended before it was ready"},
 	{"machine-unknown", "Machine '%s' has just ended"},
+	{"machine-unknown", "Machine '%s' is not one that nspawn has started"},
 	{"machine-unknown", "Machine '%s' is only about to start"},
 	{"machine-unknown", "No machine named '%s' is running"},
 	{"verb-usage", "'%s' cannot be the name of a machine"},
@@ -178,7 +179,6 @@ static const struct {
 	{"verb-usage", "'diff' needs the name of a machine"},
 	{"verb-usage", "'export' needs the name of a machine and a file"},
 	{"verb-usage", "'limits' does not take '%s'"},
-	{"verb-usage", "'limits' needs the name of a machine"},
 	{"verb-usage", "'login' needs the name of a machine"},
 	{"verb-usage", "'logs' does not take '%s'"},
 	{"verb-usage", "'logs' needs the name of a machine"},
@@ -516,6 +516,7 @@ static const struct {
 	{"supervisor-declined", "The supervisor of machine '%s' declined: %.*s"},
 	{"supervisor-gone", "The supervisor of machine '%s' does not listen"},
 	{"supervisor-gone", "The supervisor of machine '%s' is gone"},
+	{"supervisor-gone", "The supervisor of machine '%s' is stopped and does not listen"},
 	{"supervisor-talk", "Cannot talk with the supervisor of machine '%s'"},
 };
 /* clang-format on */

@@ -14,18 +14,34 @@
 #include "base/fd.h"
 #include "base/scope.h"
 
-pid_t process_parent(pid_t pid)
+static int read_status(pid_t pid, char *ret_state, int *ret_parent)
 {
 	auto_free char *text = NULL;
 	const char *end;
 	char path[64];
-	int parent;
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
 	TRY(file_read(AT_FDCWD, path, 65536, &text, NULL));
 	/* The name before may hold anything. */
 	end = strrchr(text, ')');
-	return end && sscanf(end + 1, " %*c %d", &parent) == 1 ? parent : -EIO;
+	return end && sscanf(end + 1, " %c %d", ret_state, ret_parent) == 2 ? 0 : -EIO;
+}
+
+bool process_is_stopped(pid_t pid)
+{
+	char state;
+	int parent;
+
+	return read_status(pid, &state, &parent) == 0 && (state == 'T' || state == 't');
+}
+
+pid_t process_parent(pid_t pid)
+{
+	char state;
+	int parent;
+
+	TRY(read_status(pid, &state, &parent));
+	return parent;
 }
 
 static int look_at_own(const char *name, struct stat *ret)

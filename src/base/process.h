@@ -8,6 +8,9 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+/* Whether a signal or a debugger has stopped it; false where that cannot be told. */
+bool process_is_stopped(pid_t pid);
+
 /* Its parent, the fourth field of proc_pid_stat(5), or a negative errno. */
 pid_t process_parent(pid_t pid);
 

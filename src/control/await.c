@@ -110,13 +110,15 @@ static int await_one(struct machines *machines, const struct machine_view *machi
 int await_machines(struct machines *machines, enum await what, uint64_t timeout_usec)
 {
 	uint64_t begin_usec = clock_now_usec();
-	int result = 0, r;
+	int result = 0;
 
 	for (size_t i = 0; i < machines->count; i++) {
-		r = machines->items[i].is_host ? 0
-					       : await_one(machines, &machines->items[i], what,
-							   begin_usec, timeout_usec);
-		result = r < 0 ? r : result;
+		struct machine_view *machine = &machines->items[i];
+
+		if (machine->is_host || machine->result < 0)
+			continue;
+		machine->result = await_one(machines, machine, what, begin_usec, timeout_usec);
+		result = machine->result < 0 ? machine->result : result;
 	}
 	return result;
 }

@@ -12,6 +12,7 @@
 #include <sys/un.h>
 
 #include "base/log.h"
+#include "base/process.h"
 #include "base/scope.h"
 #include "run/control.h"
 
@@ -29,8 +30,17 @@ static int connect_in(const char *directory, struct bus *ret)
 
 int door_open(const struct registry_entry *entry, struct bus *ret)
 {
-	int r = connect_in(entry->directory, ret);
+	int r;
 
+	/* It would answer once it goes on, which nobody wants to wait for without knowing. */
+	if (process_is_stopped(entry->supervisor)) {
+		(void)refuse(EAGAIN,
+			     "The supervisor of machine '%s' is stopped and does not listen",
+			     entry->machine);
+		hint("'kill -CONT %d' lets it go on", (int)entry->supervisor);
+		return -EAGAIN;
+	}
+	r = connect_in(entry->directory, ret);
 	/* The machine ended meanwhile, or is not there yet. */
 	if (r == -ENOENT || r == -ECONNREFUSED || r == -ECONNRESET)
 		return refuse(ESRCH, "The supervisor of machine '%s' does not listen",

@@ -20,6 +20,8 @@
 #include "base/path.h"
 #include "base/scope.h"
 #include "base/text.h"
+#include "control/output.h"
+#include "control/request.h"
 #include "host/places.h"
 #include "host/registry.h"
 #include "manager/cgroup-find.h"
@@ -217,8 +219,8 @@ static const char *origin(struct arena *arena, enum resource resource, const str
 	}
 }
 
-static void print_text(struct arena *arena, const struct found found[_RESOURCE_COUNT],
-		       const struct registry_entry *entry)
+static int print_text(struct arena *arena, const struct found found[_RESOURCE_COUNT],
+		      const struct registry_entry *entry)
 {
 	(void)printf("%-9s  %-10s  %-10s  %s\n", "RESOURCE", "LIMIT", "USED", "FROM");
 	for (int i = 0; i < _RESOURCE_COUNT; i++)
@@ -228,11 +230,12 @@ static void print_text(struct arena *arena, const struct found found[_RESOURCE_C
 				     : "-",
 			     use(arena, (enum resource)i, &found[i]),
 			     origin(arena, (enum resource)i, &found[i], entry));
+	return output_flush();
 }
 
 /* Bytes, microseconds in a second, tasks; used: bytes, microseconds, tasks. */
-static void print_json(const struct found found[_RESOURCE_COUNT],
-		       const struct registry_entry *entry)
+static int print_json(const struct found found[_RESOURCE_COUNT], const struct registry_entry *entry,
+		      enum output_form form)
 {
 	json_t *list = json_array();
 
@@ -258,49 +261,35 @@ static void print_json(const struct found found[_RESOURCE_COUNT],
 			(void)json_object_set_new(row, "unit", json_string(entry->unit));
 		(void)json_array_append_new(list, row);
 	}
-	(void)json_dumpf(list, stdout, JSON_INDENT(2));
-	(void)putchar('\n');
-	json_decref(list);
+	return output_print_json(list, form);
 }
 
-static int show(const char *machine, bool is_json)
+static int show(struct arena *arena, const struct request *request)
 {
-	auto_arena struct arena arena = {0};
+	const char *machine = request->names.items[0];
 	struct found found[_RESOURCE_COUNT];
 	struct registry_entry entry;
 	struct places places;
 
-	TRY(places_find(&arena, SCOPE_AUTO, &places));
-	TRY(registry_find(&arena, &places, machine, &entry));
+	if (request->names.count > 1)
+		return refuse(EINVAL, "'limits' does not take '%s'", request->names.items[1]);
+	TRY(places_find(arena, request->scope, &places));
+	TRY(registry_find(arena, &places, machine, &entry));
 	if (!entry.cgroup)
 		return refuse(ENODATA, "Machine '%s' has no cgroup of its own", machine);
 	for (int i = 0; i < _RESOURCE_COUNT; i++)
-		look_at(&arena, entry.cgroup, (enum resource)i, &found[i]);
-	if (is_json)
-		print_json(found, &entry);
-	else
-		print_text(&arena, found, &entry);
-	return 0;
+		look_at(arena, entry.cgroup, (enum resource)i, &found[i]);
+	return request->form == OUTPUT_TEXT ? print_text(arena, found, &entry)
+					    : print_json(found, &entry, request->form);
 }
 
 int control_limits(int argc, char **argv)
 {
-	const char *machine = NULL;
-	bool is_json = false;
+	auto_arena struct arena arena = {0};
+	struct request request;
+	int r = request_read_names(&arena, argc, argv, REQUEST_FORM, &request);
 
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--json") == 0) {
-			is_json = true;
-		} else if (*argv[i] == '-' || machine) {
-			(void)refuse(EINVAL, "'limits' does not take '%s'", argv[i]);
-			return EXIT_FAILURE;
-		} else {
-			machine = argv[i];
-		}
-	}
-	if (!machine) {
-		(void)refuse(EINVAL, "'limits' needs the name of a machine");
-		return EXIT_FAILURE;
-	}
-	return show(machine, is_json) < 0 || fflush(stdout) != 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	if (r == 0)
+		r = show(&arena, &request);
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -35,5 +35,6 @@ int control_login(int argc, char **argv)
 		r = refuse(EINVAL, "'login' needs the name of a machine");
 	else
 		r = login(argv);
-	return r < 0 ? JOIN_FAILED : r;
+	/* 125 is for what might be a command's status: a prompt has none. */
+	return r < 0 || r == JOIN_FAILED ? EXIT_FAILURE : r;
 }

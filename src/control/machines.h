@@ -22,6 +22,8 @@ struct machine_view {
 	struct registry_entry entry; /* of one of ours */
 	const char *path;            /* of the machine manager's object, of one of its */
 
+	int result; /* what a verb came to with it: 0 or a negative errno */
+
 	/* Filled by probe_machines() (control/probe.h), from inside. */
 	struct os_identity os;
 	struct strings addresses;

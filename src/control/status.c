@@ -39,10 +39,19 @@ struct subject {
 /* The value of a line, NULL for none; each is escaped already. */
 typedef const char *(*line_function)(struct subject *subject);
 
+/* On the clock that times of day are told by. */
+static uint64_t now_usec(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
 static const char *since(struct subject *subject)
 {
 	uint64_t start = (uint64_t)property_number(&subject->properties, "Timestamp");
-	uint64_t now = (uint64_t)time(NULL) * 1000000;
+	uint64_t now = now_usec();
 
 	if (start == 0)
 		return NULL;

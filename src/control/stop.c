@@ -14,6 +14,7 @@
 #include "base/names.h"
 #include "base/numbers.h"
 #include "base/scope.h"
+#include "base/text.h"
 #include "control/await.h"
 #include "control/request.h"
 #include "control/running.h"
@@ -332,12 +333,16 @@ static int do_one(struct machines *machines, const struct machine_view *machine,
 									   request);
 }
 
-/* Forgets a machine that nothing is to be waited for of. */
-static void forget(struct machines *machines, size_t i)
+/* Whoever was named and does not run is only told of. */
+static int print_results(const struct machines *machines, enum output_form form)
 {
-	scope_close(&machines->items[i].pidfd);
-	memmove(machines->items + i, machines->items + i + 1,
-		(--machines->count - i) * sizeof(*machines->items));
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < machines->count; i++)
+		(void)json_array_append_new(array, json_pack("{s:s, s:b}", "machine",
+							     machines->items[i].name, "done",
+							     machines->items[i].result == 0));
+	return output_print_json(array, form);
 }
 
 static int do_all(struct arena *arena, enum deed deed, const struct request *request)
@@ -348,27 +353,27 @@ static int do_all(struct arena *arena, enum deed deed, const struct request *req
 
 	TRY(r);
 	result = machines_add_names(&machines, &request->names);
-	for (size_t i = 0; i < machines.count;) {
-		r = do_one(&machines, &machines.items[i], deed, request);
-		if (r < 0) {
-			result = r;
-			forget(&machines, i);
-		} else {
-			i++;
-		}
+	for (size_t i = 0; i < machines.count; i++) {
+		machines.items[i].result = do_one(&machines, &machines.items[i], deed, request);
+		if (machines.items[i].result < 0)
+			result = machines.items[i].result;
 	}
 	if (deeds[deed].waits && !request->waits_not) {
 		r = await_machines(&machines, deeds[deed].await, request->timeout_usec);
 		result = r < 0 ? r : result;
 	}
-	return result;
+	/* That program's own say nothing with it. */
+	r = request->form == OUTPUT_TEXT || text_has_prefix(request->verb, REQUEST_OF_MACHINECTL)
+		    ? 0
+		    : print_results(&machines, request->form);
+	return result < 0 ? result : r;
 }
 
 static int run(int argc, char **argv, enum deed deed)
 {
 	auto_arena struct arena arena = {0};
 	struct request request;
-	int r = request_read_names(&arena, argc, argv, deeds[deed].takes, &request);
+	int r = request_read_names(&arena, argc, argv, REQUEST_FORM | deeds[deed].takes, &request);
 
 	if (r == 0)
 		r = do_all(&arena, deed, &request);

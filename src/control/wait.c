@@ -10,12 +10,14 @@
 #include "base/log.h"
 #include "base/scope.h"
 #include "control/door.h"
+#include "control/output.h"
 #include "control/supervised.h"
 #include "host/places.h"
 
 struct wait_request {
 	const char *machine;
 	const char *what; /* "ready" or "end" */
+	bool is_json;
 };
 
 static int read_words(int argc, char **argv, struct wait_request *ret)
@@ -24,6 +26,8 @@ static int read_words(int argc, char **argv, struct wait_request *ret)
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--ready") == 0 || strcmp(argv[i], "--end") == 0)
 			ret->what = argv[i] + 2;
+		else if (strcmp(argv[i], "--json") == 0)
+			ret->is_json = true;
 		else if (*argv[i] == '-' || ret->machine)
 			return refuse(EINVAL, "'wait' does not take '%s'", argv[i]);
 		else
@@ -46,6 +50,13 @@ static int ask(struct bus *bus, const struct registry_entry *entry, const char *
 	return r;
 }
 
+static int print_json(const char *machine, const char *result, int status)
+{
+	return output_print_json(json_pack("{s:s, s:s, s:i}", "machine", machine, "result", result,
+					   "status", status),
+				 OUTPUT_JSON);
+}
+
 /* The machine's status, or a negative errno. */
 static int wait_for(struct arena *arena, const struct wait_request *request)
 {
@@ -63,9 +74,12 @@ static int wait_for(struct arena *arena, const struct wait_request *request)
 	if (bus_get_text(&reply.body, &result) < 0 || bus_get_u32(&reply.body, &status) < 0)
 		return fail(-EPROTO, "Cannot talk with the supervisor of machine '%s'",
 			    request->machine);
+	status &= 0xff;
+	if (request->is_json)
+		TRY(print_json(entry.machine, result, (int)status));
 	if (strcmp(request->what, "ready") == 0 && strcmp(result, "ready") != 0)
 		return refuse(ESRCH, "Machine '%s' ended before it was ready", request->machine);
-	return (int)(status & 0xff);
+	return (int)status;
 }
 
 int control_wait(int argc, char **argv)

@@ -233,18 +233,37 @@ static int read_running(struct arena *arena, const struct places *places, const 
 	return read_machine(arena, registry_directory(arena, places, machine), open_held, ret);
 }
 
+/* A machine manager has a file for each of its machines. */
+static bool is_foreign(const struct places *places, const char *machine)
+{
+	auto_close int fd = text_is_hostname(machine)
+				    ? open(places->registry, O_PATH | O_DIRECTORY | O_CLOEXEC)
+				    : -EBADF;
+
+	return fd >= 0 && faccessat(fd, machine, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static int refuse_unknown(const struct places *places, const char *machine)
+{
+	if (is_foreign(places, machine)) {
+		(void)refuse(ESRCH, "Machine '%s' is not one that nspawn has started", machine);
+		hint("'machinectl' can reach it");
+		return -ESRCH;
+	}
+	(void)refuse(ESRCH, "No machine named '%s' is running", machine);
+	if (geteuid() != 0)
+		hint("Looked at machines of your own only: as root also those of the host are found");
+	return -ESRCH;
+}
+
 int registry_find(struct arena *arena, const struct places *places, const char *machine,
 		  struct registry_entry *ret)
 {
 	struct registry_entry entry;
 	int r = text_is_hostname(machine) ? read_running(arena, places, machine, &entry) : -ESRCH;
 
-	if (r == -ESRCH) {
-		(void)refuse(ESRCH, "No machine named '%s' is running", machine);
-		if (geteuid() != 0)
-			hint("Looked at machines of your own only: as root also those of the host are found");
-		return -ESRCH;
-	}
+	if (r == -ESRCH)
+		return refuse_unknown(places, machine);
 	if (r == -EAGAIN)
 		return refuse(EAGAIN, "Machine '%s' is only about to start", machine);
 	if (r < 0)

@@ -45,6 +45,14 @@ def test_one_list_and_one_look(host, theirs):
             host.check(f"machinectl copy-from {name} /root/copied /tmp/back && cmp /tmp/back /etc/hostname && rm /tmp/back")
 
 
+def test_what_only_ours_can(host, theirs):
+    """The others' are known, so nobody hears that there is no such machine."""
+    for verb in ("exec theirs true", "shell theirs", "login theirs", "console theirs", "limits theirs", "wait theirs", "copy-to theirs /etc/hostname", "top --once theirs"):
+        result = host.run(f"nspawn {verb}")
+        assert result.code in (1, 125) and "Machine 'theirs' is not one that nspawn has started" in result.complaint, result
+    assert "which nspawn did not start" in host.run("nspawn pause theirs").complaint
+
+
 @pytest.mark.parametrize("verb", ["terminate theirs", "kill theirs --kill-whom=leader --signal=KILL", "poweroff theirs"])
 def test_our_verbs_end_theirs(host, theirs, verb):
     host.check(f"nspawn {verb}")

@@ -55,10 +55,8 @@ def test_twenty_reboots_in_a_scope(host):
 
 
 def test_six_reboots_in_a_unit(host):
-    """Each is a start of the unit by its exit status; the manager's limit of starts is not what is asked here."""
+    """Each is a start of the unit by its exit status, of which a manager would by itself allow five in ten seconds."""
     host.machine("again", entries={"usr/lib/systemd/systemd!": AGAIN.format(6)})
-    host.check("mkdir -p /run/systemd/system/nspawn@again.service.d && "
-               "printf '[Unit]\\nStartLimitIntervalSec=0\\n[Service]\\nRestartSec=0\\n' >/run/systemd/system/nspawn@again.service.d/x.conf && systemctl daemon-reload")
     try:
         host.check("systemctl start nspawn@again", timeout=120)
         host.wait_until("systemctl show -P ActiveState nspawn@again | grep -qx inactive && grep -qx 7 /var/lib/machines/again/count", timeout=60)
@@ -66,7 +64,7 @@ def test_six_reboots_in_a_unit(host):
         said = host.check("journalctl -q --no-pager -o cat -t nspawn -u nspawn@again").text
         assert "exists" not in said and "Cannot" not in said, said
     finally:
-        host.check("systemctl stop nspawn@again; rm -r /run/systemd/system/nspawn@again.service.d; systemctl daemon-reload; systemctl reset-failed nspawn@again 2>/dev/null || :")
+        host.check("systemctl stop nspawn@again; systemctl reset-failed nspawn@again 2>/dev/null || :")
 
 
 def test_a_killed_supervisor_begins_again(host):

@@ -140,9 +140,22 @@ def test_wait_gives_readiness_and_the_status(machine, run):
 
 def test_wait_ends_with_the_machines_status(machine, run):
     running = machine("sleep", "1")
-    assert run("wait", running.name, "--ready").code == 0
-    code = run("wait", running.name).code
-    assert code == running.wait().code
+    assert run("wait", running.name, "--ready", "--json").json == {"machine": running.name, "result": "ready", "status": 0}
+    result = run("wait", running.name, "--json")
+    assert result.code == running.wait().code and result.json == {"machine": running.name, "result": "exited", "status": result.code}
+
+
+def test_a_stopped_supervisor_is_not_waited_for(machine, run):
+    running = machine()
+    running.signal(signal.SIGSTOP)
+    try:
+        begin = time.monotonic()
+        for verb in ("console", "wait"):
+            result = run(verb, running.name)
+            assert result.code == 1 and f"The supervisor of machine '{running.name}' is stopped" in result.complaint
+        assert time.monotonic() - begin < 4
+    finally:
+        running.signal(signal.SIGCONT)
 
 
 # --- Who and how many ---

@@ -274,7 +274,7 @@ def test_kill_hits_everybody_but_only_there(run, sleeper):
 
 # --- Mistakes ---
 
-NAMED = ["status", "show", "poweroff", "reboot", "terminate", "kill", "pause", "resume"]
+NAMED = ["status", "show", "poweroff", "reboot", "terminate", "kill", "pause", "resume", "top", "limits", "login", "console", "wait"]
 
 
 @pytest.mark.parametrize("verb", NAMED)
@@ -294,11 +294,22 @@ def test_no_such_machine(run, verb):
     (["list", "--max-addresses=-1"], "Option '--max-addresses' takes a number or 'all', not '-1'"),
     (["list", "-o", "xml"], "Option '-o' takes text, json"),
     (["poweroff", "web", "--timeout"], "Option '--timeout' requires an argument"),
+    (["login"], "'login' needs the name of a machine"),
+    (["limits", "web", "db"], "'limits' does not take 'db'"),
     (["poweroff", ".host"], "'poweroff' is not for the host itself"),
 ])
 def test_mistakes(run, words, complaint):
     result = run(*words)
     assert result.code == 1 and complaint in result.complaint
+
+
+def test_deeds_as_json(run, sleeper):
+    """A line for each machine that was found, and the exit code and standard error as ever."""
+    sleeper("web")
+    result = run("kill", "web", "nonesuch", "--signal=CONT", "--json")
+    assert result.code == 1 and json.loads(result.text) == [{"machine": "web", "done": True}] and "'nonesuch'" in result.complaint
+    result = run("terminate", "web", "--json=short")
+    assert result.code == 0 and result.text == '[{"machine":"web","done":true}]\n'
 
 
 def test_a_supervisor_that_was_killed_left_no_machine(run, sleeper):
@@ -396,7 +407,7 @@ def test_machines_of_the_manager(run, sleeper, machined):
 
 
 @pytest.mark.parametrize("manner, complaint", [("decline", "declines about 'alien': Interactive authentication required."),
-                                               ("silent", "No machine named 'alien'"), ("garbage", "No machine named 'alien'")])
+                                               ("silent", "Machine 'alien' is not one"), ("garbage", "Machine 'alien' is not one")])
 def test_a_manager_that_does_not_want_to(run, sleeper, machined, manner, complaint):
     machined(manner)
     sleeper("web")
