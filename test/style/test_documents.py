@@ -56,6 +56,29 @@ def blocks(manual):
     return found
 
 
+@pytest.mark.parametrize("manual", MANUALS, ids=lambda path: path.name)
+def test_examples_of_a_manual_end_where_the_text_goes_on(manual):
+    before = ""
+    inside = False
+    for number, line in enumerate(manual.read_text(encoding="utf-8").splitlines(), 1):
+        where = f"{manual.name}:{number}"
+        assert line not in (".EX", ".EE") or (line == ".EX") != inside, f"{where}: {line} in the wrong place"
+        assert before != ".EE" or line.startswith("."), f"{where}: text in the indentation of the example before"
+        inside = line == ".EX" or (inside and line != ".EE")
+        before = line
+    assert not inside
+
+
+@pytest.mark.parametrize("document", ["README.md", "ARCHITECTURE.md", "SECURITY.md", "HACKING.md"])
+def test_fences_are_closed(document):
+    inside = False
+    for number, line in enumerate((TOP / document).read_text(encoding="utf-8").splitlines(), 1):
+        if line.startswith("```"):
+            assert (line == "```") == inside, f"{document}:{number}: {line} in the wrong place"
+            inside = not inside
+    assert not inside
+
+
 def without_files(text):
     """The text of a page but for settings files in it, whose lines have options of other programs."""
     return re.sub(r"^\.EX\n(?=[#\[]).*?^\.EE$", "", text, flags=re.MULTILINE | re.DOTALL)
