@@ -238,6 +238,12 @@ static bool plugs_into_two(const struct config *config)
 	return config->network_bridges.count > 0 && config->network_zone;
 }
 
+static bool publishes_own_ports(const struct config *config)
+{
+	return (config->ports.count > 0 || config->host_ports.count > 0) &&
+	       !config->private_network && !config->network_namespace_path;
+}
+
 static bool names_no_veth(const struct config *config)
 {
 	return config->network_veth_name && !config->network_veth &&
@@ -310,6 +316,8 @@ static const struct {
 	 "Whoever made that network gives it its links"},
 	{plugs_into_two, "'--network-bridge' and '--network-zone' cannot be combined",
 	 "The cable has one end: '--network-veth-extra' makes another cable"},
+	{publishes_own_ports, "'--port' and '--host-port' need a network of the machine's own",
+	 "Its ports are the host's without: add '--network-veth', or '--private-network'"},
 	{names_no_veth,
 	 "'--network-veth-name' names the cable of '--network-veth', which is not asked for",
 	 "Add --network-veth"},

@@ -309,6 +309,21 @@ struct new_link_requests {
 	size_t count, room;
 };
 
+/* A port of one side that leads to one of the other; ranges are taken apart. */
+struct port_request {
+	uint8_t protocol;    /* IPPROTO_TCP, IPPROTO_UDP */
+	uint8_t family;      /* of 'address'; AF_UNSPEC: every address of the host */
+	uint8_t address[16]; /* of IPv4 the first four bytes count */
+	uint16_t host, inside;
+};
+
+#define PORTS_MAX 4096u /* each is a socket */
+
+struct port_requests {
+	struct port_request *items;
+	size_t count, room;
+};
+
 enum family_policy {
 	FAMILIES_UNRESTRICTED,
 	FAMILIES_ALLOW, /* only the listed ones; an empty list allows none */
@@ -413,7 +428,9 @@ struct config {
 	enum network_setup network_setup;
 	const char *network_namespace_path; /* absolute, to be joined, or NULL */
 	bool network_mac_is_set;
-	uint8_t network_mac[6]; /* of its inner end */
+	uint8_t network_mac[6];          /* of its inner end */
+	struct port_requests ports;      /* of the host, that lead inside */
+	struct port_requests host_ports; /* inside, that lead to the host */
 
 	/* Confinement */
 	uint64_t capabilities_added, capabilities_dropped,

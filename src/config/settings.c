@@ -25,6 +25,7 @@
 #include "config/network-values.h"
 #include "config/new-link-values.h"
 #include "config/owner-values.h"
+#include "config/port-values.h"
 #include "config/program-values.h"
 #include "config/user-values.h"
 #include "config/values.h"
@@ -201,8 +202,10 @@ const struct setting_row setting_rows[_SETTING_COUNT] = {
 		"Which ends get addresses: auto, host, guest, none"},
 	[SETTING_NETWORK_NAMESPACE_PATH] = {"network-namespace-path", 0, ONE, "PATH", "Network.NamespacePath",
 		GROUP, FILES | EMPTY, set_network_namespace, AT(network_namespace_path), NULL, "Join an existing network namespace"},
-	[SETTING_PORT] = {"port", 'p', ONE, "[PROTOCOL:]PORT[:PORT]", "Network.Port",
-		GROUP, LATER | MANY, NULL, 0, NULL, "Forward a port of the host"},
+	[SETTING_PORT] = {"port", 'p', ONE, "[ADDR:][PROTOCOL:]PORT[:PORT]", "Network.Port",
+		GROUP, MANY, set_port, 0, NULL, "Let a port of the host, or a range, lead to one inside"},
+	[SETTING_HOST_PORT] = {"host-port", 0, ONE, "[PROTOCOL:]PORT", "Network.HostPort",
+		GROUP, MANY, set_host_port, 0, NULL, "Let a port inside lead to the same one of the host, on 127.0.0.1"},
 #undef GROUP
 #define GROUP GROUP_SECURITY
 	[SETTING_CAPABILITY] = {"capability", 0, ONE, "LIST", "Exec.Capability",

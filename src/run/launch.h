@@ -12,6 +12,7 @@
 #include "manager/cgroup.h"
 #include "mount/mount-apply.h"
 #include "net/net-apply.h"
+#include "net/ports.h"
 #include "run/console.h"
 #include "run/control.h"
 #include "run/handshake.h"
@@ -35,6 +36,7 @@ struct machine {
 	int tree_map_fd; /* the one that the tree is mapped by, if that is another, or -EBADF */
 	struct net net;
 	int *interfaces; /* what entry->interfaces has, once that was written */
+	struct ports ports;
 	struct cgroup cgroup;
 	bool has_cgroup;
 	pid_t pid;

@@ -268,6 +268,7 @@ static int boot(struct run *run, int signal_fd, struct ending *ret)
 		.ids_fd = -EBADF,
 		.tree_map_fd = -EBADF,
 		.net = NET_NONE,
+		.ports = PORTS_NONE,
 		.control = &run->control,
 	};
 	struct registry_entry entry;
@@ -283,6 +284,7 @@ static int boot(struct run *run, int signal_fd, struct ending *ret)
 				 &machine.journal_remote, &undo));
 	machine.net.id_shift = plan->ids.shift;
 	TRY(net_prepare(arena, &plan->net, &machine.net, &undo));
+	TRY(ports_prepare(arena, &run->config, plan->machine, &plan->net, &machine.ports, &undo));
 	TRY(run_open_ids(run, &machine));
 	if (machine.journal_remote.socket &&
 	    lchown(machine.journal_remote.socket, plan->ids.shift, plan->ids.shift) < 0)

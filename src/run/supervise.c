@@ -159,7 +159,8 @@ enum slot {
 	SLOT_CONTROL,
 	SLOT_MANAGER,
 	SLOT_PROBE,
-	SLOT_CONSOLE, /* and the following */
+	SLOT_PORTS,                                /* and the following */
+	SLOT_CONSOLE = SLOT_PORTS + PORTS_POLLFDS, /* and the following */
 };
 
 static int turn(struct supervisor *supervisor)
@@ -175,8 +176,14 @@ static int turn(struct supervisor *supervisor)
 		[SLOT_MANAGER] = {.fd = managers_fd(machine->managers), .events = POLLIN},
 		[SLOT_PROBE] = {.fd = supervisor->ready.probe_fd, .events = POLLIN},
 	};
+	int port_fds[PORTS_POLLFDS];
 	size_t console_count = console_pollfds(&machine->console, fds + SLOT_CONSOLE);
-	int ready = poll(fds, SLOT_CONSOLE + console_count, time_left_msec(supervisor));
+	int ready;
+
+	ports_fds(&machine->ports, port_fds);
+	for (size_t i = 0; i < PORTS_POLLFDS; i++)
+		fds[SLOT_PORTS + i] = (struct pollfd){.fd = port_fds[i], .events = POLLIN};
+	ready = poll(fds, SLOT_CONSOLE + console_count, time_left_msec(supervisor));
 
 	if (ready < 0)
 		return errno == EINTR ? 0 : fail(-errno, "Cannot wait for the payload");
@@ -189,6 +196,8 @@ static int turn(struct supervisor *supervisor)
 		ready_probe_ended(&supervisor->ready);
 	if (fds[SLOT_JOURNAL].revents)
 		journal_remote_lost(&machine->journal_remote);
+	if (fds[SLOT_PORTS].revents || fds[SLOT_PORTS + 1].revents)
+		ports_dispatch(&machine->ports);
 	if (fds[SLOT_MANAGER].revents)
 		hear_manager(supervisor);
 	TRY(handle_console(supervisor, fds + SLOT_CONSOLE, console_count));

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Who holds the sockets of ports, and what follows from the machine's addresses.
+ * Zone: owing.
+ */
+#include "net/ports.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/scope.h"
+#include "config/port-values.h"
+#include "net/port-inside.h"
+#include "net/port-socket.h"
+
+static int complain(const struct ports *ports, int r)
+{
+	return fail(r, "Cannot serve the ports of machine '%s'", ports->machine);
+}
+
+static void undo_ports(void *argument)
+{
+	struct ports *ports = argument;
+
+	relay_stop(&ports->inward);
+	relay_stop(&ports->to_host);
+}
+
+/* --- One port --- */
+
+static int hold(struct ports *ports, const struct port_request *port)
+{
+	auto_close int fd = -EBADF;
+	int r;
+
+	TRY(port_socket_open(ports->arena, port, &fd));
+	r = relay_add(&ports->inward, port, fd);
+	return r < 0 ? complain(ports, r) : 0;
+}
+
+static int take_of_host(const struct port_request *port, int fd, void *userdata)
+{
+	struct ports *ports = userdata;
+
+	return relay_add(&ports->to_host, port, fd);
+}
+
+static int hold_inside(struct ports *ports, const struct port_requests *of_host)
+{
+	const struct port_request *failed = NULL;
+	int r = port_sockets_inside(&ports->network, of_host, take_of_host, ports, &failed);
+
+	if (r < 0 && failed && r == -EADDRINUSE)
+		return refuse(EADDRINUSE, "The port %s of the machine is taken",
+			      port_text(ports->arena, failed));
+	return r < 0 ? complain(ports, r) : 0;
+}
+
+/* --- All of them --- */
+
+int ports_prepare(struct arena *arena, const struct config *config, const char *machine,
+		  const struct net_plan *plan, struct ports *ports, struct undo *undo)
+{
+	int r = 0;
+
+	ports->arena = arena;
+	ports->machine = machine;
+	ports->plan = plan;
+	ports->published = config->ports;
+	ports->of_host = config->host_ports;
+	if (ports->published.count == 0 && ports->of_host.count == 0)
+		return 0;
+	undo_push(undo, undo_ports, ports, "ports");
+	if (ports->published.count > 0)
+		r = relay_start(&ports->inward, RELAY_INWARD);
+	if (r == 0 && ports->of_host.count > 0)
+		r = relay_start(&ports->to_host, RELAY_TO_HOST);
+	if (r < 0)
+		return complain(ports, r);
+	for (size_t i = 0; i < ports->published.count; i++)
+		TRY(hold(ports, &ports->published.items[i]));
+	return 0;
+}
+
+int ports_place(struct ports *ports, int leader_fd, int namespace_fd)
+{
+	int r = 0;
+
+	ports->network = (struct relay_network){
+		.leader_fd = leader_fd,
+		.namespace_fd = namespace_fd,
+		.is_ours = geteuid() == 0,
+		.has_links = ports->plan->count > 0 || ports->plan->namespace_path,
+	};
+	if (ports->of_host.count > 0) {
+		TRY(hold_inside(ports, &ports->of_host));
+		r = relay_enter(&ports->to_host, &ports->network);
+	}
+	if (r == 0 && ports->published.count > 0)
+		r = relay_enter(&ports->inward, &ports->network);
+	if (r < 0)
+		return complain(ports, r);
+	ports->is_placed = true;
+	return 0;
+}
+
+/* --- Later --- */
+
+static void hear(struct ports *ports, struct relay *relay)
+{
+	int r = relay->fd >= 0 ? relay_hear(relay) : 0;
+
+	if (r == -EPIPE) {
+		warn(0, "The process that serves ports of machine '%s' is gone, going on without",
+		     ports->machine);
+		relay_stop(relay);
+	}
+}
+
+void ports_fds(const struct ports *ports, int ret[PORTS_POLLFDS])
+{
+	ret[0] = ports->inward.fd;
+	ret[1] = ports->to_host.fd;
+}
+
+void ports_dispatch(struct ports *ports)
+{
+	hear(ports, &ports->inward);
+	hear(ports, &ports->to_host);
+}

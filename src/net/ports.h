@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * MADE: the ports of a machine, from the first socket to the last rule. A machine without any costs
+ * no system call.
+ * Zone: owing.
+ */
+#pragma once
+
+#include "base/undo.h"
+#include "config/config.h"
+#include "net/net-plan.h"
+#include "net/port-relay.h"
+
+/* What a machine has of them now. */
+struct ports {
+	struct arena *arena;
+	const char *machine;
+	const struct net_plan *plan;
+	struct port_requests published, of_host;
+	struct relay inward, to_host;
+	struct relay_network network;
+	bool is_placed;
+};
+
+#define PORTS_NONE \
+	((struct ports){.inward = RELAY_NONE, \
+			.to_host = RELAY_NONE, \
+			.network = {.leader_fd = -EBADF, .namespace_fd = -EBADF}})
+
+/*
+ * Takes the host's ports, before the machine exists: one that is taken already is a failure.
+ * '*ports' starts as PORTS_NONE. Complains itself.
+ */
+int ports_prepare(struct arena *arena, const struct config *config, const char *machine,
+		  const struct net_plan *plan, struct ports *ports, struct undo *undo);
+
+/*
+ * Lets them lead to where they should, once the machine's network has its links. 'leader_fd' is a
+ * pidfd of a process in it, 'namespace_fd' the network itself if that is another's, or -EBADF.
+ * Complains itself.
+ */
+int ports_place(struct ports *ports, int leader_fd, int namespace_fd);
+
+/*
+ * One more, or one less, of a machine that runs: of the host's, or with 'is_host_port' of those
+ * that lead to the host. Complain themselves; what was there stays as it was.
+ */
+int ports_add(struct ports *ports, const struct port_request *port, bool is_host_port);
+int ports_remove(struct ports *ports, const struct port_request *port, bool is_host_port);
+
+/* Descriptors for poll(2), negative where there is nothing to be heard, and what to do then. */
+enum {
+	PORTS_POLLFDS = 2
+};
+void ports_fds(const struct ports *ports, int ret[PORTS_POLLFDS]);
+void ports_dispatch(struct ports *ports);

@@ -1,0 +1,343 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Ports of the host that lead into machines, and one of the host that leads out of one, with real packets.
+
+The host is a network namespace of the tests, the LAN beside it another one.
+"""
+import contextlib
+import glob
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+from lab.network import ip
+from lab.run import leader_of
+
+pytestmark = [pytest.mark.requires("root", "netns", "veth"), pytest.mark.usefixtures("lan")]
+
+HOST, HOST6 = "198.51.100.2", "2001:db8:1::2"
+LAN, LAN6 = "198.51.100.1", "2001:db8:1::1"
+OWN = {"127.0.0.1": None, "::1": None, HOST: None, HOST6: None}
+
+# Answers with the address it was asked from, and what was said, until it is killed. Ready when it has said so.
+SERVICE = """
+import socket, sys, threading
+kind, family, address, port = sys.argv[1], getattr(socket, sys.argv[2]), sys.argv[3], int(sys.argv[4])
+server = socket.socket(family, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM)
+server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+server.bind((address, port))
+def serve(connection, peer):
+    data = b""
+    while chunk := connection.recv(65536):
+        data += chunk
+    connection.sendall(peer.encode() + b" " + data)
+    connection.close()
+if kind == "tcp":
+    server.listen(4096)
+    print("ready", flush=True)
+    while True:
+        connection, peer = server.accept()
+        threading.Thread(target=serve, args=(connection, peer[0]), daemon=True).start()
+print("ready", flush=True)
+while True:
+    data, peer = server.recvfrom(65536)
+    server.sendto(peer[0].encode() + b" " + data, peer)
+"""
+# Asks a service and prints its answer.
+ASK = """
+import socket, sys
+kind, address, port, timeout = sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
+family = socket.AF_INET6 if ":" in address else socket.AF_INET
+client = socket.socket(family, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM)
+client.settimeout(timeout)
+client.connect((address, port))
+client.sendall(b"hello")
+data = b""
+if kind == "tcp":
+    client.shutdown(socket.SHUT_WR)
+    while chunk := client.recv(65536):
+        data += chunk
+else:
+    data = client.recv(65536)
+print(data.decode().removeprefix("::ffff:"))
+"""
+
+
+@pytest.fixture(scope="module")
+def lan(own_network):
+    """Another machine of the host's network, without a route to any container. Its process id."""
+    del own_network
+    with subprocess.Popen(["unshare", "-n", "sleep", "600"], stdin=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 5
+        while os.stat(f"/proc/{process.pid}/ns/net").st_ino == os.stat("/proc/self/ns/net").st_ino:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        ip("link", "add", "lan0", "type", "veth", "peer", "name", "eth0", "netns", process.pid)
+        no_dad = "echo 0 >/proc/sys/net/ipv6/conf/{0}/accept_dad; echo 0 >/proc/sys/net/ipv6/conf/{0}/dad_transmits;"
+        subprocess.run(["sh", "-ec", no_dad.format("lan0") + f"""
+            ip addr add {HOST}/24 dev lan0; ip addr add {HOST6}/64 dev lan0 nodad; ip link set lan0 up"""], check=True)
+        subprocess.run(["nsenter", "-n", "-t", str(process.pid), "sh", "-ec", no_dad.format("eth0") + f"""ip link set lo up
+            ip addr add {LAN}/24 dev eth0; ip addr add {LAN6}/64 dev eth0 nodad; ip link set eth0 up"""], check=True)
+        yield process.pid
+        ip("link", "del", "lan0")
+        process.kill()
+
+
+def read(path):
+    return pathlib.Path(path).read_text(encoding="utf-8") if os.path.exists(path) else None
+
+
+def relays():
+    """Processes that serve ports."""
+    found = []
+    for path in glob.glob("/proc/[0-9]*/comm"):
+        with contextlib.suppress(OSError):
+            if read(path) == "nspawn-ports\n" and os.stat(path.replace("comm", "ns/net")).st_ino:
+                found.append(path)
+    return found
+
+
+def ruleset():
+    return subprocess.run(["nft", "list", "ruleset"], stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
+def sockets():
+    return sorted(subprocess.run(["ss", "-Hlntu"], stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines())
+
+
+def state():
+    return {"rules": ruleset(), "sockets": sockets(), "links": ip("-br", "link"),
+            "sysctls": [read(path) for path in sorted(glob.glob("/proc/sys/net/ipv4/conf/*/route_localnet"))]}
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(lan):
+    del lan
+    before = state()
+    yield
+    deadline = time.monotonic() + 5
+    while state() != before and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert state() == before
+
+
+def serve(Running, root, name, *options):
+    """A machine that says so and stays."""
+    return Running("-P", "-D", root, "-M", name, *options, "--", "/bin/sh", "-c", "echo ready; exec sleep 60")
+
+
+@contextlib.contextmanager
+def service(pid, kind="tcp", port=80, address="::", script=SERVICE):
+    """A program in the network of a process."""
+    words = [kind, "AF_INET6" if ":" in address else "AF_INET", address, str(port)]
+    with subprocess.Popen(["nsenter", "-n", "-t", str(pid), sys.executable, "-c", script, *words], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout.readline() == "ready\n"
+            yield process
+        finally:
+            process.kill()
+
+
+@contextlib.contextmanager
+def machine(Running, root, name, *options):
+    """(machine, leader), as soon as its program runs."""
+    with serve(Running, root, name, *options) as running:
+        running.expect("ready")
+        yield running, leader_of(running.process.pid)
+
+
+def asked(kind, address, port, pid=None, timeout=5):
+    """[who the service says that we are, what we said], or what went wrong."""
+    words = [sys.executable, "-c", ASK, kind, address, str(port), str(timeout)]
+    done = subprocess.run(["nsenter", "-n", "-t", str(pid), *words] if pid else words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+    return done.stdout.split() if done.returncode == 0 else done.stderr.strip().splitlines()[-1]
+
+
+# --- Every way in ---
+
+@pytest.mark.parametrize("options", [["-n"], ["-n", "-U"], ["--private-network"], ["--private-network", "-U"]], ids=" ".join)
+def test_every_path(tree, Running, lan, options):
+    """TCP and UDP; the host's own addresses, both loopbacks, and from the LAN; IPv4 and IPv6."""
+    with machine(Running, tree(kind="busybox"), "web", *options, "-p", "8080:80", "-p", "udp:5353:53") as (_, leader), \
+            service(leader), service(leader, "udp", 53):
+        for kind, port in (("tcp", 8080), ("udp", 5353)):
+            for address in OWN:
+                assert asked(kind, address, port)[1:] == ["hello"], (kind, address)
+            for address in (HOST, HOST6):
+                # What has no address but its loopback is not told of by ::1, which would make others its own.
+                if options[0] == "-n" or ":" not in address:
+                    assert asked(kind, address, port, lan)[1:] == ["hello"], (kind, address)
+        assert [line for line in sockets() if ":8080" in line and "LISTEN" in line] and [line for line in sockets() if ":5353" in line]
+
+
+def test_who_is_no_process_of_the_machine_does_not_seem_to_be(tree, Running, lan):
+    with machine(Running, tree(kind="busybox"), "web", "--private-network", "-p", "8080:80") as (_, leader), service(leader, address="0.0.0.0"):
+        assert asked("tcp", "127.0.0.1", 8080) == ["127.0.0.1", "hello"]
+        assert asked("tcp", HOST, 8080, lan) == ["127.64.64.64", "hello"]
+
+
+def test_what_listens_on_loopback_alone_is_not_published(tree, Running):
+    with machine(Running, tree(kind="busybox"), "web", "-n", "-p", "8080:80") as (_, leader), service(leader, address="127.0.0.1"):
+        assert "refused" in asked("tcp", HOST, 8080) or "reset" in asked("tcp", HOST, 8080)
+        assert asked("tcp", "::1", 8080).endswith("reset by peer")
+
+
+@pytest.mark.parametrize("inside", ["0.0.0.0", "::"])
+@pytest.mark.parametrize("kind", ["tcp", "udp"])
+def test_a_service_of_the_other_family(tree, Running, kind, inside):
+    with machine(Running, tree(kind="busybox"), "web", "-n", "-p", f"{kind}:8080:80") as (_, leader), service(leader, kind, address=inside):
+        assert asked(kind, "::1", 8080)[1:] == ["hello"]
+
+
+def test_an_address_of_its_own(tree, Running, lan):
+    with machine(Running, tree(kind="busybox"), "web", "-n", "-p", "127.0.0.1:8080:80", "-p", f"[{HOST6}]:8081:80", "-p", f"{HOST}:udp:8082:80") as (_, leader), \
+            service(leader), service(leader, "udp"):
+        assert asked("tcp", "127.0.0.1", 8080)[1:] == ["hello"] and asked("tcp", HOST6, 8081, lan)[1:] == ["hello"]
+        assert asked("udp", HOST, 8082, lan)[1:] == ["hello"]
+        for address, port, pid in (("::1", 8080, None), (HOST, 8080, None), (HOST, 8080, lan), ("::1", 8081, None), (HOST, 8081, lan)):
+            assert "refused" in asked("tcp", address, port, pid), (address, port)
+
+
+def test_a_range(tree, Running):
+    with machine(Running, tree(kind="busybox"), "web", "-n", "-p", "8000-8010:9000-9010", "-p", "udp:7000-7002") as (_, leader), service(leader, port=9007), \
+            service(leader, "udp", 7002):
+        assert asked("tcp", "127.0.0.1", 8007)[1:] == ["hello"] and asked("udp", "::1", 7002)[1:] == ["hello"]
+        assert len([line for line in sockets() if ":80" in line]) == 11
+
+
+def test_two_machines(tree, Running):
+    with machine(Running, tree(kind="busybox"), "one", "-n", "-p", "8001:80") as (_, first), machine(Running, tree(kind="busybox"), "two", "-n", "-p", "8002:80") as (_, second), \
+            service(first, address="0.0.0.0"), service(second):
+        assert asked("tcp", "127.0.0.1", 8001)[1:] == ["hello"] and asked("tcp", "::1", 8002)[1:] == ["hello"]
+
+
+# --- Refused ---
+
+@pytest.mark.parametrize(("kind", "words", "complaint"), [
+    ("tcp", ["8080:80"], "The port tcp:8080 of the host is taken"), ("udp", ["udp:8080"], "The port udp:8080 of the host is taken"),
+    ("tcp", ["8070-8090"], "The port tcp:8080 of the host is taken"), ("tcp", [f"{HOST}:8080:80"], f"The port {HOST}:tcp:8080 of the host is taken")], ids=str)
+def test_a_taken_port_is_met_before_the_start(tree, run, kind, words, complaint):
+    root = tree({"touch": ""}, kind="busybox")
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM) as holder:
+        holder.bind(("0.0.0.0", 8080))
+        if kind == "tcp":
+            holder.listen()
+        result = run("-P", "-D", root, "-n", *[f"--port={word}" for word in words], "--", "/bin/sh", "-c", "echo ran")
+    assert result.code == 1 and result.text == "" and complaint in result.complaint and "ss -lnp" in result.complaint, result
+
+
+def test_a_port_of_another_machine(tree, run, Running):
+    with machine(Running, tree(kind="busybox"), "one", "-n", "-p", "8080:80"):
+        result = run("-P", "-D", tree(kind="busybox"), "-M", "two", "-n", "-p", "8080:80", "--", "/bin/true")
+        assert result.code == 1 and "The port tcp:8080 of the host is taken" in result.complaint, result
+
+
+@pytest.mark.parametrize(("words", "complaint"), [
+    (["-p", "80"], "'--port' and '--host-port' need a network of the machine's own"), (["--host-port=80"], "need a network of the machine's own"),
+    (["-n", "-p", "0"], "takes ports from 1 to 65535, not '0'"), (["-n", "-p", "65536"], "takes ports from 1 to 65535, not '65536'"),
+    (["-n", "-p", "80:http"], "takes ports as [ADDRESS:][tcp:|udp:]PORT[:PORT], not '80:http'"), (["-n", "-p", "80-90:80-91"], "ranges of different lengths, 11 ports and 12"),
+    (["-n", "-p", "80", "-p", "tcp:80:81"], "names the port tcp:80 a second time"), (["-n", "-p", "80-82", "-p", "127.0.0.1:81"], "names the port 127.0.0.1:tcp:81 a second time"),
+    (["-n", "-p", "192.0.2.1:80"], "The host does not have the address of the port 192.0.2.1:tcp:80")], ids=str)
+def test_one_sentence(tree, run, words, complaint):
+    result = run("-P", "-D", tree(kind="busybox"), *words, "--", "/bin/true")
+    assert result.code == 1 and complaint in result.complaint and "Spawning" not in result.complaint, result
+
+
+# --- Many ---
+
+CROWD = """
+import resource, socket, sys
+address, port, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+resource.setrlimit(resource.RLIMIT_NOFILE, (count + 1000, max(count + 1000, resource.getrlimit(resource.RLIMIT_NOFILE)[1])))
+clients = []
+for _ in range(count):
+    clients.append(socket.create_connection((address, port), timeout=20))
+for number, client in enumerate(clients):
+    client.sendall(b"%08d" % number)
+for number, client in enumerate(clients):
+    client.settimeout(20)
+    data = b""
+    while len(data) < 8:
+        chunk = client.recv(8 - len(data))
+        assert chunk, number
+        data += chunk
+    assert data == b"%08d" % number, (number, data)
+print("all", count)
+"""
+# One thread for all of them.
+ECHO = """
+import resource, select, socket, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (20000, max(20000, resource.getrlimit(resource.RLIMIT_NOFILE)[1])))
+server = socket.create_server(("::", int(sys.argv[4])), family=socket.AF_INET6, backlog=4096)
+server.setblocking(False)
+poll = select.epoll()
+poll.register(server, select.EPOLLIN)
+there = {}
+print("ready", flush=True)
+while True:
+    for fd, _ in poll.poll():
+        if fd == server.fileno():
+            try:
+                while True:
+                    connection = server.accept()[0]
+                    there[connection.fileno()] = connection
+                    poll.register(connection, select.EPOLLIN)
+            except BlockingIOError:
+                continue
+        else:
+            data = there[fd].recv(4096)
+            if data:
+                there[fd].sendall(data)
+            else:
+                poll.unregister(fd)
+                there.pop(fd).close()
+"""
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", HOST, "lan"])
+def test_ten_thousand_at_once(tree, Running, lan, address):
+    """All open together, each has its own bytes back, and the next is served as well."""
+    where = ["nsenter", "-n", "-t", str(lan)] if address == "lan" else []
+    with machine(Running, tree(kind="busybox"), "web", "-n", "-p", "8080:80") as (_, leader), service(leader, script=ECHO):
+        for count in (10000, 10):
+            done = subprocess.run([*where, sys.executable, "-c", CROWD, HOST if where else address, "8080", str(count)], capture_output=True, text=True, check=False)
+            assert done.stdout == f"all {count}\n", done.stderr[-2000:]
+
+
+def test_much_data_both_ways_at_once(tree, Running):
+    """More than any buffer holds, from a client that does not read before it has written, and one whose reader is slow."""
+    script = """
+import socket, sys, threading
+server = socket.create_server(("::", int(sys.argv[4])), family=socket.AF_INET6)
+print("ready", flush=True)
+while True:
+    connection = server.accept()[0]
+    def reflect(connection=connection):
+        while chunk := connection.recv(65536):
+            connection.sendall(chunk)
+        connection.close()
+    threading.Thread(target=reflect, daemon=True).start()
+"""
+    with machine(Running, tree(kind="busybox"), "web", "-n", "-p", "8080:80") as (_, leader), service(leader, script=script):
+        with socket.create_connection(("::1", 8080), timeout=10) as client:
+            client.setblocking(False)
+            block, sent = os.urandom(1 << 16), 0
+            with contextlib.suppress(BlockingIOError):
+                while sent < 1 << 30:
+                    sent += client.send(block[sent % len(block):])
+            assert sent > 1 << 16
+            client.settimeout(10)
+            received = 0
+            while received < sent:
+                chunk = client.recv(min(1 << 20, sent - received))
+                at = received % len(block)
+                assert chunk == (block * (len(chunk) // len(block) + 2))[at:at + len(chunk)]
+                received += len(chunk)
+            client.shutdown(socket.SHUT_WR)
+            assert client.recv(1) == b"", "its end comes through"
