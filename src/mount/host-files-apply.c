@@ -104,6 +104,9 @@ static bool names_host(const char *line, size_t length)
 	       (found + 4 == line + length || strchr(BLANKS, found[4])) && *line != '#';
 }
 
+#define LOOPBACK_LINES "127.0.0.1 localhost %.16s\n::1 localhost %.16s\n"
+#define LOOPBACK_MAX_BYTES 80
+
 /* What is there without our lines, and then these. */
 static int compose(const struct job *job, char **ret_text, size_t *ret_bytes)
 {
@@ -115,10 +118,7 @@ static int compose(const struct job *job, char **ret_text, size_t *ret_bytes)
 
 	if (r < 0 && r != -ENOENT)
 		return r;
-	if (!present)
-		present = strdup("127.0.0.1 localhost\n::1 localhost\n");
-	bytes = present ? r < 0 ? strlen(present) : bytes : 0;
-	text = present ? malloc(bytes + 1 + strlen(action->text) + 1) : NULL;
+	text = malloc(bytes + LOOPBACK_MAX_BYTES + strlen(action->text) + 1);
 	if (!text)
 		return -ENOMEM;
 	for (size_t at = 0; at < bytes;) {
@@ -133,6 +133,10 @@ static int compose(const struct job *job, char **ret_text, size_t *ret_bytes)
 		}
 		at += length + 1;
 	}
+	/* A file of ours alone lacks what everybody expects to be known. */
+	if (used == 0)
+		used = (size_t)snprintf(text, LOOPBACK_MAX_BYTES, LOOPBACK_LINES, action->mark,
+					action->mark);
 	if (!is_named)
 		memcpy(text + used, action->text, strlen(action->text));
 	*ret_bytes = used + (is_named ? 0 : strlen(action->text));

@@ -22,6 +22,7 @@
 #include "host/locks.h"
 #include "net/link.h"
 #include "net/networkd.h"
+#include "net/resolvers.h"
 
 struct routes {
 	struct prefix *items;
@@ -208,27 +209,6 @@ static int choose(struct finder *finder)
 	return r;
 }
 
-/* --- Names --- */
-
-static void find_servers(struct finder *finder)
-{
-	/* What leads only to the host itself is no help; others know where that one asks. */
-	static const char *const paths[] = {
-		"/etc/resolv.conf",
-		"/run/systemd/resolve/resolv.conf",
-		"/run/NetworkManager/no-stub-resolv.conf",
-	};
-	struct net_setup_facts *facts = finder->facts;
-
-	for (size_t i = 0; i < ARRAY_LEN(paths) && !facts->resolv_conf; i++) {
-		auto_free char *text = NULL;
-
-		if (file_read(AT_FDCWD, paths[i], (size_t)64 * 1024, &text, NULL) == 0)
-			facts->resolv_conf =
-				net_resolv_conf(finder->request->arena, text, &facts->servers);
-	}
-}
-
 /* --- Left over --- */
 
 /* What is locked and released takes its file along. */
@@ -296,7 +276,7 @@ int net_setup_find(const struct net_setup_request *request, struct net_setup_fac
 		return explain(&finder, r);
 	if (ret->ipv6.is_used && is_zone)
 		ret->ipv6.is_used = net_candidate_place(&finder.candidates, 0, &ret->ipv6);
-	find_servers(&finder);
+	ret->resolv_conf = resolvers_read(request->arena, NO_WATCH, &ret->servers);
 	ret->is_found = true;
 	return 0;
 }

@@ -35,6 +35,7 @@ enum handshake_passenger {
 	PASSENGER_NOTIFY,  /* datagram socket bound at /run/host/notify */
 	PASSENGER_KMSG,    /* both ends of the FIFO at /proc/kmsg */
 	PASSENGER_PIDFD,   /* with BORN and JOINED: the process that was made */
+	PASSENGER_NAMES,   /* where its files of names are that we wrote: run/names.h */
 	_PASSENGER_COUNT,
 };
 

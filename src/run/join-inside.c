@@ -382,7 +382,7 @@ static void wipe_caller(void)
 /* A child of the client's, like ourselves, which waits for it. */
 static int make_command(struct joiner *joiner)
 {
-	int passengers[_PASSENGER_COUNT] = {joiner->master_fd, -EBADF, -EBADF, -EBADF};
+	int passengers[_PASSENGER_COUNT] = {joiner->master_fd, -EBADF, -EBADF, -EBADF, -EBADF};
 	struct clone_args arguments = {
 		.flags = CLONE_PARENT | CLONE_PIDFD,
 		.pidfd = (uint64_t)(uintptr_t)&passengers[PASSENGER_PIDFD],
@@ -437,7 +437,7 @@ static int ask_systemd(struct joiner *joiner)
 
 static int ask_for_getty(struct joiner *joiner)
 {
-	int passengers[_PASSENGER_COUNT] = {joiner->master_fd, -EBADF, -EBADF, -EBADF};
+	int passengers[_PASSENGER_COUNT] = {joiner->master_fd, -EBADF, -EBADF, -EBADF, -EBADF};
 	int r = ask_systemd(joiner);
 
 	if (r < 0) {

@@ -282,6 +282,8 @@ static int take_passengers(struct machine *machine, const int passengers[_PASSEN
 	undo_push(machine->undo, close_fd, &machine->notify_fd, "notification socket");
 	machine->kmsg_fd = passengers[PASSENGER_KMSG];
 	undo_push(machine->undo, close_fd, &machine->kmsg_fd, "kernel log FIFO");
+	machine->names_fd = passengers[PASSENGER_NAMES];
+	undo_push(machine->undo, close_fd, &machine->names_fd, "files of names");
 	undo_push(machine->undo, console_stop, &machine->console, "console");
 	TRY(console_start(&machine->console, &machine->plan->console,
 			  passengers[PASSENGER_CONSOLE]));

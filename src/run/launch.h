@@ -45,7 +45,8 @@ struct machine {
 	struct handshake handshake;
 	struct handshake_watch watch; /* while the payload is set up */
 	int notify_fd;
-	int kmsg_fd; /* held open, so that readers of /proc/kmsg block */
+	int names_fd; /* of names_work() and names_take_back(), or -EBADF */
+	int kmsg_fd;  /* held open, so that readers of /proc/kmsg block */
 	struct console console;
 	struct control *control; /* the run's; clients of it, and the console's log */
 	bool is_stopping;        /* somebody has told us to end it */

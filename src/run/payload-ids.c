@@ -136,7 +136,7 @@ static int enter_namespace(struct payload_request *request)
 
 int payload_ids_cross(struct payload_request *request, int directory_fd)
 {
-	int passengers[_PASSENGER_COUNT] = {-EBADF, -EBADF, -EBADF, -EBADF};
+	int passengers[_PASSENGER_COUNT] = {-EBADF, -EBADF, -EBADF, -EBADF, -EBADF};
 	struct clone_args arguments = {
 		/* A child of the supervisor, which waits for it, like ourselves. */
 		.flags = request->plan->clone_flags | CLONE_PARENT | CLONE_PIDFD,

@@ -151,6 +151,14 @@ static int assemble(struct payload *payload)
 	return mount_finish(&payload->site);
 }
 
+/* With the mounts that the payload sees. Without it the files stay as they are. */
+static int open_names(const struct payload *payload)
+{
+	if (payload->plan->facts->host_files.etc_is_writable)
+		return path_open(payload->site.root_fd, "/etc", O_PATH | O_DIRECTORY, 0);
+	return openat(payload->site.run_host_fd, "resolv.conf", O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+}
+
 /*
  * Every namespace but the cgroup's is the payload's. Must: leave nothing of the host's file system
  * in reach.
@@ -172,6 +180,8 @@ static int take_root(struct payload *payload, int passengers[_PASSENGER_COUNT])
 	if (payload->plan->clone_flags & CLONE_NEWUTS &&
 	    sethostname(payload->plan->hostname, strlen(payload->plan->hostname)) < 0)
 		return fail(-errno, "Cannot set the host name '%s'", payload->plan->hostname);
+	if (payload->plan->net.setup.does_guest)
+		passengers[PASSENGER_NAMES] = open_names(payload);
 	return payload->plan->clone_flags & CLONE_NEWNET ? bring_up_loopback() : 0;
 }
 
@@ -322,7 +332,7 @@ void payload_run(struct payload_request *request)
 		.console_fd = -EBADF,
 		.label_fd = -EBADF,
 	};
-	int passengers[_PASSENGER_COUNT] = {-EBADF, -EBADF, -EBADF, -EBADF};
+	int passengers[_PASSENGER_COUNT] = {-EBADF, -EBADF, -EBADF, -EBADF, -EBADF};
 
 	if (be_born(&payload) < 0 || assemble(&payload) < 0 || take_root(&payload, passengers) < 0)
 		give_up(&payload);

@@ -10,21 +10,18 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/path.h"
 #include "base/scope.h"
-
-#define FILES_TIMEOUT_MSEC 1000
+#include "run/errand.h"
 
 /* SIGRTMIN is no constant in C: rows name real-time signals by their distance from it. */
 #define REALTIME(distance) (1000 + (distance))
@@ -190,35 +187,17 @@ static int prepare_runit(int guest_root_fd, enum power_request request)
 
 /* --- asking --- */
 
-/* Runs the work on files in a child of its own and waits for it, but not for ever. */
-static int run_files(power_files files, int guest_root_fd, enum power_request request)
-{
-	auto_close int child_pidfd = -EBADF;
-	struct pollfd waiting = {.events = POLLIN};
-	siginfo_t info = {0};
-	pid_t child = fork();
-	int ready;
+struct work {
+	power_files files;
+	int guest_root_fd;
+	enum power_request request;
+};
 
-	if (child < 0)
-		return -errno;
-	if (child == 0)
-		_exit(-files(guest_root_fd, request)); /* an errno fits an exit status */
-	child_pidfd = pidfd_open(child, 0);
-	waiting.fd = child_pidfd;
-	do
-		ready = child_pidfd < 0 ? 0 : poll(&waiting, 1, FILES_TIMEOUT_MSEC);
-	while (ready < 0 && errno == EINTR);
-	if (ready <= 0) {
-		/*
-		 * It may be beyond the reach of signals until the guest's file system goes away
-		 * with the guest, so nobody waits here; the supervisor reaps whatever child ends.
-		 */
-		(void)kill(child, SIGKILL);
-		return -ETIMEDOUT;
-	}
-	if (waitid(P_PID, (id_t)child, &info, WEXITED) < 0)
-		return -errno;
-	return info.si_code == CLD_EXITED ? -info.si_status : -EIO;
+static int do_work(const void *argument)
+{
+	const struct work *work = argument;
+
+	return work->files(work->guest_root_fd, work->request);
 }
 
 int power_ask(enum init_kind kind, enum power_request request, int pidfd, int guest_root_fd)
@@ -229,7 +208,7 @@ int power_ask(enum init_kind kind, enum power_request request, int pidfd, int gu
 	if (number == 0 && !files)
 		return 1;
 	if (files)
-		TRY(run_files(files, guest_root_fd, request));
+		TRY(errand_run(do_work, &(struct work){files, guest_root_fd, request}));
 	if (number != 0 && pidfd_send_signal(pidfd, number, NULL, 0) < 0)
 		return -errno;
 	return 0;

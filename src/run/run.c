@@ -37,6 +37,7 @@
 #include "run/describe.h"
 #include "run/dry-run.h"
 #include "run/facts.h"
+#include "run/names.h"
 #include "run/notify.h"
 #include "run/run-ids.h"
 #include "run/run-network.h"
@@ -264,6 +265,7 @@ static int boot(struct run *run, int signal_fd, struct ending *ret)
 		.pidfd = -EBADF,
 		.notify_fd = -EBADF,
 		.kmsg_fd = -EBADF,
+		.names_fd = -EBADF,
 		.handshake = {.fd = -EBADF},
 		.ids_fd = -EBADF,
 		.tree_map_fd = -EBADF,
@@ -294,6 +296,7 @@ static int boot(struct run *run, int signal_fd, struct ending *ret)
 	machine.entry = describe(run, &machine, &entry) ? &entry : NULL;
 	TRY(launch(&machine));
 	TRY(supervise(&machine, signal_fd, ret));
+	names_take_back(&machine);
 	ret->memory_kills = machine.has_cgroup ? cgroup_memory_kills(&machine.cgroup) : 0;
 	return 0;
 }

@@ -123,7 +123,8 @@ static int reap(struct supervisor *supervisor)
 static int time_left_msec(const struct supervisor *supervisor)
 {
 	const uint64_t times[] = {supervisor->deadline_usec, supervisor->watchdog_next_usec,
-				  supervisor->report_usec, ready_next_usec(&supervisor->ready)};
+				  supervisor->report_usec, supervisor->names.next_usec,
+				  ready_next_usec(&supervisor->ready)};
 	uint64_t first = NEVER, now;
 
 	for (size_t i = 0; i < ARRAY_LEN(times); i++)
@@ -144,6 +145,8 @@ static void keep_time(struct supervisor *supervisor)
 		supervisor->watchdog_next_usec = now + supervisor->watchdog_usec;
 	}
 	ready_work(&supervisor->ready, now);
+	if (supervisor->names.next_usec <= now)
+		names_work(&supervisor->names);
 	if (supervisor->report_usec <= now)
 		supervise_report(supervisor, now);
 	if (supervisor->deadline_usec <= now)
@@ -159,6 +162,7 @@ enum slot {
 	SLOT_CONTROL,
 	SLOT_MANAGER,
 	SLOT_PROBE,
+	SLOT_NAMES,
 	SLOT_PORTS,                                /* and the following */
 	SLOT_CONSOLE = SLOT_PORTS + PORTS_POLLFDS, /* and the following */
 };
@@ -175,6 +179,7 @@ static int turn(struct supervisor *supervisor)
 		[SLOT_CONTROL] = {.fd = control_fd(machine->control, machine), .events = POLLIN},
 		[SLOT_MANAGER] = {.fd = managers_fd(machine->managers), .events = POLLIN},
 		[SLOT_PROBE] = {.fd = supervisor->ready.probe_fd, .events = POLLIN},
+		[SLOT_NAMES] = {.fd = supervisor->names.watch_fd, .events = POLLIN},
 	};
 	int port_fds[PORTS_POLLFDS];
 	size_t console_count = console_pollfds(&machine->console, fds + SLOT_CONSOLE);
@@ -194,6 +199,8 @@ static int turn(struct supervisor *supervisor)
 		hear_notification(supervisor);
 	if (fds[SLOT_PROBE].revents)
 		ready_probe_ended(&supervisor->ready);
+	if (fds[SLOT_NAMES].revents)
+		names_work(&supervisor->names);
 	if (fds[SLOT_JOURNAL].revents)
 		journal_remote_lost(&machine->journal_remote);
 	if (fds[SLOT_PORTS].revents || fds[SLOT_PORTS + 1].revents)
@@ -285,9 +292,11 @@ int supervise(struct machine *machine, int signal_fd, struct ending *ret)
 	int r = 0;
 
 	ready_begin(&supervisor.ready, machine);
+	names_begin(&supervisor.names, machine);
 	while (r >= 0 && !supervisor.leader_gone)
 		r = turn(&supervisor);
 	ready_end(&supervisor.ready);
+	names_end(&supervisor.names);
 	TRY(r);
 	/* What it said last: to the handshake, and to its terminal. */
 	while (machine->handshake.fd >= 0)

@@ -275,14 +275,6 @@ def test_a_link_is_left_to_who_made_it(tree, run):
     assert run("-P", "-D", root, "-n", "--resolv-conf=off", "/bin/cat", "/etc/resolv.conf").text == "nameserver 192.0.2.53\n"
 
 
-def test_hosts_is_added_to_once(tree, run):
-    root = tree({"etc/hosts": "127.0.0.1 localhost\n10.0.0.1 printer\n"}, kind="busybox")
-    for _ in range(2):
-        run("-P", "-D", root, "-M", "web", "-n", "/bin/true")
-    lines = (root / "etc/hosts").read_text().splitlines()
-    assert lines[:2] == ["127.0.0.1 localhost", "10.0.0.1 printer"] and [line.split()[1] for line in lines[2:]] == ["host", "host"]
-
-
 def test_hosts_says_itself_who_host_is(tree, run):
     root = tree({"etc/hosts": "10.0.0.1 host\n"}, kind="busybox")
     run("-P", "-D", root, "-n", "/bin/true")
