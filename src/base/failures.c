@@ -473,6 +473,7 @@ static const struct {
 	{"join-failed", "Cannot enter the root directory of the machine"},
 	{"join-failed", "Cannot find the system call filter of machine '%s'"},
 	{"join-failed", "Cannot keep descriptors from the command"},
+	{"join-failed", "Cannot make a file in memory for the last step into the machine"},
 	{"join-failed", "Cannot make a pipe for the command"},
 	{"join-failed", "Cannot make a process for machine '%s'"},
 	{"join-failed", "Cannot make a process in machine '%s'"},

@@ -194,8 +194,8 @@ static int take_options(struct asked *asked, char **words)
 static int enter_and_join(struct asked *asked)
 {
 	TRY(enter_find(&asked->enter, asked->machine));
-	TRY(join_from_copy(asked->enter.machine.leader, asked->all));
 	asked->request.machine = &asked->enter.machine;
+	TRY(join_hide(&asked->request, asked->all));
 	return join(&asked->enter.arena, &asked->request);
 }
 

@@ -21,7 +21,7 @@ static int login(char **words)
 	};
 
 	TRY(enter_find(&enter, words[1]));
-	TRY(join_from_copy(enter.machine.leader, words));
+	TRY(join_hide(&request, words));
 	request.has_systemd = enter.init && strcmp(enter.init, "systemd") == 0;
 	note("Press ^] three times within a second to leave");
 	return join(&enter.arena, &request);

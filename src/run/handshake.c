@@ -15,15 +15,11 @@
 #include <unistd.h>
 
 #include "base/scope.h"
+#include "run/handshake-wire.h"
 
 struct message {
-	int32_t step;
-	int32_t error;
-	int32_t level;
-	uint32_t passengers_mask; /* bit n: passenger n is among the descriptors, in order */
-	uint32_t failure;         /* its number in base/failures.h, 0: none */
-	uint32_t is_hint;
-	char text[2048];
+	struct handshake_head head;
+	char text[HANDSHAKE_TEXT_MAX];
 };
 
 #define MESSAGE_HEAD offsetof(struct message, text)
@@ -64,14 +60,14 @@ static int send_message(int fd, const struct message *message, const int *fds, s
 
 int handshake_say(struct handshake *handshake, enum handshake_step step, const int *passengers)
 {
-	struct message message = {.step = (int32_t)step};
+	struct message message = {.head.step = (int32_t)step};
 	int fds[_PASSENGER_COUNT];
 	size_t count = 0;
 
 	for (size_t i = 0; passengers && i < _PASSENGER_COUNT; i++) {
 		if (passengers[i] < 0)
 			continue;
-		message.passengers_mask |= UINT32_C(1) << i;
+		message.head.passengers_mask |= UINT32_C(1) << i;
 		fds[count++] = passengers[i];
 	}
 	return send_message(handshake->fd, &message, fds, count);
@@ -149,21 +145,29 @@ static int receive_message(int fd, struct message *ret_message, struct luggage *
 }
 
 /*
- * Prints a sentence of the peer, if this message is one; FAILED has none, it follows its sentences.
+ * Prints a sentence of the peer, if this message is one; FAILED has none, it follows its sentences,
+ * or has a number for who knows what it means.
  */
 static int pass_on(struct handshake *handshake, const struct message *message)
 {
-	if (message->step == HANDSHAKE_SPOKEN && message->level == LOG_FAILURE)
+	if (message->head.step == HANDSHAKE_SPOKEN && message->head.level == LOG_FAILURE)
 		handshake->has_complained = true;
-	if (message->step == HANDSHAKE_SPOKEN)
+	if (message->head.step == HANDSHAKE_SPOKEN)
 		log_forward(&(struct log_message){
-			.level = (enum log_level)message->level,
-			.error = message->error,
-			.failure = message->failure,
-			.is_hint = message->is_hint,
+			.level = (enum log_level)message->head.level,
+			.error = message->head.error,
+			.failure = message->head.failure,
+			.is_hint = message->head.is_hint,
 			.sentence = message->text,
 		});
-	return message->step == HANDSHAKE_FAILED ? HANDSHAKE_IS_FAILED : 0;
+	if (message->head.step != HANDSHAKE_FAILED)
+		return 0;
+	if (message->head.error && handshake->fault) {
+		handshake->fault->error = message->head.error;
+		handshake->fault->at = message->head.level;
+		memcpy(handshake->fault->object, message->text, sizeof(message->text));
+	}
+	return HANDSHAKE_IS_FAILED;
 }
 
 static void seat_passengers(uint32_t mask, struct luggage *luggage, int *ret_passengers)
@@ -216,12 +220,12 @@ int handshake_hear(struct handshake *handshake, enum handshake_step step, int *r
 			return -EPIPE;
 		TRY(r);
 		TRY(pass_on(handshake, &message));
-		if (message.step == HANDSHAKE_SPOKEN)
+		if (message.head.step == HANDSHAKE_SPOKEN)
 			continue;
-		if (message.step != (int32_t)step)
+		if (message.head.step != (int32_t)step)
 			return -EPROTO;
 		if (ret_passengers)
-			seat_passengers(message.passengers_mask, &luggage, ret_passengers);
+			seat_passengers(message.head.passengers_mask, &luggage, ret_passengers);
 		return 0;
 	}
 }
@@ -242,11 +246,14 @@ void handshake_log_sink(const struct log_message *message, void *userdata)
 {
 	struct handshake *handshake = userdata;
 	struct message spoken = {
-		.step = HANDSHAKE_SPOKEN,
-		.error = message->error,
-		.level = (int32_t)message->level,
-		.failure = message->failure,
-		.is_hint = message->is_hint,
+		.head =
+			{
+				.step = HANDSHAKE_SPOKEN,
+				.error = message->error,
+				.level = (int32_t)message->level,
+				.failure = message->failure,
+				.is_hint = message->is_hint,
+			},
 	};
 	size_t length = strnlen(message->sentence, sizeof(spoken.text) - 1);
 

@@ -39,6 +39,15 @@ enum handshake_passenger {
 	_PASSENGER_COUNT,
 };
 
+#define HANDSHAKE_TEXT_MAX 2048
+
+/* Of a FAILED by who has no sentences. */
+struct handshake_fault {
+	int error;                       /* negative errno; 0: there was none */
+	int at;                          /* where, in the speaker's own numbers */
+	char object[HANDSHAKE_TEXT_MAX]; /* what it failed with, in the speaker's own words */
+};
+
 /* What else ends the wait for a word, where it must not last for ever. */
 struct handshake_watch {
 	int stop_fd;           /* readable: we are told to stop */
@@ -48,7 +57,8 @@ struct handshake_watch {
 struct handshake {
 	int fd;
 	const struct handshake_watch *watch; /* NULL: the socket alone */
-	bool has_complained; /* the peer said why it fails, if not yet that it does */
+	struct handshake_fault *fault; /* filled when the peer gives such a one; NULL: it cannot */
+	bool has_complained;           /* the peer said why it fails, if not yet that it does */
 };
 
 /* What hearing returns when the peer said FAILED. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Runs us from a sealed copy of our executable.
+ * Finds out whether our file is in the reach of a machine, and keeps it out.
  * Zone: free.
  */
 #include "run/join-copy.h"
@@ -8,13 +8,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
-#include <linux/memfd.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
@@ -23,32 +21,12 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "base/scope.h"
+#include "confine/capabilities.h"
 #include "ids/id-map.h"
-
-#ifndef MFD_EXEC /* Linux 6.3 */
-#define MFD_EXEC 0x0010U
-#endif
+#include "run/join-leader.h"
+#include "run/sealed.h"
 
 #define NAME "nspawn"
-#define SEALS (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)
-
-/* Older kernels refuse the flag that newer ones may insist on. */
-static int make_file(void)
-{
-	int fd = memfd_create(NAME, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
-
-	if (fd < 0 && errno == EINVAL)
-		fd = memfd_create(NAME, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	return fd < 0 ? -errno : fd;
-}
-
-/* Other files have no seals, or F_SEAL_SEAL alone. */
-static bool is_sealed(int fd)
-{
-	int seals = fcntl(fd, F_GET_SEALS);
-
-	return seals >= 0 && (seals & SEALS) == SEALS;
-}
 
 /* What the kernel maps: symbols and the like, which follow, may be most of the file. */
 static off_t loaded_bytes(void)
@@ -67,7 +45,7 @@ static off_t loaded_bytes(void)
 
 static int copy(int from)
 {
-	auto_close int to = make_file();
+	auto_close int to = sealed_make(NAME);
 	off_t done = 0, size = loaded_bytes();
 
 	TRY(to);
@@ -79,8 +57,7 @@ static int copy(int from)
 		if (count == 0)
 			return -EIO;
 	}
-	if (fcntl(to, F_ADD_SEALS, SEALS) < 0)
-		return -errno;
+	TRY(sealed_close(to));
 	return steal_fd(to);
 }
 
@@ -101,7 +78,22 @@ static bool is_in_reach(int own, pid_t leader)
 	       id_map_to_inside(&users, status.st_uid) != UINT32_MAX;
 }
 
-int join_from_copy(pid_t leader, char **words)
+/*
+ * The program of the last step has no rights but what an exec leaves it, and no label to set: where
+ * the filter or a label needs more, all of us is copied.
+ */
+static bool last_step_can(const struct join_request *request)
+{
+	const struct join_machine *machine = request->machine;
+	bool is_root = !request->user || strcmp(request->user, "root") == 0 ||
+		       strcmp(request->user, "0") == 0;
+	bool loads_filter = !machine->filter || machine->no_new_privileges ||
+			    (is_root && (machine->capabilities.bounding & CAPABILITY(SYS_ADMIN)));
+
+	return loads_filter && !join_leader_is_labelled(machine->leader);
+}
+
+int join_hide(struct join_request *request, char **words)
 {
 	auto_close int own = open("/proc/self/exe", O_RDONLY | O_CLOEXEC), made = -EBADF;
 	char **all;
@@ -110,13 +102,17 @@ int join_from_copy(pid_t leader, char **words)
 
 	if (own < 0)
 		return fail(-errno, "Cannot open our own executable");
-	if (is_sealed(own)) {
+	if (sealed_is(own)) {
 		/* The kernel names us after a number. */
 		(void)prctl(PR_SET_NAME, NAME, 0, 0, 0);
 		return 0;
 	}
-	if (!is_in_reach(own, leader))
+	if (!is_in_reach(own, request->machine->leader))
 		return 0;
+	if (last_step_can(request)) {
+		request->takes_last_step = true;
+		return 0;
+	}
 	made = copy(own);
 	if (made < 0) {
 		(void)fail(made, "Cannot copy our own executable into memory");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Running from a copy of our executable that nobody can write to.
+ * Keeping our executable out of a machine that is joined.
  *
  * Between its clone and its exec the command's process is seen in the machine, and what a program
  * of the machine is may change after it was looked at (run/program.c): both ways lead root there to
@@ -10,12 +10,12 @@
  */
 #pragma once
 
-#include <sys/types.h>
+#include "run/join.h"
 
 /*
- * Executes ourselves as 'nspawn' with the words of a verb, from a sealed copy in memory
- * (memfd_create(2), F_SEAL_WRITE in fcntl(2)), unless no id of the machine of process 'leader'
- * could write to the file anyway. Returns 0 in the copy or where none is needed, or a negative
- * errno after a sentence.
+ * Does nothing where no id of the machine could write to our file. Else sets 'takes_last_step' of
+ * the request, or where that is not enough executes ourselves as 'nspawn' with the words of a verb,
+ * from a sealed copy in memory. Returns 0, in the copy as well, or a negative errno after a
+ * sentence.
  */
-int join_from_copy(pid_t leader, char **words);
+int join_hide(struct join_request *request, char **words);

@@ -37,6 +37,7 @@
 #include "confine/syscalls.h"
 #include "confine/users.h"
 #include "run/environment.h"
+#include "run/join-last.h"
 #include "run/join-leader.h"
 #include "run/join-login.h"
 #include "run/program.h"
@@ -290,7 +291,8 @@ static int change_directory(struct joiner *joiner)
  */
 static int close_others(const struct joiner *joiner)
 {
-	int kept[] = {joiner->root_fd, joiner->inside->handshake.fd, joiner->master_fd};
+	int kept[] = {joiner->root_fd, joiner->inside->handshake.fd, joiner->master_fd,
+		      joiner->inside->image_fd};
 	int r = fd_close_others(3, kept, ARRAY_LEN(kept));
 
 	return r < 0 ? fail(r, "Cannot keep descriptors from the command") : 0;
@@ -315,7 +317,7 @@ static int give_up_rights(struct joiner *joiner)
 
 /* --- The command's process --- */
 
-static int execute(const struct joiner *joiner)
+static int execute(const struct joiner *joiner, struct join_last *last)
 {
 	static const char *const shells[] = {"/bin/sh", "/bin/bash", NULL};
 	static const char *const nothing[] = {"-", NULL};
@@ -325,6 +327,8 @@ static int execute(const struct joiner *joiner)
 		.arguments = joiner->words && *joiner->words ? joiner->words : nothing,
 		.environment = (char *const *)joiner->environment.items,
 		.search_path = environment_get(&joiner->environment, "PATH"),
+		.execute = last ? join_last_execute : NULL,
+		.userdata = last,
 	};
 
 	if (program.arguments == nothing) {
@@ -332,6 +336,20 @@ static int execute(const struct joiner *joiner)
 		program.is_login_shell = true;
 	}
 	return program_execute(&program);
+}
+
+/* The first of its streams that is ours. */
+static int controlling_terminal(const struct joiner *joiner)
+{
+	for (int stream = 0; stream < 3; stream++)
+		if (joiner->inside->console.stream_is_pty[stream])
+			return stream;
+	return -1;
+}
+
+__attribute__((noreturn)) static void give_up_execute(struct joiner *joiner, int r)
+{
+	give_up(joiner->inside, r == -ENOENT ? JOIN_NOT_FOUND : JOIN_CANNOT);
 }
 
 /*
@@ -342,15 +360,10 @@ __attribute__((noreturn)) static void be_command(struct joiner *joiner)
 {
 	const struct join_machine *machine = joiner->request->machine;
 	int r = setsid() < 0 ? fail(-errno, "Cannot start a session for the command") : 0;
+	int terminal = controlling_terminal(joiner);
 
-	/* The first of its streams that is ours. */
-	for (int stream = 0; r >= 0 && stream < 3; stream++)
-		if (joiner->inside->console.stream_is_pty[stream]) {
-			if (ioctl(stream, TIOCSCTTY, 0) < 0)
-				r = fail(-errno,
-					 "Cannot make the pseudo-terminal the controlling one");
-			break;
-		}
+	if (r >= 0 && terminal >= 0 && ioctl(terminal, TIOCSCTTY, 0) < 0)
+		r = fail(-errno, "Cannot make the pseudo-terminal the controlling one");
 	if (r >= 0 && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		r = fail(-errno, "Cannot tie the command's life to ours");
 	if (r >= 0 && machine->filter) {
@@ -360,8 +373,22 @@ __attribute__((noreturn)) static void be_command(struct joiner *joiner)
 	}
 	if (r < 0)
 		give_up(joiner->inside, JOIN_FAILED);
-	r = execute(joiner);
-	give_up(joiner->inside, r == -ENOENT ? JOIN_NOT_FOUND : JOIN_CANNOT);
+	give_up_execute(joiner, execute(joiner, NULL));
+}
+
+/* What we cannot be seen doing: all that is left. */
+__attribute__((noreturn)) static void take_last_step(struct joiner *joiner)
+{
+	struct join_last last = {
+		.image_fd = joiner->inside->image_fd,
+		.handshake_fd = joiner->inside->handshake.fd,
+		.master_fd = joiner->master_fd,
+		.terminal = controlling_terminal(joiner),
+		.filter = joiner->request->machine->filter,
+		.filter_length = joiner->request->machine->filter_length,
+	};
+
+	give_up_execute(joiner, execute(joiner, &last));
 }
 
 /* The joiner's work is done: who was made is the client's to wait for. */
@@ -387,9 +414,12 @@ static int make_command(struct joiner *joiner)
 		.flags = CLONE_PARENT | CLONE_PIDFD,
 		.pidfd = (uint64_t)(uintptr_t)&passengers[PASSENGER_PIDFD],
 	};
-	int master_fd = steal_fd(joiner->master_fd);
+	int master_fd = joiner->master_fd;
 	long pid;
 
+	if (joiner->inside->image_fd >= 0)
+		take_last_step(joiner);
+	joiner->master_fd = -EBADF;
 	wipe_caller();
 	pid = syscall(SYS_clone3, &arguments, sizeof(arguments));
 	if (pid == 0) {

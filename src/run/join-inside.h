@@ -18,6 +18,7 @@ struct join_inside {
 	int streams[3];   /* what the command gets where it gets no pty: the client's own, or relays
 			   */
 	int namespaces;   /* for setns(2) */
+	int image_fd;     /* of the last step, or -EBADF */
 	int client_fd;    /* the client's end of the handshake, to be closed */
 	const char *term; /* of the client's terminal, or NULL */
 	struct handshake handshake;

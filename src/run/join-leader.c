@@ -217,12 +217,26 @@ static char *read_label(pid_t leader, const char *file)
 	return text;
 }
 
+static bool has_selinux(void)
+{
+	struct statfs status;
+
+	return statfs("/sys/fs/selinux", &status) == 0 &&
+	       (unsigned long)status.f_type == SELINUX_MAGIC;
+}
+
+bool join_leader_is_labelled(pid_t leader)
+{
+	auto_free char *profile = read_label(leader, "attr/apparmor/current");
+
+	return (profile && strcmp(profile, "unconfined") != 0 && *profile) || has_selinux();
+}
+
 /* A process that is not confined has nothing to hand on: what our own label allows, it keeps. */
 static int take_labels(pid_t leader, int proc_fd)
 {
 	auto_free char *profile = read_label(leader, "attr/apparmor/current"), *context = NULL;
 	struct label_plan plan = {0};
-	struct statfs status;
 	char *mode;
 
 	if (profile && strcmp(profile, "unconfined") != 0 && *profile) {
@@ -231,8 +245,7 @@ static int take_labels(pid_t leader, int proc_fd)
 			*mode = '\0';
 		plan.apparmor_profile = profile;
 	}
-	if (statfs("/sys/fs/selinux", &status) == 0 &&
-	    (unsigned long)status.f_type == SELINUX_MAGIC) {
+	if (has_selinux()) {
 		context = read_label(leader, "attr/current");
 		plan.selinux_context = context && *context ? context : NULL;
 	}

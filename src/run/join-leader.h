@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 /*
@@ -26,6 +27,9 @@ int join_leader_child(pid_t leader, pid_t *ret, int *ret_fd);
  * host's /proc. Complains itself.
  */
 int join_leader_take(pid_t leader, int proc_fd);
+
+/* Whether a security module has a label for it that a further process has to get. */
+bool join_leader_is_labelled(pid_t leader);
 
 /* The namespaces to be entered, for setns(2): the user's only if it is another. Or a negative
  * errno. */

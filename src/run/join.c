@@ -11,6 +11,7 @@
 #include <linux/sched.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -25,8 +26,10 @@
 #include "manager/cgroup-find.h"
 #include "run/console.h"
 #include "run/join-inside.h"
+#include "run/join-last.h"
 #include "run/join-leader.h"
 #include "run/join-relay.h"
+#include "run/program.h"
 #include "run/supervise.h"
 
 /*
@@ -41,8 +44,10 @@ struct client {
 	struct join_relays relays;
 	struct handshake handshake;
 	struct handshake_watch watch;
+	struct handshake_fault fault; /* of the last step */
 	struct console console;
 	int signal_fd, joiner_fd, command_fd, child_fd;
+	int status; /* when the joiner found that nothing can be run */
 	bool has_failed, is_told, is_stopping;
 };
 
@@ -92,8 +97,27 @@ static long clone_into_cgroup(struct client *client)
 	return clone_joiner(client, -EBADF);
 }
 
+/* Who takes the last step has no sentences. Returns the status for it. */
+static int explain_fault(const struct client *client)
+{
+	auto_close int root_fd = -EBADF;
+	char path[32];
+	int r;
+
+	if (client->fault.at != LAST_STEP_EXECUTE) {
+		(void)join_last_explain(&client->fault, client->inside.request->machine->name);
+		return JOIN_FAILED;
+	}
+	(void)snprintf(path, sizeof(path), "/proc/%d/root", (int)client->inside.pid);
+	root_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	r = program_explain(root_fd, client->fault.object, client->fault.error);
+	return r == -ENOENT ? JOIN_NOT_FOUND : JOIN_CANNOT;
+}
+
 static int explain_silence(struct client *client, int r)
 {
+	if (r == HANDSHAKE_IS_FAILED && client->fault.error)
+		return -explain_fault(client);
 	/* Who is killed with the machine may have got no further than its sentence. */
 	if (r == HANDSHAKE_IS_FAILED || client->handshake.has_complained)
 		return HANDSHAKE_IS_FAILED;
@@ -120,18 +144,37 @@ static int hear_joined(struct client *client)
 			     passengers[PASSENGER_CONSOLE]);
 }
 
+/* A file system of the machine's may hold it up, but not when it has said that it gives up. */
+static void end_joiner(struct client *client, int r)
+{
+	siginfo_t info = {0};
+
+	if (r < 0 && !client->has_failed)
+		pidfd_end(client->joiner_fd);
+	while (waitid(P_PIDFD, (id_t)client->joiner_fd, &info, WEXITED) < 0 && errno == EINTR)
+		;
+	client->status = info.si_code == CLD_EXITED ? info.si_status : 0;
+	scope_close(&client->joiner_fd);
+}
+
 static int make_joiner(struct client *client)
 {
 	struct handshake other;
 	long pid;
-	int r = handshake_open(&client->handshake, &other);
+	int r;
 
+	if (client->inside.request->takes_last_step) {
+		client->inside.image_fd = join_last_make();
+		TRY(client->inside.image_fd);
+	}
+	r = handshake_open(&client->handshake, &other);
 	if (r < 0)
 		return fail(r, "Cannot make the socket for talking with the command");
 	client->inside.handshake = other;
 	client->inside.client_fd = client->handshake.fd;
 	client->watch = (struct handshake_watch){client->signal_fd, &client->joiner_fd};
 	client->handshake.watch = &client->watch;
+	client->handshake.fault = &client->fault;
 	pid = clone_into_cgroup(client);
 	if (pid == 0)
 		join_inside(&client->inside);
@@ -141,9 +184,7 @@ static int make_joiner(struct client *client)
 			    client->inside.request->machine->name);
 	join_relays_hand_over(&client->relays);
 	r = hear_joined(client);
-	/* A file system of the machine's may hold it up. */
-	(r < 0 ? pidfd_end : pidfd_wait)(client->joiner_fd);
-	scope_close(&client->joiner_fd);
+	end_joiner(client, r);
 	return r;
 }
 
@@ -253,6 +294,8 @@ static int status_of_command(struct client *client)
 		if (errno != EINTR)
 			return JOIN_FAILED;
 	hear_the_rest(client);
+	if (client->fault.error)
+		return explain_fault(client);
 	return info.si_code == CLD_EXITED ? info.si_status : JOIN_SIGNAL + info.si_status;
 }
 
@@ -329,7 +372,7 @@ static int run(struct client *client)
 int join(struct arena *arena, const struct join_request *request)
 {
 	struct client client = {
-		.inside = {.request = request, .arena = arena},
+		.inside = {.request = request, .arena = arena, .image_fd = -EBADF},
 		.relays = JOIN_RELAYS_NONE,
 		.handshake = {.fd = -EBADF},
 		.signal_fd = -EBADF,
@@ -343,7 +386,8 @@ int join(struct arena *arena, const struct join_request *request)
 	join_relays_finish(&client.relays);
 	scope_close(&client.command_fd);
 	scope_close(&client.child_fd);
+	scope_close(&client.inside.image_fd);
 	scope_close(&client.handshake.fd);
 	scope_close(&client.signal_fd);
-	return r < 0 ? JOIN_FAILED : r;
+	return r < 0 ? (client.status ? client.status : JOIN_FAILED) : r;
 }

@@ -6,7 +6,8 @@
  * Three processes. The client stays outside, holds the terminal and waits. The joiner enters
  * everything but the PID namespace, so that nobody in the machine sees it while it still has the
  * caller's rights; there it looks up the user, gives up what the machine must not have, and makes
- * the command's process. That is the client's child and has nothing left to give up but the filter.
+ * the command's process, itself or as another program (run/join-last.h). That process is the
+ * client's child and has nothing left to give up but the filter.
  * Zone: owing.
  */
 #pragma once
@@ -47,7 +48,9 @@ struct join_request {
 	struct strings environment;
 	const char *directory; /* NULL: / for a command, the home for a shell */
 	enum console_mode mode;
-	bool has_systemd;      /* as its init, which has gettys of its own for a login */
+	bool has_systemd;     /* as its init, which has gettys of its own for a login */
+	bool takes_last_step; /* the command's process may not have our executable (run/join-copy.h)
+			       */
 	bool without_terminal; /* relays instead of a pty where a stream is a terminal */
 };
 

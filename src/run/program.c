@@ -31,7 +31,9 @@
 
 enum verdict { /* the graver one counts */
 	VERDICT_RUN,
-	VERDICT_NO_INTERPRETER, /* the named interpreter or loader is not in the tree */
+	VERDICT_ABSENT,         /* it is not there */
+	VERDICT_NO_LOADER,      /* its loader is not in the tree, if the kernel wants that one */
+	VERDICT_NO_INTERPRETER, /* the interpreter that it names is not in the tree */
 	VERDICT_HIDDEN,         /* nobody could look at it, so nobody knows */
 	VERDICT_MAGIC,          /* it leads out of the tree through procfs */
 };
@@ -66,8 +68,10 @@ static enum verdict inspect(int root_fd, const char *path, int depth,
 		(void)snprintf(ret_interpreter, PATH_MAX, "%s", path);
 	if (fd == -ELOOP)
 		return VERDICT_MAGIC;
+	if ((fd == -ENOENT || fd == -ENOTDIR) && depth > 0)
+		return depth + 1 < FILES_MAX ? VERDICT_NO_INTERPRETER : VERDICT_NO_LOADER;
 	if (fd == -ENOENT || fd == -ENOTDIR)
-		return depth > 0 ? VERDICT_NO_INTERPRETER : VERDICT_RUN;
+		return VERDICT_ABSENT;
 	/*
 	 * The kernel reads what we may not, if it may be executed. A loader names nothing further:
 	 * that it is no link is known when reading it is all that failed.
@@ -112,6 +116,29 @@ static void hint_reason(int root_fd, const char *path, int error)
 		hint("It is no program, and a script has to begin with '#!' and its interpreter, like '#!/bin/sh'");
 }
 
+/* -ENOENT: silently. */
+static int explain(int root_fd, const char *path, enum verdict verdict, const char *interpreter,
+		   int r)
+{
+	if (r == -ENOENT && (verdict == VERDICT_NO_INTERPRETER || verdict == VERDICT_NO_LOADER))
+		return fail(-ENOEXEC,
+			    "Cannot run '%s': its interpreter or loader '%s' is not in the tree",
+			    path, interpreter);
+	if (r == -ENOENT || r == -ENOTDIR)
+		return -ENOENT;
+	(void)fail(r, "Cannot run '%s'", path);
+	hint_reason(root_fd, path, r);
+	return r;
+}
+
+static int do_execute(const struct program *program, const char *path, char *const *arguments)
+{
+	if (program->execute)
+		return program->execute(program->userdata, path, arguments, program->environment);
+	(void)execve(path, arguments, program->environment);
+	return -errno;
+}
+
 /*
  * Executes 'path'. Returns -ENOENT silently when it does not exist, else a negative errno after one
  * sentence.
@@ -133,17 +160,14 @@ static int execute_path(const struct program *program, const char *path,
 			EACCES,
 			"Cannot run '%s': it cannot be read to see which files the kernel would load for it",
 			*interpreter ? interpreter : path);
-	(void)execve(path, (char *const *)arguments, program->environment);
-	r = -errno;
-	if (r == -ENOENT && verdict == VERDICT_NO_INTERPRETER)
-		return fail(-ENOEXEC,
-			    "Cannot run '%s': its interpreter or loader '%s' is not in the tree",
-			    path, interpreter);
-	if (r == -ENOENT || r == -ENOTDIR)
-		return -ENOENT;
-	(void)fail(r, "Cannot run '%s'", path);
-	hint_reason(program->root_fd, path, r);
-	return r;
+	/*
+	 * For who executes it in our place it may be there after all: /proc/self, which we are not
+	 * in. That leads to what executes, never to a file of the tree.
+	 */
+	if (program->execute && (verdict == VERDICT_ABSENT || verdict == VERDICT_NO_INTERPRETER))
+		return explain(program->root_fd, path, verdict, interpreter, -ENOENT);
+	r = do_execute(program, path, (char *const *)arguments);
+	return explain(program->root_fd, path, verdict, interpreter, r);
 }
 
 static int refuse_missing(const char *name)
@@ -226,4 +250,13 @@ int program_execute(const struct program *program)
 			return r;
 	}
 	return program_refuse_missing(program->candidates, program->is_login_shell);
+}
+
+int program_explain(int root_fd, const char *path, int r)
+{
+	char interpreter[PATH_MAX] = "";
+	enum verdict verdict = inspect(root_fd, path, 0, interpreter);
+
+	r = explain(root_fd, path, verdict, interpreter, r);
+	return r == -ENOENT ? refuse_missing(path) : r;
 }
