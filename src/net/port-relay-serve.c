@@ -26,10 +26,6 @@
 #include "net/port-inside.h"
 #include "net/port-relay-loop.h"
 
-#define FLOWS_MAX 32768
-#define FDS_WANTED 262144 /* six for each connection that is busy in both directions, and some */
-#define FDS_OF_FLOW 6
-#define FDS_KEPT 128
 #define NOBODY 65534
 #define EVENTS 256
 #define LOOK_USEC \
@@ -335,7 +331,11 @@ static int take_away(struct relay_loop *loop, const struct port_request *port)
 static int begin(struct relay_loop *loop, const struct relay_order *order, int fd)
 {
 	bool is_root = geteuid() == 0;
+	struct rlimit limit;
 
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return -errno;
+	loop->flow_max = relay_flow_max(limit.rlim_cur);
 	if (loop->side == RELAY_INWARD) {
 		TRY(port_network_enter(fd, order->is_namespace, order->is_ours));
 		TRY(watch_addresses(loop));
@@ -439,24 +439,6 @@ static void turn(struct relay_loop *loop)
 		look_again(loop);
 }
 
-/* As many connections as descriptors are for, of which root may have more than it is given. */
-static size_t raise_limit(void)
-{
-	struct rlimit limit = {FDS_WANTED, FDS_WANTED}, now;
-
-	if (getrlimit(RLIMIT_NOFILE, &now) < 0)
-		return 1;
-	if (now.rlim_max < FDS_WANTED && setrlimit(RLIMIT_NOFILE, &limit) < 0)
-		limit.rlim_cur = limit.rlim_max = now.rlim_max;
-	else if (now.rlim_max >= FDS_WANTED)
-		limit.rlim_max = now.rlim_max;
-	(void)setrlimit(RLIMIT_NOFILE, &limit);
-	if (getrlimit(RLIMIT_NOFILE, &now) < 0 || now.rlim_cur < 2 * FDS_KEPT)
-		return 1;
-	now.rlim_cur = (now.rlim_cur - FDS_KEPT) / FDS_OF_FLOW;
-	return now.rlim_cur < FLOWS_MAX ? now.rlim_cur : FLOWS_MAX;
-}
-
 void relay_serve(enum relay_side side, int fd)
 {
 	struct relay_loop loop = {
@@ -465,7 +447,6 @@ void relay_serve(enum relay_side side, int fd)
 		.orders = {.ready = obey, .fd = fd},
 		.question = NETLINK_CLOSED,
 		.changes.fd = -EBADF,
-		.flow_max = raise_limit(),
 	};
 
 	(void)signal(SIGPIPE, SIG_IGN);

@@ -25,5 +25,8 @@ struct relay_report {
 	struct relay_targets targets;
 };
 
+/* As many connections as there are descriptors for. */
+size_t relay_flow_max(size_t fds);
+
 /* The rest of the process's life; 'fd' is its end of the socket. */
 __attribute__((noreturn)) void relay_serve(enum relay_side side, int fd);

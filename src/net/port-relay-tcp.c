@@ -299,7 +299,7 @@ void tcp_listen_again(struct relay_loop *loop)
 	loop->is_full = false;
 	for (struct listener *listener = loop->listeners; listener; listener = listener->next)
 		if (listener->port.protocol == IPPROTO_TCP)
-			(void)relay_watch(loop, &listener->watch, EPOLLIN);
+			(void)relay_watch(loop, &listener->watch, EPOLLIN | EPOLLEXCLUSIVE);
 }
 
 static void accept_some(struct relay_loop *loop, struct watch *watch, uint32_t events)
@@ -326,5 +326,5 @@ static void accept_some(struct relay_loop *loop, struct watch *watch, uint32_t e
 int tcp_listen(struct relay_loop *loop, struct listener *listener)
 {
 	listener->watch.ready = accept_some;
-	return loop->is_full ? 0 : relay_watch(loop, &listener->watch, EPOLLIN);
+	return loop->is_full ? 0 : relay_watch(loop, &listener->watch, EPOLLIN | EPOLLEXCLUSIVE);
 }

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -24,6 +25,33 @@
 #include "net/port-relay-serve.h"
 
 #define PATIENCE_SEC 5
+#define FLOWS_MAX 32768
+#define FDS_OF_FLOW 6 /* of a connection that is busy in both directions */
+#define FDS_KEPT 128
+#define FDS_WANTED (FLOWS_MAX * FDS_OF_FLOW + PORTS_MAX + FDS_KEPT)
+
+size_t relay_flow_max(size_t fds)
+{
+	size_t count = fds > FDS_KEPT + FDS_OF_FLOW ? (fds - FDS_KEPT) / FDS_OF_FLOW : 1;
+
+	return count < FLOWS_MAX ? count : FLOWS_MAX;
+}
+
+/* Of descriptors root may have more than it is given; others as many as they may give themselves.
+ */
+static size_t raise_limit(pid_t pid)
+{
+	struct rlimit limit = {FDS_WANTED, FDS_WANTED}, now = {0};
+
+	(void)prlimit(pid, RLIMIT_NOFILE, NULL, &now);
+	if (now.rlim_max > FDS_WANTED)
+		limit.rlim_max = now.rlim_max;
+	if (prlimit(pid, RLIMIT_NOFILE, &limit, NULL) < 0) {
+		limit.rlim_cur = limit.rlim_max = now.rlim_max;
+		(void)prlimit(pid, RLIMIT_NOFILE, &limit, NULL);
+	}
+	return limit.rlim_cur;
+}
 
 __attribute__((noreturn)) static void become(enum relay_side side, int fd, pid_t supervisor)
 {
@@ -67,6 +95,7 @@ int relay_start(struct relay *relay, enum relay_side side)
 	if (pid == 0)
 		become(side, other_fd, supervisor);
 	relay->pid = (pid_t)pid;
+	relay->flow_max = relay_flow_max(raise_limit(relay->pid));
 	relay->fd = steal_fd(fd);
 	return 0;
 }

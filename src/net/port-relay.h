@@ -29,6 +29,7 @@ struct relay {
 	pid_t pid;
 	int pidfd, fd; /* 'fd' is readable when the machine's addresses are others */
 	struct relay_targets targets;
+	size_t flow_max; /* connections at a time */
 };
 
 #define RELAY_NONE ((struct relay){.pidfd = -EBADF, .fd = -EBADF})

@@ -6,6 +6,7 @@
 #include "net/ports.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -23,7 +24,8 @@ static void undo_ports(void *argument)
 {
 	struct ports *ports = argument;
 
-	relay_stop(&ports->inward);
+	for (size_t i = 0; i < RELAYS_MAX; i++)
+		relay_stop(&ports->inward[i]);
 	relay_stop(&ports->to_host);
 }
 
@@ -35,7 +37,10 @@ static int hold(struct ports *ports, const struct port_request *port)
 	int r;
 
 	TRY(port_socket_open(ports->arena, port, &fd));
-	r = relay_add(&ports->inward, port, fd);
+	r = relay_add(&ports->inward[0], port, fd);
+	for (size_t i = 1; r == 0 && i < RELAYS_MAX && port->protocol == IPPROTO_TCP; i++)
+		if (ports->inward[i].fd >= 0)
+			r = relay_add(&ports->inward[i], port, fd);
 	return r < 0 ? complain(ports, r) : 0;
 }
 
@@ -59,6 +64,27 @@ static int hold_inside(struct ports *ports, const struct port_requests *of_host)
 
 /* --- All of them --- */
 
+static int start_inward(struct ports *ports)
+{
+	size_t connections = 0;
+
+	for (size_t i = 0; i < RELAYS_MAX && connections < CONNECTIONS_WANTED; i++) {
+		TRY(relay_start(&ports->inward[i], RELAY_INWARD));
+		connections += ports->inward[i].flow_max;
+	}
+	return 0;
+}
+
+static int enter_all(struct ports *ports)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < RELAYS_MAX; i++)
+		if (ports->inward[i].fd >= 0)
+			r = relay_enter(&ports->inward[i], &ports->network);
+	return r;
+}
+
 int ports_prepare(struct arena *arena, const struct config *config, const char *machine,
 		  const struct net_plan *plan, struct ports *ports, struct undo *undo)
 {
@@ -73,7 +99,7 @@ int ports_prepare(struct arena *arena, const struct config *config, const char *
 		return 0;
 	undo_push(undo, undo_ports, ports, "ports");
 	if (ports->published.count > 0)
-		r = relay_start(&ports->inward, RELAY_INWARD);
+		r = start_inward(ports);
 	if (r == 0 && ports->of_host.count > 0)
 		r = relay_start(&ports->to_host, RELAY_TO_HOST);
 	if (r < 0)
@@ -98,7 +124,7 @@ int ports_place(struct ports *ports, int leader_fd, int namespace_fd)
 		r = relay_enter(&ports->to_host, &ports->network);
 	}
 	if (r == 0 && ports->published.count > 0)
-		r = relay_enter(&ports->inward, &ports->network);
+		r = enter_all(ports);
 	if (r < 0)
 		return complain(ports, r);
 	ports->is_placed = true;
@@ -120,12 +146,14 @@ static void hear(struct ports *ports, struct relay *relay)
 
 void ports_fds(const struct ports *ports, int ret[PORTS_POLLFDS])
 {
-	ret[0] = ports->inward.fd;
-	ret[1] = ports->to_host.fd;
+	for (size_t i = 0; i < RELAYS_MAX; i++)
+		ret[i] = ports->inward[i].fd;
+	ret[RELAYS_MAX] = ports->to_host.fd;
 }
 
 void ports_dispatch(struct ports *ports)
 {
-	hear(ports, &ports->inward);
+	for (size_t i = 0; i < RELAYS_MAX; i++)
+		hear(ports, &ports->inward[i]);
 	hear(ports, &ports->to_host);
 }

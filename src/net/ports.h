@@ -11,19 +11,26 @@
 #include "net/net-plan.h"
 #include "net/port-relay.h"
 
+/* Where one process may not have descriptors for so many connections there are more of them. */
+enum {
+	RELAYS_MAX = 4,
+	CONNECTIONS_WANTED = 12000
+};
+
 /* What a machine has of them now. */
 struct ports {
 	struct arena *arena;
 	const char *machine;
 	const struct net_plan *plan;
 	struct port_requests published, of_host;
-	struct relay inward, to_host;
+	struct relay inward[RELAYS_MAX]; /* the first has all sockets, the others those of TCP */
+	struct relay to_host;
 	struct relay_network network;
 	bool is_placed;
 };
 
 #define PORTS_NONE \
-	((struct ports){.inward = RELAY_NONE, \
+	((struct ports){.inward = {RELAY_NONE, RELAY_NONE, RELAY_NONE, RELAY_NONE}, \
 			.to_host = RELAY_NONE, \
 			.network = {.leader_fd = -EBADF, .namespace_fd = -EBADF}})
 
@@ -50,7 +57,7 @@ int ports_remove(struct ports *ports, const struct port_request *port, bool is_h
 
 /* Descriptors for poll(2), negative where there is nothing to be heard, and what to do then. */
 enum {
-	PORTS_POLLFDS = 2
+	PORTS_POLLFDS = RELAYS_MAX + 1
 };
 void ports_fds(const struct ports *ports, int ret[PORTS_POLLFDS]);
 void ports_dispatch(struct ports *ports);

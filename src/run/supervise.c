@@ -167,6 +167,13 @@ enum slot {
 	SLOT_CONSOLE = SLOT_PORTS + PORTS_POLLFDS, /* and the following */
 };
 
+static void hear_ports(struct machine *machine, const struct pollfd *fds)
+{
+	for (size_t i = 0; i < PORTS_POLLFDS; i++)
+		if (fds[i].revents)
+			return ports_dispatch(&machine->ports);
+}
+
 static int turn(struct supervisor *supervisor)
 {
 	struct machine *machine = supervisor->machine;
@@ -203,8 +210,7 @@ static int turn(struct supervisor *supervisor)
 		names_work(&supervisor->names);
 	if (fds[SLOT_JOURNAL].revents)
 		journal_remote_lost(&machine->journal_remote);
-	if (fds[SLOT_PORTS].revents || fds[SLOT_PORTS + 1].revents)
-		ports_dispatch(&machine->ports);
+	hear_ports(machine, fds + SLOT_PORTS);
 	if (fds[SLOT_MANAGER].revents)
 		hear_manager(supervisor);
 	TRY(handle_console(supervisor, fds + SLOT_CONSOLE, console_count));

@@ -341,3 +341,74 @@ while True:
                 received += len(chunk)
             client.shutdown(socket.SHUT_WR)
             assert client.recv(1) == b"", "its end comes through"
+
+
+# --- Changes ---
+
+def test_a_guest_that_changes_its_address(tree, Running, lan):
+    """It is followed, and while it has none nothing is reached."""
+    with machine(Running, tree(kind="busybox"), "web", "-n", "--network-setup=none", "-p", "8080:80") as (_, leader), service(leader):
+        inside = ["nsenter", "-n", "-t", str(leader), "ip"]
+        assert asked("tcp", "127.0.0.1", 8080).endswith("reset by peer")
+        subprocess.run([*inside, "link", "set", "host0", "up"], check=True)
+        for number in (2, 3):
+            subprocess.run([*inside, "addr", "add", f"192.0.2.{number}/24", "dev", "host0"], check=True)
+            if number == 3:
+                subprocess.run([*inside, "addr", "del", "192.0.2.2/24", "dev", "host0"], check=True)
+                subprocess.run([*inside, "addr", "add", "192.0.2.3/24", "dev", "host0"], check=False, stderr=subprocess.DEVNULL)
+            deadline = time.monotonic() + 5
+            while asked("tcp", HOST, 8080, lan)[1:] != ["hello"] and time.monotonic() < deadline:
+                pass
+            assert asked("tcp", HOST, 8080, lan) == [f"192.0.2.{number}", "hello"]
+            assert asked("tcp", "::1", 8080)[1:] == ["hello"]
+
+
+def test_what_a_killed_supervisor_had_is_free_at_once(tree, Running):
+    root = tree(kind="busybox")
+    with serve(Running, root, "web", "-n", "-p", "8080:80", "-p", "udp:8080:80") as first:
+        first.expect("ready")
+        os.kill(first.process.pid, signal.SIGKILL)
+        first.process.wait(timeout=10)
+        deadline = time.monotonic() + 5
+        while [line for line in sockets() if ":8080" in line] and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert not [line for line in sockets() if ":8080" in line]
+    with machine(Running, root, "web", "-n", "-p", "8080:80") as (_, leader), service(leader):
+        assert asked("tcp", "127.0.0.1", 8080)[1:] == ["hello"]
+
+
+def test_the_process_that_serves_has_nothing(tree, Running):
+    """No rights, no files, no ids of the host's root; and the machine's network alone."""
+    with machine(Running, tree(kind="busybox"), "web", "-n", "-p", "8080:80") as (running, leader):
+        mine = [path.split("/")[2] for path in glob.glob("/proc/[0-9]*/comm") if read(path) == "nspawn-ports\n"
+                and f"PPid:\t{running.process.pid}\n" in read(path.replace("comm", "status"))]
+        assert mine
+        for pid in mine:
+            status = dict(line.split(":\t", 1) for line in read(f"/proc/{pid}/status").splitlines() if ":\t" in line)
+            assert status["Uid"].split() == ["65534"] * 4 and status["Gid"].split() == ["65534"] * 4 and status["Groups"].strip() == ""
+            assert int(status["CapEff"], 16) == 0 and int(status["CapPrm"], 16) == 0 and status["NoNewPrivs"] == "1"
+            assert os.listdir(f"/proc/{pid}/root") == []
+            assert os.stat(f"/proc/{pid}/ns/net").st_ino == os.stat(f"/proc/{leader}/ns/net").st_ino
+
+
+# --- A port of the host ---
+
+@pytest.mark.parametrize("options", [["--private-network"], ["--private-network", "-U"], ["-n"]], ids=" ".join)
+@pytest.mark.parametrize("inside", ["127.0.0.1", "::1"])
+def test_a_port_of_the_host(tree, Running, options, inside):
+    """Reached on the machine's loopback, and nothing besides."""
+    with service(os.getpid(), port=7143, address="127.0.0.1"), service(os.getpid(), "udp", 7053, "127.0.0.1"), service(os.getpid(), port=7144, address="127.0.0.1"), \
+            machine(Running, tree(kind="busybox"), "web", *options, "--host-port=tcp:7143", "--host-port=udp:7053") as (_, leader):
+        assert asked("tcp", inside, 7143, leader) == ["127.0.0.1", "hello"] and asked("udp", inside, 7053, leader) == ["127.0.0.1", "hello"]
+        assert "refused" in asked("tcp", inside, 7144, leader)
+
+
+def test_it_is_there_before_the_first_program(tree, run):
+    with service(os.getpid(), port=7143, address="::1"):
+        result = run("-P", "-D", tree(kind="busybox"), "--private-network", "--host-port=7143", "--", "/bin/sh", "-c", "echo hello | nc 127.0.0.1 7143")
+        assert result.text == "::1 hello\n", result
+
+
+def test_a_port_of_the_host_where_nobody_listens(tree, Running):
+    with machine(Running, tree(kind="busybox"), "web", "--private-network", "--host-port=7143") as (_, leader):
+        assert asked("tcp", "127.0.0.1", 7143, leader).endswith("reset by peer")
