@@ -16,7 +16,7 @@ function __nspawn_read --no-scope-shadowing
     set nspawn_verb
     set nspawn_ended no
     set nspawn_command
-    if test "$program" != systemd-nspawn; and contains -- "$words[1]" list status show top exec shell login console logs start enable disable poweroff reboot terminate kill pause resume wait limits copy-to copy-from bind unbind diff commit export config syscalls clean
+    if test "$program" != systemd-nspawn; and contains -- "$words[1]" list status show top exec shell login console logs start enable disable poweroff reboot terminate kill pause resume wait limits copy-to copy-from bind unbind net diff commit export config syscalls clean
         set nspawn_verb $words[1]
         set -e words[1]
     end
@@ -33,7 +33,7 @@ function __nspawn_read --no-scope-shadowing
                 set value (string replace -r '^[^=]*=' '' -- $word)
                 set word (string replace -r '=.*' '' -- $word)
             case '--*'
-                if contains -- $word --settings --directory --template --ephemeral-dir --pivot-root --chdir --setenv --uid --kill-signal --notify-ready --ready --suppress-sync --machine --hostname --uuid --slice --property --register --private-users-ownership --private-users-delegate --network-interface --network-macvlan --network-ipvlan --network-veth-name --network-veth-extra --network-bridge --network-zone --network-setup --network-namespace-path --capability --drop-capability --ambient-capability --no-new-privileges --system-call-filter --restrict-address-families --selinux-context --selinux-apifs-context --apparmor-profile --memory --cpus --tasks --io-weight --rlimit --oom-score-adjust --cpu-affinity --personality --resolv-conf --timezone --link-journal --forward-journal --forward-journal-max-use --forward-journal-keep-free --forward-journal-max-file-size --forward-journal-max-files --bind --bind-ro --inaccessible --tmpfs --overlay --overlay-ro --device --bind-user --bind-user-shell --bind-user-group --console --background --set-credential --load-credential
+                if contains -- $word --settings --directory --template --ephemeral-dir --pivot-root --chdir --setenv --uid --kill-signal --notify-ready --ready --suppress-sync --machine --hostname --uuid --slice --property --register --private-users-ownership --private-users-delegate --network-interface --network-macvlan --network-ipvlan --network-veth-name --network-veth-extra --network-bridge --network-tap --network-zone --network-setup --network-namespace-path --capability --drop-capability --ambient-capability --no-new-privileges --system-call-filter --restrict-address-families --selinux-context --selinux-apifs-context --apparmor-profile --memory --cpus --tasks --io-weight --rlimit --oom-score-adjust --cpu-affinity --personality --resolv-conf --timezone --link-journal --forward-journal --forward-journal-max-use --forward-journal-keep-free --forward-journal-max-file-size --forward-journal-max-files --bind --bind-ro --inaccessible --tmpfs --overlay --overlay-ro --device --bind-user --bind-user-shell --bind-user-group --console --background --set-credential --load-credential
                     set value $words[1]
                     set -e words[1]
                 end
@@ -104,7 +104,7 @@ end
 
 function __nspawn_has_running_verb
     __nspawn_read
-    contains -- "$nspawn_verb" status show top exec shell login console logs poweroff reboot terminate kill pause resume wait copy-to copy-from bind unbind diff commit export clean; and not __nspawn_is_dashed
+    contains -- "$nspawn_verb" status show top exec shell login console logs poweroff reboot terminate kill pause resume wait copy-to copy-from bind unbind net diff commit export clean; and not __nspawn_is_dashed
 end
 
 # --option+=VALUE: what is offered is that of --option=VALUE.
@@ -213,7 +213,7 @@ complete -c $program -n __nspawn_in_command -F -a '(__nspawn_tree_files)'
 complete -c $program -n __nspawn_has_machine_verb -a '(__nspawn_machines)' -d machine
 complete -c $program -n __nspawn_has_running_verb -a '(__nspawn_running)' -d machine
 complete -c $program -n __nspawn_at_group -a '@aio @basic-io @chown @clock @cpu-emulation @debug @default @file-system @io-event @ipc @keyring @memlock @module @mount @network-io @obsolete @pkey @privileged @process @raw-io @reboot @resources @sandbox @setuid @signal @swap @sync @system-service @timer @known' -d 'system calls'
-complete -c $program -n '__nspawn_has_verb list status show top exec shell login console logs start enable disable poweroff reboot terminate kill pause resume wait limits copy-to copy-from bind unbind diff commit export config syscalls clean' -l json -d 'Print JSON'
+complete -c $program -n '__nspawn_has_verb list status show top exec shell login console logs start enable disable poweroff reboot terminate kill pause resume wait limits copy-to copy-from bind unbind net diff commit export config syscalls clean' -l json -d 'Print JSON'
 complete -c $program -n __nspawn_at_verb -a list -d 'List the machines that run'
 complete -c $program -n __nspawn_at_verb -a status -d 'Show what a machine is, has and uses'
 complete -c $program -n __nspawn_at_verb -a show -d 'Show properties of a machine as lines for scripts'
@@ -238,6 +238,7 @@ complete -c $program -n __nspawn_at_verb -a copy-to -d 'Copy a file or a tree of
 complete -c $program -n __nspawn_at_verb -a copy-from -d 'Copy a file or a tree of a running machine to the host'
 complete -c $program -n __nspawn_at_verb -a bind -d 'Show a file or directory of the host in a running machine'
 complete -c $program -n __nspawn_at_verb -a unbind -d 'Take away what \'bind\' has brought'
+complete -c $program -n __nspawn_at_verb -a net -d 'Show the links of a running machine, add to them or take them away'
 complete -c $program -n __nspawn_at_verb -a diff -d 'Show what a running throw-away machine changed'
 complete -c $program -n __nspawn_at_verb -a commit -d 'Write what a running throw-away machine changed into its tree'
 complete -c $program -n __nspawn_at_verb -a export -d 'Write the tree of a running machine as a tar archive'
@@ -290,7 +291,8 @@ complete -c $program -n __nspawn_in_options -l network-ipvlan -x -d 'Make an ipv
 complete -c $program -n __nspawn_in_options -s n -l network-veth -d 'Connect the container to the host by a virtual cable'
 complete -c $program -n __nspawn_in_options -l network-veth-name -x -d 'Name of that cable\'s end on the host, instead of ve-MACHINE'
 complete -c $program -n __nspawn_in_options -l network-veth-extra -x -d 'Add one more virtual cable'
-complete -c $program -n __nspawn_in_options -l network-bridge -x -d 'Plug the cable into a bridge'
+complete -c $program -n __nspawn_in_options -l network-bridge -x -d 'Plug a cable into a bridge'
+complete -c $program -n __nspawn_in_options -l network-tap -x -d 'Make a tap interface inside, for a program or a virtual machine there'
 complete -c $program -n __nspawn_in_options -l network-zone -x -d 'Plug the cable into a bridge made for the zone'
 complete -c $program -n __nspawn_in_options -l network-setup -x -a 'auto host guest none' -d 'Which ends get addresses: auto, host, guest, none'
 complete -c $program -n __nspawn_in_options -l network-namespace-path -r -F -d 'Join an existing network namespace'

@@ -115,7 +115,7 @@ static int find(struct target *target, const char *machine)
 static int list(struct target *target, const struct net_words *words)
 {
 	if (words->rest.count > 0)
-		return refuse(EINVAL, "'net list' does not take '%s'", words->rest.items[0]);
+		return refuse(EINVAL, "'%s' does not take '%s'", "net list", words->rest.items[0]);
 	TRY(find(target, words->machine));
 	return net_show(&target->arena, &target->places, &target->entry, words->form);
 }
@@ -148,7 +148,8 @@ static int add(struct target *target, const struct net_words *words)
 	else if (!object->may_be_alone)
 		return refuse(EINVAL, "'net add %s' needs %s", object->word, object->wanted);
 	if (rest->count > (size_t)(text == rest->items[0] + strlen(object->word) ? 1 : 2))
-		return refuse(EINVAL, "'net add' does not take '%s'", rest->items[rest->count - 1]);
+		return refuse(EINVAL, "'%s' does not take '%s'", "net add",
+			      rest->items[rest->count - 1]);
 	TRY(read_link(object, text));
 	TRY(find(target, words->machine));
 	return call_add(target, object, text);
@@ -159,7 +160,8 @@ static int take_away(struct target *target, const struct net_words *words)
 	if (words->rest.count == 0)
 		return refuse(EINVAL, "'net remove' needs the name of an interface inside");
 	if (words->rest.count > 1)
-		return refuse(EINVAL, "'net remove' does not take '%s'", words->rest.items[1]);
+		return refuse(EINVAL, "'%s' does not take '%s'", "net remove",
+			      words->rest.items[1]);
 	TRY(find(target, words->machine));
 	return call_remove(target, words->rest.items[0]);
 }
