@@ -1,17 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The least that entering a tree can cost: one clone3 with new namespaces, the tree bound and
- * pivoted into, five mounts, exec, wait. Everything bench/run prints is divided by this.
+ * pivoted into, five mounts, exec, wait. Everything bench/run prints is divided by this. With a
+ * network namespace on request, and a cable into it.
  * Zone: free up to the clone; the child is doomed.
  */
 #include <errno.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
 #include <linux/sched.h>
+#include <linux/veth.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -54,6 +60,74 @@ static int api_mount(void)
 	return 0;
 }
 
+/* --- A cable: one message of rtnetlink(7) --- */
+
+struct request {
+	struct nlmsghdr header;
+	struct ifinfomsg link;
+	char attributes[256];
+};
+
+static struct rtattr *attribute(struct request *request, unsigned short type, const void *value,
+				size_t length)
+{
+	struct rtattr *made =
+		(struct rtattr *)((char *)request + NLMSG_ALIGN(request->header.nlmsg_len));
+
+	made->rta_type = type;
+	made->rta_len = (unsigned short)RTA_LENGTH(length);
+	if (length > 0)
+		memcpy(RTA_DATA(made), value, length);
+	request->header.nlmsg_len =
+		NLMSG_ALIGN(request->header.nlmsg_len) + RTA_ALIGN(made->rta_len);
+	return made;
+}
+
+static void attribute_end(const struct request *request, struct rtattr *nest)
+{
+	nest->rta_len = (unsigned short)((const char *)request + request->header.nlmsg_len -
+					 (const char *)nest);
+}
+
+/* One end stays, called after us; the other is born in the namespace of 'pid'. */
+static int cable_make(pid_t pid)
+{
+	struct request request = {
+		.header = {.nlmsg_len = NLMSG_LENGTH(sizeof(struct ifinfomsg)),
+			   .nlmsg_type = RTM_NEWLINK,
+			   .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL},
+	};
+	struct {
+		struct nlmsghdr header;
+		struct nlmsgerr error;
+		char rest[512];
+	} answer;
+	struct rtattr *info, *data, *peer;
+	char name[16];
+	uint32_t number = (uint32_t)pid;
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+
+	(void)snprintf(name, sizeof(name), "floor%d", (int)pid);
+	(void)attribute(&request, IFLA_IFNAME, name, strlen(name) + 1);
+	info = attribute(&request, IFLA_LINKINFO, NULL, 0);
+	(void)attribute(&request, IFLA_INFO_KIND, "veth", sizeof("veth"));
+	data = attribute(&request, IFLA_INFO_DATA, NULL, 0);
+	peer = attribute(&request, VETH_INFO_PEER, &request.link, sizeof(request.link));
+	(void)attribute(&request, IFLA_IFNAME, "host0", sizeof("host0"));
+	(void)attribute(&request, IFLA_NET_NS_PID, &number, sizeof(number));
+	attribute_end(&request, peer);
+	attribute_end(&request, data);
+	attribute_end(&request, info);
+	if (fd < 0 || send(fd, &request, request.header.nlmsg_len, 0) < 0 ||
+	    recv(fd, &answer, sizeof(answer), 0) < 0)
+		return die("make a cable");
+	(void)close(fd);
+	errno = -answer.error.error;
+	return errno ? die("make a cable") : 0;
+}
+
+/* --- The whole --- */
+
 int main(int argc, char **argv)
 {
 	struct clone_args args = {
@@ -61,28 +135,38 @@ int main(int argc, char **argv)
 		.exit_signal = SIGCHLD,
 	};
 	long pid;
-	int status, first = 1;
+	int status, first = 1, made[2] = {-1, -1};
+	bool has_cable;
 
-	if (argc > first && strcmp(argv[first], "--net") == 0) {
+	has_cable = argc > first && strcmp(argv[first], "--veth") == 0;
+	if (has_cable || (argc > first && strcmp(argv[first], "--net") == 0)) {
 		args.flags |= CLONE_NEWNET;
 		first++;
 	}
 	if (argc < first + 2) {
-		fprintf(stderr, "usage: floor [--net] TREE COMMAND [WORD...]\n");
+		fprintf(stderr, "usage: floor [--net|--veth] TREE COMMAND [WORD...]\n");
 		return 1;
 	}
 
+	if (has_cable && pipe(made) < 0)
+		return die("pipe");
 	pid = syscall(SYS_clone3, &args, sizeof(args));
 	if (pid < 0)
 		return die("clone3");
 	if (pid == 0) {
-		if (root_enter(argv[first]) == 0 && api_mount() == 0) {
+		char word;
+
+		/* The program finds its cable. */
+		if (root_enter(argv[first]) == 0 && api_mount() == 0 &&
+		    (!has_cable || read(made[0], &word, 1) == 1)) {
 			execv(argv[first + 1], argv + first + 1);
 			(void)die("exec");
 		}
 		_exit(1);
 	}
 
+	if (has_cable && (cable_make((pid_t)pid) != 0 || write(made[1], "", 1) != 1))
+		return 1;
 	if (waitpid((pid_t)pid, &status, 0) < 0)
 		return die("wait");
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;

@@ -34,11 +34,11 @@ def is_absent(note):
 
 # ---- starts
 
-def spawn(site, commands, rounds, results):
+def spawn(site, commands, rounds, results, prefix=()):
     """Runs the commands by turns, and adds what they took to the results of the same names."""
     words = [w for command in commands.values() for w in ["::"] + command][1:]
     with open(site.work + "/stderr", "w") as errors:
-        done = subprocess.run([site.work + "/spawn", str(rounds)] + words, env=site.environ,
+        done = subprocess.run([*prefix, site.work + "/spawn", str(rounds)] + words, env=site.environ,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors,
                               text=True, check=True)
     names = list(commands)
@@ -99,7 +99,27 @@ def start(site, rounds):
 
 def net(site, rounds):
     title = "Start, with a network namespace of its own"
-    return starts_print(site, title, peers.STARTS, rounds, True)
+    return starts_print(site, title, peers.STARTS, rounds, True) | cables(site, rounds)
+
+
+def cables(site, rounds):
+    """With a cable to the host, addresses and a way out; the floor has the cable alone."""
+    apart = ["unshare", "--net"]
+    commands, results = choose_all(site, peers.CABLES, ["/bin/true"], prefix=apart)
+    spawn(site, commands, rounds, results, prefix=apart)
+    ms = {n: statistics.median(r["wall_usec"]) / 1000 for n, r in results.items() if r.get("wall_usec")}
+    least = ms.get("floor, with a cable")
+
+    def row(name, result):
+        if name not in ms or not least:
+            return [name] + ["–"] * 3
+        return [name, f"{ms[name]:.2f}", f"{statistics.mean(result['cpu_usec']) / 1000:.2f}", f"{ms[name] / least:.2f}"]
+
+    rows = [row(name, result) for name, result in results.items()]
+    report.heading("Start, with a cable to the host", f"`/bin/true` in a busybox tree, {rounds} rounds by turns.")
+    report.table(["start", "median ms", "mean CPU ms", "× floor"], rows)
+    report.remarks(results, [("nspawn, -n ÷ floor", rows[1][3], "≤ 1.6")])
+    return results
 
 
 # ---- throughput

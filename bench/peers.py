@@ -45,6 +45,16 @@ def floor(site, tree, words, net):
     return [("", [site.work + "/floor"] + ["--net"] * net + [tree] + words)]
 
 
+def floor_cable(site, tree, words, net):
+    return [("", [site.work + "/floor", "--veth", tree] + words)]
+
+
+def nspawn_cable(*options):
+    def ways(site, tree, words, net):
+        return [("", [site.nspawn, "-q", "--console=pipe", "-D", tree, "--network-veth", *options] + words)]
+    return ways
+
+
 def nspawn(console):
     def ways(site, tree, words, net):
         return [("", [site.nspawn, "-q", "--console=" + console, "-D", tree]
@@ -144,6 +154,13 @@ STARTS_HOST_NETWORK = STARTS | {
     "nspawn, with a pty": nspawn("read-only"),
     "systemd-nspawn, with a pty": systemd_nspawn("read-only"),
     "bwrap, own network": bwrap_own_network,
+}
+
+# In a network namespace made for them, so that the host's own is left alone.
+CABLES = {
+    "floor, with a cable": floor_cable,
+    "nspawn, -n": nspawn_cable("--network-setup=host"),
+    "nspawn, -n, nothing set up": nspawn_cable("--network-setup=none"),
 }
 
 CONSOLES = {

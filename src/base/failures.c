@@ -351,15 +351,15 @@ static const struct {
 	{"network-enter", "Cannot enter the network of the machine"},
 	{"network-enter", "Cannot return to the network of the host"},
 	{"network-enter", "Machine '%s' has no network of its own"},
+	{"network-join", "'%s' is no network namespace"},
+	{"network-join", "Cannot join the network namespace '%s'"},
+	{"network-join", "Cannot open the network namespace '%s'"},
 	{"port-serve", "Cannot serve the ports of machine '%s'"},
 	{"port-taken", "Cannot open the port %s of the host"},
 	{"port-taken", "Only root may open the port %s of the host"},
 	{"port-taken", "The host does not have the address of the port %s"},
 	{"port-taken", "The port %s of the host is taken"},
 	{"port-taken", "The port %s of the machine is taken"},
-	{"network-join", "'%s' is no network namespace"},
-	{"network-join", "Cannot join the network namespace '%s'"},
-	{"network-join", "Cannot open the network namespace '%s'"},
 	{"zone-lock", "Cannot lock the zones of the host by '%s'"},
 
 	/* --- Mounts --- */

@@ -82,7 +82,6 @@ static void put_entry(FILE *file, const struct registry_entry *entry)
 {
 	(void)fprintf(file, "{\"version\":%d", REGISTRY_VERSION);
 	put_number(file, "leader", entry->leader);
-	put_number(file, "leader_inode", (int64_t)entry->leader_inode);
 	put_number(file, "supervisor", entry->supervisor);
 	put_named_text(file, "machine", entry->machine);
 	put_named_text(file, "uuid", entry->uuid);

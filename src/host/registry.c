@@ -119,7 +119,6 @@ static void fill_entry(struct arena *arena, const json_t *json, struct registry_
 	*ret = (struct registry_entry){
 		.machine = get_text(arena, json, "machine"),
 		.leader = (pid_t)get_number(json, "leader"),
-		.leader_inode = get_number(json, "leader_inode"),
 		.supervisor = (pid_t)get_number(json, "supervisor"),
 		.tree = get_text(arena, json, "tree"),
 		.tree_device = get_number(json, "tree_device"),

@@ -36,8 +36,6 @@ struct registry_entry {
 	const char *machine;
 	const char *directory;    /* of its runtime files; filled by who reads */
 	pid_t leader, supervisor; /* process 1 of the machine, which is the other's child */
-	/* Of the leader's pidfd, where such inodes are a process's own (pidfs), else 0. */
-	uint64_t leader_inode;
 	const char *tree; /* its root, by the kernel's own path */
 	uint64_t tree_device, tree_inode;
 	enum registry_changes kind;

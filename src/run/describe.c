@@ -8,7 +8,6 @@
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,9 +16,6 @@
 #include "base/scope.h"
 #include "net/net-live.h"
 #include "run/environment.h"
-
-/* The file system whose inodes are one a process, since Linux 6.9 (linux/magic.h). */
-#define PID_FS_MAGIC_NUMBER 0x50494446
 
 static enum registry_changes kind_of_changes(const struct config *config, const struct plan *plan)
 {
@@ -184,17 +180,6 @@ static void list_interfaces(struct machine *machine)
 	*list = (struct registry_interfaces){items, count};
 }
 
-static uint64_t inode_of(int pidfd)
-{
-	struct statfs file_system;
-	struct stat status;
-
-	if (fstatfs(pidfd, &file_system) < 0 || file_system.f_type != PID_FS_MAGIC_NUMBER ||
-	    fstat(pidfd, &status) < 0)
-		return 0;
-	return status.st_ino;
-}
-
 static void remove_filter(void *argument)
 {
 	const struct machine *machine = argument;
@@ -233,7 +218,6 @@ void describe_running(struct machine *machine)
 	if (!machine->entry)
 		return;
 	machine->entry->leader = machine->pid;
-	machine->entry->leader_inode = inode_of(machine->pidfd);
 	list_interfaces(machine);
 	write_filter(machine);
 	describe_again(machine);
