@@ -6,7 +6,7 @@ run       runs nspawn to its end; run("-D", root, "/payload", "exit", "7").code 
 ask       asks the payload in a tree: ask(root, "mounts", "caps")["caps"]
 Running, Terminal  nspawn in the background, without and with a terminal
 
-Everything runs in a bed of its own (lab/bed.py). After each test of a suite that starts machines, everything the host had before must be there, and nothing else.
+Everything runs in a bed of its own (lab/bed.py), of which there are several at a time with -n (lab/schedule.py). After each test of a suite that starts machines, everything the host had before must be there, and nothing else.
 """
 import itertools
 import os
@@ -15,7 +15,7 @@ import subprocess
 
 import pytest
 
-from lab import bed, identity, leaks, network, probe
+from lab import bed, identity, leaks, network, probe, schedule
 from lab import run as lab_run
 from lab import tree as lab_tree
 from lab.terminal import Terminal as lab_terminal
@@ -28,12 +28,22 @@ BED = pytest.StashKey[bed.Bed]()
 
 
 def pytest_configure(config):
+    if schedule.only_distributes(config):
+        return
+    if hasattr(config, "workerinput"):
+        config.option.basetemp = None  # it is in the /tmp of who distributes
     leaks.adopt_orphans()
     config.stash[BED] = bed.Bed()
 
 
 def pytest_unconfigure(config):
-    config.stash[BED].leave()
+    if BED in config.stash:
+        config.stash[BED].leave()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    return schedule.scheduler(config, log)
 
 
 def pytest_collection_modifyitems(config, items):

@@ -75,9 +75,10 @@ def test_every_option_of_the_help_with_junk_does_no_harm(tree, run, tmp_path):
     assert len(options) > 40
     bad = []
     for option, takes_value in options.items():
+        root = tree()
         for value in ("", "\x01\x1b[31m", "%s%n%s", "x" * 5000, "a:b:c:d:e", "../../..", "-1", "☃"):
             words = [f"--{option}={value}"]
-            result = run("-q", "-D", tree(), *words, "--", "/payload", "exit", "0", cwd=below)
+            result = run("-q", "-D", root, *words, "--", "/payload", "exit", "0", cwd=below)
             fine = result.code == 0 or (result.code == 1 and is_one_sentence(result))
             if not fine or (not takes_value and option in ("boot", "quiet", "read-only") and result.code == 0):
                 bad.append((words, result))

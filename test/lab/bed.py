@@ -17,6 +17,12 @@ PRIVATE = ("/tmp", "/var/tmp", "/run/nspawn", "/run/systemd/nspawn", "/run/syste
            "/var/log/nspawn")
 
 
+def _mounted_below(folders):
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as lines:
+        places = [line.split()[4] for line in lines]
+    return [place for place in reversed(places) if place.startswith(tuple(folder + "/" for folder in folders))]
+
+
 class Bed:
     def __init__(self):
         self.home = self.group = None
@@ -24,6 +30,9 @@ class Bed:
         if os.geteuid() != 0 or probe.LIBC.unshare(CLONE_NEWNS) != 0:
             return
         subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+        # What others have mounted there is covered, and yet would be missed when they take it away.
+        for path in _mounted_below(PRIVATE):
+            subprocess.run(["umount", "--lazy", path], stderr=subprocess.DEVNULL, check=False)
         for path in RUNTIME:
             if not os.path.isdir(path):
                 os.makedirs(path)

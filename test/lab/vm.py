@@ -112,7 +112,8 @@ def boot(root, script, work, parameters="", early=""):
     (root / "init").chmod(0o755)
     (work / "initrd").write_bytes(gzip.compress(cpio(root), 1))
     # cx16=off: with it some emulators crash the kernel they run.
-    words = shlex.split("qemu-system-x86_64 -accel tcg,thread=multi -cpu max,cx16=off -smp 2 -m 1024 -nographic -no-reboot -nodefaults "
+    # It is for no hurry: tests beside it wait for something, and have limits of seconds.
+    words = shlex.split("nice -n 5 qemu-system-x86_64 -accel tcg,thread=multi -cpu max,cx16=off -smp 2 -m 1024 -nographic -no-reboot -nodefaults "
                         f"-serial stdio -append 'console=ttyS0 quiet panic=1 {parameters}'")
     words += ["-kernel", kernel(work) / "vmlinuz", "-initrd", work / "initrd"]
     console = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=600, check=True).stdout

@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The files of lab/identity.py's THREE_WAYS with ids of their own, and as an ordinary user: one test here for each there.
 
-A file runs at once, in a bed of its own, and each of its tests is told apart. As many files run at a time as there are
-processors: beds see nothing of each other.
+A file runs at once, in a bed of its own, and each of its tests is told apart.
 """
-import concurrent.futures
 import functools
 import os
 import subprocess
@@ -43,6 +41,7 @@ def collected():
     return [(way, file.rpartition("/")[2], name) for way in WAYS for file, _, name in names]
 
 
+@functools.lru_cache(maxsize=None)
 def results(way, file):
     """{name: its outcome as an element of JUnit's}"""
     # By its descriptor: the other bed has a /tmp of its own.
@@ -60,19 +59,9 @@ def results(way, file):
         return found
 
 
-@pytest.fixture(scope="module")
-def running(request):
-    """{(way, file): the future of its results}, for what was asked for."""
-    asked = [item.callspec.params for item in request.session.items if item.path == request.path]
-    order = sorted({(params["file"], params["way"]) for params in asked})
-    with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        yield {(way, file): pool.submit(results, way, file) for file, way in order}
-        pool.shutdown(cancel_futures=True)
-
-
 @pytest.mark.parametrize("way, file, name", collected(), ids=lambda value: value)
-def test_in_another_way(running, way, file, name):
-    found = running[way, file].result()
+def test_in_another_way(way, file, name):
+    found = results(way, file)
     assert not isinstance(found, str), found
     assert name in found, f"it did not run: {sorted(found)}"
     for outcome in found[name]:
