@@ -22,6 +22,7 @@
 #include "base/scope.h"
 #include "base/undo.h"
 #include "host/places.h"
+#include "host/registry.h"
 
 static void free_lock(struct lock *lock)
 {
@@ -249,13 +250,35 @@ static char *make_name_path(const struct lock_request *request, const char *name
 	return make_path("%s/%s/" LOCKS_NAME_FILE, request->places->machines, name);
 }
 
-static int explain_tree(const char *tree, int r)
+/* Who has it, if that is a machine that we may look at. */
+static int refuse_busy_tree(const struct lock_request *request)
 {
-	if (r == -EBUSY) {
-		(void)refuse(EBUSY, "Tree '%s' is in use by another machine", tree);
+	auto_arena struct arena arena = {0};
+	struct registry_entry *machines = NULL;
+	size_t count = 0, i = 0;
+	struct stat status;
+
+	(void)refuse(EBUSY, "Tree '%s' is in use by another machine", request->tree);
+	if (stat(request->tree, &status) < 0 ||
+	    registry_list(&arena, request->places, &machines, &count) < 0)
+		count = 0;
+	while (i < count && (machines[i].tree_device != status.st_dev ||
+			     machines[i].tree_inode != status.st_ino))
+		i++;
+	if (i < count)
+		hint("Stop machine '%s', or let every machine use the tree with --read-only or --ephemeral",
+		     machines[i].machine);
+	else
 		hint("Stop that machine, or let every machine use the tree with --read-only or --ephemeral");
-		return -EBUSY;
-	}
+	return -EBUSY;
+}
+
+static int explain_tree(const struct lock_request *request, int r)
+{
+	const char *tree = request->tree;
+
+	if (r == -EBUSY)
+		return refuse_busy_tree(request);
 	(void)fail(r, "Cannot lock tree '%s'", tree);
 	if (r == -EROFS)
 		hint("The file system is read-only: use --read-only");
@@ -303,11 +326,11 @@ static int take_tree_locks(struct locks *locks, const struct lock_request *reque
 		return fail(-errno, "Cannot look at tree '%s'", tree);
 	r = take_lock(locks, make_tree_path(tree), shared ? LOCK_SHARED : 0, undo);
 	if (r < 0 && !is_dispensable(r, request))
-		return r == -EBUSY && request->is_quiet_if_busy ? r : explain_tree(tree, r);
+		return r == -EBUSY && request->is_quiet_if_busy ? r : explain_tree(request, r);
 	r = take_lock(locks, make_inode_path(request, &status),
 		      LOCK_MAKE_DIRECTORIES | (shared ? LOCK_SHARED : 0), undo);
 	if (r < 0 && !(shared && is_refusal(r)))
-		return r == -EBUSY && request->is_quiet_if_busy ? r : explain_tree(tree, r);
+		return r == -EBUSY && request->is_quiet_if_busy ? r : explain_tree(request, r);
 	return 0;
 }
 
@@ -431,7 +454,7 @@ static int look_at_tree(const struct lock_request *request, struct locks_found *
 		by_inode = look_at_lock(ret->inode_path, request->tree_is_shared);
 	}
 	if (r == -EBUSY || by_inode == -EBUSY)
-		return explain_tree(tree, -EBUSY);
+		return refuse_busy_tree(request);
 	unseen = r < 0 ? ret->tree_path : by_inode < 0 ? ret->inode_path : NULL;
 	return unseen ? fail(r < 0 ? r : by_inode, "Cannot look at the lock '%s'", unseen) : 0;
 }

@@ -155,6 +155,24 @@ static int limit(const struct run *run, struct machine *machine, const struct cg
 	return resources_apply(machine->arena, &request, machine->undo);
 }
 
+/* An ordinary user's command loses nothing by it that was asked for. */
+static void say_that_it_stays(const struct machine *machine, const char *why)
+{
+	bool is_boot = machine->plan->config->start == START_BOOT;
+
+	if (is_boot && machine->plan->facts->tree.init_kind == INIT_SYSTEMD) {
+		warn(0,
+		     "%s, and a systemd inside needs a cgroup that it may divide: trying without",
+		     why);
+		hint("Log in as the user, so that there is a service manager to make one, or start nspawn "
+		     "by 'systemd-run --user --scope --property=Delegate=yes'");
+	} else if (is_boot || geteuid() == 0) {
+		note("%s, the machine stays in the cgroups of its caller", why);
+	} else {
+		debug("%s, the machine stays in the cgroups of its caller", why);
+	}
+}
+
 static int make_cgroup(const struct run *run, struct machine *machine, struct cgroup_place *place,
 		       struct arena *arena)
 {
@@ -189,16 +207,10 @@ static int make_cgroup(const struct run *run, struct machine *machine, struct cg
 	machine->has_cgroup = r == 0;
 	if (r >= 0)
 		TRY(limit(run, machine, place));
-	if (r == CGROUP_NO_HIERARCHY)
-		note("No cgroup2 hierarchy is mounted, the machine stays in the cgroups of its caller");
-	else if (r == CGROUP_NOT_WRITABLE)
-		note("Our cgroup cannot be divided, the machine stays in the cgroups of its caller");
-	if (r == CGROUP_NOT_WRITABLE && config->start == START_BOOT &&
-	    machine->plan->facts->tree.init_kind == INIT_SYSTEMD) {
-		warn(0, "A systemd inside needs a cgroup that it may divide, trying without");
-		hint("Log in as the user, so that there is a service manager to make one, or start nspawn "
-		     "by 'systemd-run --user --scope --property=Delegate=yes'");
-	}
+	if (r == CGROUP_NO_HIERARCHY || r == CGROUP_NOT_WRITABLE)
+		say_that_it_stays(machine, r == CGROUP_NO_HIERARCHY
+						   ? "No cgroup2 hierarchy is mounted"
+						   : "Our cgroup cannot be divided");
 	return r < 0 ? r : 0;
 }
 

@@ -162,7 +162,7 @@ def test_a_tree_that_is_not_there(plan):
 
 
 @pytest.mark.requires("root")
-def test_a_tree_in_use_is_busy(tree, plan, Running):
+def test_a_tree_in_use_is_busy(tree, plan, run, Running):
     root = tree()
     with Running("-D", root, "-M", "busy-here", "-P", "/payload", "sleep", "30"):
         for _ in range(200):
@@ -173,6 +173,7 @@ def test_a_tree_in_use_is_busy(tree, plan, Running):
         names = [row["name"] for row in made["failures"]]
         assert "A machine named 'busy-here' is running already" in names
         assert f"Tree '{root}' is in use by another machine" in names
+        assert "Stop machine 'busy-here', or" in " ".join(run("-D", root, "-M", "other", "/payload").complaint.split())
 
 
 def test_options_that_are_wrong_make_no_plan(tree, run):
