@@ -77,24 +77,98 @@ static const char *letters(bool take_values)
 	return text;
 }
 
+/* 'text' without its last character: what was put together left a separator there. */
+static const char *without_last(const char *text)
+{
+	return *text ? arena_copy_n(&arena, text, strlen(text) - 1) : text;
+}
+
 /* What the words of a verb are, as its synopsis and this table tell. */
 enum words {
 	WORDS_ANY,
 	WORDS_IMAGE,   /* a machine, running or not */
 	WORDS_RUNNING, /* machines that run */
+	WORDS_PATHS,   /* one of them, and then files */
+	WORDS_COMMAND, /* one of them, and then a command */
+	WORDS_ONE,     /* one of them, and then nothing that is known here */
 	WORDS_GROUP,   /* system calls */
 };
 
 static enum words words_of_verb(const struct verb *verb)
 {
-	static const char *const of_images[] = {"config", "start", "enable", "disable", "limits"};
+	static const char *const of_images[] = {"config", "start", "enable", "disable"};
 
 	for (size_t i = 0; i < ARRAY_LEN(of_images); i++)
 		if (strcmp(verb->name, of_images[i]) == 0)
 			return WORDS_IMAGE;
 	if (strstr(verb->synopsis, "@GROUP"))
 		return WORDS_GROUP;
-	return strstr(verb->synopsis, "NAME") ? WORDS_RUNNING : WORDS_ANY;
+	if (strstr(verb->synopsis, "HOST-PATH") || strstr(verb->synopsis, "FILE"))
+		return WORDS_PATHS;
+	if (strstr(verb->synopsis, "COMMAND") || strstr(verb->synopsis, "PROGRAM"))
+		return WORDS_COMMAND;
+	if (strstr(verb->synopsis, "NAME…"))
+		return WORDS_RUNNING;
+	return strstr(verb->synopsis, "NAME") ? WORDS_ONE : WORDS_ANY;
+}
+
+/* The options that a verb has of its own, with "=" where a value follows; NULL: those of a start.
+ */
+static const char *verb_options(const struct verb *verb)
+{
+	const char *text = "";
+
+	if (words_of_verb(verb) == WORDS_COMMAND)
+		return "--user= --setenv= --chdir= --tty --no-tty --quiet";
+	if (strstr(verb->synopsis, "[OPTION…]"))
+		return NULL;
+	for (const char *rest = strstr(verb->synopsis, "--"); rest; rest = strstr(rest, "--")) {
+		size_t length = 2 + strspn(rest + 2, "abcdefghijklmnopqrstuvwxyz-");
+
+		add_word(&text, " ", arena_copy_n(&arena, rest, length + (rest[length] == '=')));
+		rest += length;
+	}
+	return text;
+}
+
+/* One option of a verb, for a shell that has a row for each. */
+static const char *verb_option_row(enum shell shell, const char *verb, const char *option)
+{
+	size_t length = strcspn(option, "=");
+	const char *name = arena_copy_n(&arena, option, length);
+	bool has_value = option[length] == '=';
+
+	if (shell == ZSH)
+		return arena_format(&arena, "'%s%s' ", option, has_value ? ":value: " : "");
+	return arena_format(&arena, "complete -c $program -n '__nspawn_is_verb %s' -l %s%s\n", verb,
+			    name + 2, has_value ? " -x" : "");
+}
+
+/* For each verb with options of its own: what makes the shell offer them. */
+static const char *verb_option_rows(enum shell shell)
+{
+	const char *text = "";
+
+	for (size_t i = 0; i < verbs_count; i++) {
+		const char *options = verb_options(&verbs[i]), *rows = "";
+
+		if (!options)
+			continue;
+		for (const char *rest = options; *rest && shell != BASH;) {
+			size_t length = strcspn(rest, " ");
+
+			rows = arena_format(&arena, "%s%s", rows,
+					    verb_option_row(shell, verbs[i].name,
+							    arena_copy_n(&arena, rest, length)));
+			rest += length + (rest[length] == ' ');
+		}
+		text = shell == BASH  ? arena_format(&arena, "%s%s) offers='%s' ;;\n", text,
+						     verbs[i].name, options)
+		       : shell == ZSH ? arena_format(&arena, "%s%s) own=(%s) ;;\n", text,
+						     verbs[i].name, without_last(rows))
+				      : arena_format(&arena, "%s%s", text, rows);
+	}
+	return text;
 }
 
 static const char *verb_words(const char *separator, enum words words)
@@ -104,6 +178,16 @@ static const char *verb_words(const char *separator, enum words words)
 	for (size_t i = 0; i < verbs_count; i++)
 		if (words == WORDS_ANY || words_of_verb(&verbs[i]) == words)
 			add_word(&text, separator, verbs[i].name);
+	return text;
+}
+
+static const char *own_option_verbs(void)
+{
+	const char *text = "";
+
+	for (size_t i = 0; i < verbs_count; i++)
+		if (verb_options(&verbs[i]))
+			add_word(&text, " ", verbs[i].name);
 	return text;
 }
 
@@ -130,12 +214,6 @@ static const char *folders(const char *before, const char *separator, const char
 	for (const char *const *folder = places_of_system.images; *folder; folder++)
 		add_word(&text, separator, *folder);
 	return arena_format(&arena, "%s%s%s", before, text, after);
-}
-
-/* 'text' without its last character: what was put together left a separator there. */
-static const char *without_last(const char *text)
-{
-	return *text ? arena_copy_n(&arena, text, strlen(text) - 1) : text;
 }
 
 static const char *options_of(enum shell shell)
@@ -174,6 +252,14 @@ static const char *text_of_mark(const char *name, enum shell shell)
 		{"running_verbs", verb_words(separator, WORDS_RUNNING)},
 		{"running_verb_words", verb_words(" ", WORDS_RUNNING)},
 		{"running", places_of_system.machines},
+		{"path_verbs", verb_words(separator, WORDS_PATHS)},
+		{"path_verb_words", verb_words(" ", WORDS_PATHS)},
+		{"command_verbs", verb_words(separator, WORDS_COMMAND)},
+		{"command_verb_words", verb_words(" ", WORDS_COMMAND)},
+		{"one_verbs", verb_words(separator, WORDS_ONE)},
+		{"one_verb_words", verb_words(" ", WORDS_ONE)},
+		{"own_option_verb_words", own_option_verbs()},
+		{"verb_option_rows", verb_option_rows(shell)},
 		{"group_verbs", verb_words(separator, WORDS_GROUP)},
 		{"group_verb_words", verb_words(" ", WORDS_GROUP)},
 		{"groups", words_of(SETTING_SYSTEM_CALL_FILTER)},

@@ -33,12 +33,12 @@ function __nspawn_read --no-scope-shadowing
                 set value (string replace -r '^[^=]*=' '' -- $word)
                 set word (string replace -r '=.*' '' -- $word)
             case '--*'
-                if contains -- $word --settings --directory --template --ephemeral-dir --pivot-root --chdir --setenv --uid --kill-signal --notify-ready --ready --suppress-sync --machine --hostname --uuid --slice --property --register --private-users-ownership --private-users-delegate --network-interface --network-macvlan --network-ipvlan --network-veth-name --network-veth-extra --network-bridge --network-tap --network-zone --network-setup --network-namespace-path --capability --drop-capability --ambient-capability --no-new-privileges --system-call-filter --restrict-address-families --selinux-context --selinux-apifs-context --apparmor-profile --memory --cpus --tasks --io-weight --rlimit --oom-score-adjust --cpu-affinity --personality --resolv-conf --timezone --link-journal --forward-journal --forward-journal-max-use --forward-journal-keep-free --forward-journal-max-file-size --forward-journal-max-files --bind --bind-ro --inaccessible --tmpfs --overlay --overlay-ro --device --bind-user --bind-user-shell --bind-user-group --console --background --set-credential --load-credential
+                if contains -- $word --settings --directory --template --ephemeral-dir --pivot-root --chdir --setenv --uid --kill-signal --notify-ready --ready --suppress-sync --machine --hostname --uuid --slice --property --register --private-users-ownership --private-users-delegate --network-interface --network-macvlan --network-ipvlan --network-veth-name --network-veth-extra --network-bridge --network-tap --network-zone --network-setup --network-namespace-path --port --host-port --capability --drop-capability --ambient-capability --no-new-privileges --system-call-filter --restrict-address-families --selinux-context --selinux-apifs-context --apparmor-profile --memory --cpus --tasks --io-weight --rlimit --oom-score-adjust --cpu-affinity --personality --resolv-conf --timezone --link-journal --forward-journal --forward-journal-max-use --forward-journal-keep-free --forward-journal-max-file-size --forward-journal-max-files --bind --bind-ro --inaccessible --tmpfs --overlay --overlay-ro --device --bind-user --bind-user-shell --bind-user-group --console --background --set-credential --load-credential
                     set value $words[1]
                     set -e words[1]
                 end
             case '-?*'
-                set -l letters (string match -r '^-([hqxabUnjP]*)(?:([DEuMSZL])(.*))?$' -- $word)
+                set -l letters (string match -r '^-([hqxabUnjP]*)(?:([DEuMSpZL])(.*))?$' -- $word)
                 string match -q '*b*' -- "$letters[2]"; and set nspawn_boots yes
                 set word -$letters[3]
                 set value $letters[4]
@@ -69,6 +69,7 @@ end
 function __nspawn_in_options
     __nspawn_read
     not set -q nspawn_command[1]; and test $nspawn_ended = no
+    and not contains -- "$nspawn_verb" list status show top exec shell login console logs start enable disable poweroff reboot terminate kill pause resume wait limits copy-to copy-from bind unbind net diff commit export clean
 end
 
 # What is typed is an option. Its value, if it is none that must be there, is not for others.
@@ -99,12 +100,12 @@ function __nspawn_has_verb
 end
 
 function __nspawn_has_machine_verb
-    __nspawn_has_verb start enable disable limits config; and not __nspawn_is_dashed
+    __nspawn_has_verb start enable disable config; and not __nspawn_is_dashed
 end
 
 function __nspawn_has_running_verb
     __nspawn_read
-    contains -- "$nspawn_verb" status show top exec shell login console logs poweroff reboot terminate kill pause resume wait copy-to copy-from bind unbind net diff commit export clean; and not __nspawn_is_dashed
+    contains -- "$nspawn_verb" status show top poweroff reboot terminate kill pause resume clean; and not __nspawn_is_dashed
 end
 
 # --option+=VALUE: what is offered is that of --option=VALUE.
@@ -116,6 +117,24 @@ function __nspawn_added
     set -l parts (string match -r -- '^(--[a-z-]+)\+=(.*)$' (commandline -ct))
     set -l before (string escape -- (commandline -opc) | string join ' ')
     complete -C "$before $parts[2]=$parts[3]" | string replace -r -- '^(--[a-z-]+)=' '$1+='
+end
+
+# The verb is one of these, and a word that is none of its options may have come.
+function __nspawn_is_verb
+    __nspawn_read
+    contains -- "$nspawn_verb" $argv
+end
+
+# A verb for one machine, which has not come.
+function __nspawn_at_only_machine
+    __nspawn_read
+    not set -q nspawn_command[1]; and not __nspawn_is_dashed
+    and contains -- "$nspawn_verb" copy-to copy-from bind export exec shell login console logs wait limits unbind net diff commit
+end
+
+function __nspawn_is_behind_machine
+    __nspawn_read
+    set -q nspawn_command[1]; and contains -- "$nspawn_verb" $argv; and not __nspawn_is_dashed
 end
 
 # A verb about system calls takes as many as there are.
@@ -213,7 +232,65 @@ complete -c $program -n __nspawn_in_command -F -a '(__nspawn_tree_files)'
 complete -c $program -n __nspawn_has_machine_verb -a '(__nspawn_machines)' -d machine
 complete -c $program -n __nspawn_has_running_verb -a '(__nspawn_running)' -d machine
 complete -c $program -n __nspawn_at_group -a '@aio @basic-io @chown @clock @cpu-emulation @debug @default @file-system @io-event @ipc @keyring @memlock @module @mount @network-io @obsolete @pkey @privileged @process @raw-io @reboot @resources @sandbox @setuid @signal @swap @sync @system-service @timer @known' -d 'system calls'
-complete -c $program -n '__nspawn_has_verb list status show top exec shell login console logs start enable disable poweroff reboot terminate kill pause resume wait limits copy-to copy-from bind unbind net diff commit export config syscalls clean' -l json -d 'Print JSON'
+complete -c $program -n '__nspawn_has_verb start enable disable config syscalls' -l json -d 'Print JSON'
+complete -c $program -n __nspawn_at_only_machine -a '(__nspawn_running)' -d machine
+complete -c $program -n '__nspawn_is_behind_machine copy-to copy-from bind export' -F
+complete -c $program -n '__nspawn_is_behind_machine exec shell' -a '(__fish_complete_command)'
+complete -c $program -n '__nspawn_is_verb list' -l all
+complete -c $program -n '__nspawn_is_verb list' -l max-addresses -x
+complete -c $program -n '__nspawn_is_verb list' -l no-legend
+complete -c $program -n '__nspawn_is_verb list' -l json
+complete -c $program -n '__nspawn_is_verb status' -l lines -x
+complete -c $program -n '__nspawn_is_verb status' -l json
+complete -c $program -n '__nspawn_is_verb show' -l property -x
+complete -c $program -n '__nspawn_is_verb show' -l value
+complete -c $program -n '__nspawn_is_verb show' -l all
+complete -c $program -n '__nspawn_is_verb show' -l json
+complete -c $program -n '__nspawn_is_verb top' -l once
+complete -c $program -n '__nspawn_is_verb top' -l delay -x
+complete -c $program -n '__nspawn_is_verb top' -l json
+complete -c $program -n '__nspawn_is_verb exec' -l user -x
+complete -c $program -n '__nspawn_is_verb exec' -l setenv -x
+complete -c $program -n '__nspawn_is_verb exec' -l chdir -x
+complete -c $program -n '__nspawn_is_verb exec' -l tty
+complete -c $program -n '__nspawn_is_verb exec' -l no-tty
+complete -c $program -n '__nspawn_is_verb exec' -l quiet
+complete -c $program -n '__nspawn_is_verb shell' -l user -x
+complete -c $program -n '__nspawn_is_verb shell' -l setenv -x
+complete -c $program -n '__nspawn_is_verb shell' -l chdir -x
+complete -c $program -n '__nspawn_is_verb shell' -l tty
+complete -c $program -n '__nspawn_is_verb shell' -l no-tty
+complete -c $program -n '__nspawn_is_verb shell' -l quiet
+complete -c $program -n '__nspawn_is_verb logs' -l previous
+complete -c $program -n '__nspawn_is_verb logs' -l follow
+complete -c $program -n '__nspawn_is_verb enable' -l now
+complete -c $program -n '__nspawn_is_verb enable' -l after -x
+complete -c $program -n '__nspawn_is_verb enable' -l delay -x
+complete -c $program -n '__nspawn_is_verb disable' -l now
+complete -c $program -n '__nspawn_is_verb poweroff' -l no-wait
+complete -c $program -n '__nspawn_is_verb poweroff' -l timeout -x
+complete -c $program -n '__nspawn_is_verb poweroff' -l json
+complete -c $program -n '__nspawn_is_verb reboot' -l no-wait
+complete -c $program -n '__nspawn_is_verb reboot' -l timeout -x
+complete -c $program -n '__nspawn_is_verb reboot' -l json
+complete -c $program -n '__nspawn_is_verb terminate' -l no-wait
+complete -c $program -n '__nspawn_is_verb terminate' -l timeout -x
+complete -c $program -n '__nspawn_is_verb terminate' -l json
+complete -c $program -n '__nspawn_is_verb kill' -l signal -x
+complete -c $program -n '__nspawn_is_verb kill' -l kill-whom -x
+complete -c $program -n '__nspawn_is_verb kill' -l json
+complete -c $program -n '__nspawn_is_verb pause' -l json
+complete -c $program -n '__nspawn_is_verb resume' -l json
+complete -c $program -n '__nspawn_is_verb wait' -l ready
+complete -c $program -n '__nspawn_is_verb wait' -l end
+complete -c $program -n '__nspawn_is_verb wait' -l json
+complete -c $program -n '__nspawn_is_verb limits' -l json
+complete -c $program -n '__nspawn_is_verb copy-to' -l force
+complete -c $program -n '__nspawn_is_verb copy-from' -l force
+complete -c $program -n '__nspawn_is_verb bind' -l read-only
+complete -c $program -n '__nspawn_is_verb bind' -l mkdir
+complete -c $program -n '__nspawn_is_verb net' -l json
+complete -c $program -n '__nspawn_is_verb diff' -l json
 complete -c $program -n __nspawn_at_verb -a list -d 'List the machines that run'
 complete -c $program -n __nspawn_at_verb -a status -d 'Show what a machine is, has and uses'
 complete -c $program -n __nspawn_at_verb -a show -d 'Show properties of a machine as lines for scripts'
@@ -296,6 +373,8 @@ complete -c $program -n __nspawn_in_options -l network-tap -x -d 'Make a tap int
 complete -c $program -n __nspawn_in_options -l network-zone -x -d 'Plug the cable into a bridge made for the zone'
 complete -c $program -n __nspawn_in_options -l network-setup -x -a 'auto host guest none' -d 'Which ends get addresses: auto, host, guest, none'
 complete -c $program -n __nspawn_in_options -l network-namespace-path -r -F -d 'Join an existing network namespace'
+complete -c $program -n __nspawn_in_options -s p -l port -x -d 'Let a port of the host, or a range, lead to one inside'
+complete -c $program -n __nspawn_in_options -l host-port -x -d 'Let a port inside lead to the same one of the host, on 127.0.0.1'
 complete -c $program -n __nspawn_in_options -l capability -x -a '(__nspawn_commas all CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_FSETID CAP_KILL CAP_SETGID CAP_SETUID CAP_SETPCAP CAP_LINUX_IMMUTABLE CAP_NET_BIND_SERVICE CAP_NET_BROADCAST CAP_NET_ADMIN CAP_NET_RAW CAP_IPC_LOCK CAP_IPC_OWNER CAP_SYS_MODULE CAP_SYS_RAWIO CAP_SYS_CHROOT CAP_SYS_PTRACE CAP_SYS_PACCT CAP_SYS_ADMIN CAP_SYS_BOOT CAP_SYS_NICE CAP_SYS_RESOURCE CAP_SYS_TIME CAP_SYS_TTY_CONFIG CAP_MKNOD CAP_LEASE CAP_AUDIT_WRITE CAP_AUDIT_CONTROL CAP_SETFCAP CAP_MAC_OVERRIDE CAP_MAC_ADMIN CAP_SYSLOG CAP_WAKE_ALARM CAP_BLOCK_SUSPEND CAP_AUDIT_READ CAP_PERFMON CAP_BPF CAP_CHECKPOINT_RESTORE)' -d 'Keep more capabilities than the default, or \'all\''
 complete -c $program -n __nspawn_in_options -l drop-capability -x -a '(__nspawn_commas CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_FSETID CAP_KILL CAP_SETGID CAP_SETUID CAP_SETPCAP CAP_LINUX_IMMUTABLE CAP_NET_BIND_SERVICE CAP_NET_BROADCAST CAP_NET_ADMIN CAP_NET_RAW CAP_IPC_LOCK CAP_IPC_OWNER CAP_SYS_MODULE CAP_SYS_RAWIO CAP_SYS_CHROOT CAP_SYS_PTRACE CAP_SYS_PACCT CAP_SYS_ADMIN CAP_SYS_BOOT CAP_SYS_NICE CAP_SYS_RESOURCE CAP_SYS_TIME CAP_SYS_TTY_CONFIG CAP_MKNOD CAP_LEASE CAP_AUDIT_WRITE CAP_AUDIT_CONTROL CAP_SETFCAP CAP_MAC_OVERRIDE CAP_MAC_ADMIN CAP_SYSLOG CAP_WAKE_ALARM CAP_BLOCK_SUSPEND CAP_AUDIT_READ CAP_PERFMON CAP_BPF CAP_CHECKPOINT_RESTORE)' -d 'Drop capabilities'
 complete -c $program -n __nspawn_in_options -l ambient-capability -x -a '(__nspawn_commas CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_FSETID CAP_KILL CAP_SETGID CAP_SETUID CAP_SETPCAP CAP_LINUX_IMMUTABLE CAP_NET_BIND_SERVICE CAP_NET_BROADCAST CAP_NET_ADMIN CAP_NET_RAW CAP_IPC_LOCK CAP_IPC_OWNER CAP_SYS_MODULE CAP_SYS_RAWIO CAP_SYS_CHROOT CAP_SYS_PTRACE CAP_SYS_PACCT CAP_SYS_ADMIN CAP_SYS_BOOT CAP_SYS_NICE CAP_SYS_RESOURCE CAP_SYS_TIME CAP_SYS_TTY_CONFIG CAP_MKNOD CAP_LEASE CAP_AUDIT_WRITE CAP_AUDIT_CONTROL CAP_SETFCAP CAP_MAC_OVERRIDE CAP_MAC_ADMIN CAP_SYSLOG CAP_WAKE_ALARM CAP_BLOCK_SUSPEND CAP_AUDIT_READ CAP_PERFMON CAP_BPF CAP_CHECKPOINT_RESTORE)' -d 'Capabilities of a command that does not run as root'
