@@ -117,6 +117,7 @@ static enum end pass_output(struct attachment *attachment)
 		return END_NONE;
 	if (got <= 0)
 		return END_MACHINE;
+	console_terminal_watch_line(&attachment->terminal, bytes, (size_t)got);
 	return fd_write_all(STDOUT_FILENO, bytes, (size_t)got) < 0 ? END_OUTPUT : END_NONE;
 }
 

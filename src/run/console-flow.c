@@ -176,29 +176,6 @@ static int give_input(struct console *console)
 	return 0;
 }
 
-/*
- * Tells the log whether the guest left the cursor behind a text: its last prompt, when it is
- * killed. Of control sequences, which leave no text, only the usual kind is known (ECMA-48, 5.4).
- */
-static void watch_line(const struct console *console, const char *bytes, size_t length)
-{
-	const char *newline = memrchr(bytes, '\n', length);
-	bool is_open = false;
-
-	if (!console->terminal.is_raw || !console->terminal.shows_messages)
-		return;
-	for (const char *c = newline ? newline + 1 : bytes; c < bytes + length; c++) {
-		if (*c == '\033' && c + 1 < bytes + length && c[1] == '[') {
-			for (c += 2; c < bytes + length && (*c < '@' || *c > '~');)
-				c++;
-			continue;
-		}
-		is_open = is_open || (unsigned char)*c > ' ';
-	}
-	if (newline || is_open)
-		log_set_line_is_open(is_open);
-}
-
 /* Writes pending output as far as it goes. */
 static void flush_output(struct console *console)
 {
@@ -223,8 +200,9 @@ static void flush_output(struct console *console)
 				hang_up(console);
 			return;
 		}
-		watch_line(console, console->buffers->output + console->output_start,
-			   (size_t)written);
+		console_terminal_watch_line(&console->terminal,
+					    console->buffers->output + console->output_start,
+					    (size_t)written);
 		console->output_start += (size_t)written;
 	}
 	console->output_start = console->output_end = 0;

@@ -7,6 +7,7 @@
 
 #include <limits.h>
 #include <signal.h>
+#include <string.h>
 
 #include "base/fd.h"
 #include "base/log.h"
@@ -150,4 +151,24 @@ struct winsize console_terminal_initial_size(const struct console_plan *plan)
 		.ws_row = size_from_environment("LINES", 24),
 		.ws_col = size_from_environment("COLUMNS", 80),
 	};
+}
+
+void console_terminal_watch_line(const struct console_terminal *terminal, const char *bytes,
+				 size_t length)
+{
+	const char *newline = memrchr(bytes, '\n', length);
+	bool is_open = false;
+
+	if (!terminal->is_raw || !terminal->shows_messages)
+		return;
+	for (const char *c = newline ? newline + 1 : bytes; c < bytes + length; c++) {
+		if (*c == '\033' && c + 1 < bytes + length && c[1] == '[') {
+			for (c += 2; c < bytes + length && (*c < '@' || *c > '~');)
+				c++;
+			continue;
+		}
+		is_open = is_open || (unsigned char)*c > ' ';
+	}
+	if (newline || is_open)
+		log_set_line_is_open(is_open);
 }

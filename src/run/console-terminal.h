@@ -8,6 +8,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/ioctl.h>
 #include <termios.h>
 
@@ -57,3 +58,11 @@ bool console_terminal_size(const struct console_plan *plan, struct winsize *ret_
 
 /* The same, else what $LINES and $COLUMNS say; 0 for what is not known. */
 struct winsize console_terminal_initial_size(const struct console_plan *plan);
+
+/*
+ * Tells the log whether the guest, which has just written 'bytes', left the cursor behind a text:
+ * its last prompt, when it is killed. Of control sequences, which leave no text, only the usual
+ * kind is known (ECMA-48, 5.4).
+ */
+void console_terminal_watch_line(const struct console_terminal *terminal, const char *bytes,
+				 size_t length);

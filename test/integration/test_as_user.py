@@ -209,6 +209,13 @@ def test_a_user_whose_id_the_machine_has_not(tree, single, options, kind):
 
 
 @pytest.mark.requires("userns")
+@pytest.mark.root_only("becomes a user itself")
+def test_a_command_hears_nothing_of_a_cgroup_that_it_does_not_need(tree, single):
+    result = single(tree(), "--console=read-only", "/payload", "exit", "3")
+    assert result.code == 3 and "Spawning machine" in result.complaint and "cgroup" not in result.complaint, result
+
+
+@pytest.mark.requires("userns")
 @pytest.mark.root_only("makes mounts")
 def test_a_host_whose_sys_is_no_sysfs(tree, single):
     """As in a container with a network of its own, where it is a tmpfs with parts of one."""

@@ -274,6 +274,16 @@ def test_it_sleeps_and_is_small(machine):
 # --- The console ---
 
 
+def test_what_is_said_at_the_end_begins_a_line_of_its_own(machine, Terminal):
+    running = machine("cat", options=["--console=read-only"])
+    with Terminal("console", running.name) as screen:
+        screen.expect("to detach")
+        screen.send("half a line")
+        screen.expect("half a line")
+        screen.send(DETACH)
+        assert screen.wait() == 0 and "\nnspawn: Detached from machine" in screen.text
+
+
 def test_two_see_the_console_and_both_type(machine, Terminal):
     running = machine("cat", options=["--console=read-only"])
     with Terminal("console", running.name) as first, Terminal("console", running.name) as second:
