@@ -340,6 +340,7 @@ static const struct {
 	{"link-make", "This kernel has no interfaces of the kind %s for '%s'"},
 	{"link-missing", "Cannot look for the interface '%s' of the host"},
 	{"link-missing", "Machine '%s' was given no interface '%s'"},
+	{"link-missing", "The bridge '%s' of the host is gone since it was found"},
 	{"link-missing", "The host has no interface '%s'"},
 	{"link-missing", "The interface '%s' is not ready: udev is not done with it"},
 	{"link-name-taken", "The host has an interface '%s' already"},

@@ -370,6 +370,9 @@ bool said_is_reset(const struct said *said)
 {
 	unsigned int flags = setting_rows[said->setting].flags;
 
+	/* A script's empty variable would leave the machine in the network of the host. */
+	if (said->origin == ORIGIN_OPTION && setting_rows[said->setting].group == GROUP_NETWORK)
+		return false;
 	/* An empty word of the command line is a word. */
 	return flags & SETTING_IS_REPEATABLE && said->value && !*said->value && !said->adds &&
 	       (said->origin == ORIGIN_FILE || !(flags & SETTING_MAY_BE_EMPTY));

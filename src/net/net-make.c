@@ -143,6 +143,14 @@ static int admit_vlans(struct net *net, const struct link_plan *plan, int port)
 	return r;
 }
 
+/* One of the same name may have come meanwhile. */
+static bool is_still_there(struct net *net, const char *name, int index)
+{
+	struct link link;
+
+	return link_find(&net->host, name, NULL, &link) == 0 && link.index == index;
+}
+
 static int make_veth(struct net *net, const struct link_plan *plan, struct net_link *ret)
 {
 	struct link link;
@@ -162,6 +170,9 @@ static int make_veth(struct net *net, const struct link_plan *plan, struct net_l
 		hint("'ip link add NAME type bridge' makes one");
 		return r;
 	}
+	if (r < 0 && plan->bridge && !is_still_there(net, plan->bridge, ret->parent))
+		return refuse(ENODEV, "The bridge '%s' of the host is gone since it was found",
+			      plan->bridge);
 	if (r < 0) {
 		(void)fail(r, "Cannot make the interfaces '%s' and '%s'", plan->host, plan->inside);
 		net_explain(&net->host);

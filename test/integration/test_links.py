@@ -3,7 +3,6 @@
 
 The host is a network namespace of the tests: nothing here touches an interface of the machine that runs them.
 """
-import concurrent.futures
 import contextlib
 import os
 import random
@@ -363,41 +362,7 @@ def test_what_cannot_be_combined(tree, run, options):
     assert result.code == 1 and len(result.complaint.splitlines()) <= 2 and "--network-" in result.complaint
 
 
-# --- Bad input ---
-
-BAD = ["", " ", ".", "..", "../x", "a/b", "/", "a b:c", "x\ny", "\x1b[31m", "☃", "x" * 300, "all", "default", "12", "a%d", "a:b:c", ":", "a:", ":b",
-       "nosuch0"]
-OPTIONS = ["network-interface", "network-macvlan", "network-ipvlan", "network-veth-extra", "network-bridge", "network-zone",
-           "network-veth-name", "network-veth", "network-namespace-path"]
-
-
-@pytest.mark.parametrize("option", OPTIONS)
-def test_bad_values_are_refused(tree, run, option):
-    wrong = []
-
-    def check(value):
-        is_new_name = value == "nosuch0" and option in ("network-veth-extra", "network-zone", "network-veth-name")
-        may_be = is_new_name or option == "network-zone" and value in (".", "..", "all", "default", "12") \
-            or option == "network-namespace-path" and value == "" \
-            or option in ("network-interface", "network-macvlan", "network-ipvlan", "network-veth-extra") and value == ""
-        result = run("-q", "-D", tree(), f"--{option}={value}", "/payload", "exit", "0")
-        lines = result.complaint.strip().splitlines()
-        if not may_be and (result.code != 1 or not 1 <= len(lines) <= 2 or not all(c.isprintable() for c in "".join(lines))):
-            wrong.append(result)
-        if option == "network-veth-name" and value == "nosuch0":
-            assert result.code == 1
-
-    # Some are waited for, as a link may come late at boot.
-    with concurrent.futures.ThreadPoolExecutor(len(BAD)) as pool:
-        list(pool.map(check, BAD))
-    assert not wrong and set(links()) == {"lo"}, wrong
-
-
-@pytest.mark.parametrize("option", [option for option in OPTIONS if option != "network-veth"])
-def test_missing_values_are_refused(tree, run, option):
-    result = run("-D", tree(), f"--{option}")
-    assert result.code == 1 and option in result.complaint
-
+# --- Settings files ---
 
 def test_settings_files_ask_for_the_same(tree, run, beside):
     root = tree(kind="busybox")
