@@ -89,9 +89,8 @@ static const char *say_link(const struct explanation *e, const struct link_plan 
 					 say_outer_end(e, link), link->bridge, say_asked(e, link))
 			       : arena_format(e->arena, "a cable to %s", say_outer_end(e, link));
 	case LINK_TAP:
-		return arena_format(e->arena,
-				    "a tap interface, whose other end is a program inside%s",
-				    say_asked(e, link));
+		return arena_format(e->arena, "a tap interface for programs of user %u inside%s",
+				    link->asked->user, say_asked(e, link));
 	case LINK_MACVLAN:
 	case LINK_IPVLAN:
 	default:

@@ -156,6 +156,43 @@ static void test_stable_addresses(void)
 	CHECK_TEXT(one.items[1].inside, "x");
 }
 
+/* The first cable is called as it always was; a number is in no machine's name. */
+static void test_several_bridges(void)
+{
+	struct new_link_request bridges[] = {
+		{.bridge = "br0"},
+		{.bridge = "br1", .inside = "lan", .mac_is_set = true, .mac = {2, 0, 0, 0, 0, 9}},
+		{.bridge = "br2"},
+	};
+	struct config config = {.network_bridges = {bridges, 3, 3}}, single = config;
+	struct net_facts facts = {.host_id = {1}};
+	struct net_plan several, one, assumed;
+	size_t found = 0;
+
+	single.network_bridges.count = 1;
+	plan(&config, "web", 1, &several);
+	plan(&single, "web", 1, &one);
+	CHECK(several.count == 3 && one.count == 1);
+	CHECK_TEXT(several.items[0].host, "vb-web");
+	CHECK_TEXT(several.items[0].inside, "host0");
+	CHECK_TEXT(several.items[1].host, "vb-web+1");
+	CHECK_TEXT(several.items[1].inside, "lan");
+	CHECK_TEXT(several.items[2].host, "vb-web+2");
+	CHECK_TEXT(several.items[2].inside, "host2");
+	CHECK(have_same_mac(several.items[0].host_mac, one.items[0].host_mac));
+	CHECK(have_same_mac(several.items[0].inside_mac, one.items[0].inside_mac));
+	CHECK(have_same_mac(several.items[1].inside_mac, bridges[1].mac));
+	/* Whoever cleans up finds them by name and address alone. */
+	net_plan_assume(&arena, "web", &facts, &assumed);
+	CHECK(assumed.count == 2 * NET_CABLES_MAX);
+	for (size_t i = 0; i < assumed.count; i++)
+		for (size_t j = 0; j < several.count; j++)
+			found +=
+				strcmp(assumed.items[i].host, several.items[j].host) == 0 &&
+				have_same_mac(assumed.items[i].host_mac, several.items[j].host_mac);
+	CHECK(found == several.count);
+}
+
 static void check_refused(const struct config *config, const char *expected)
 {
 	const struct net_facts root = {.may_make_links = true}, nobody = {0};
@@ -186,6 +223,43 @@ static void test_refusals(void)
 }
 
 /* --- Messages --- */
+
+/* Of a bridge, what it does with VLANs; of other kinds the same number is something else. */
+static void test_vlan_filtering(void)
+{
+	static const struct {
+		const char *kind;
+		int filters; /* -1: not said */
+		enum link_vlans expected;
+	} cases[] = {
+		{"bridge", 1, LINK_VLANS_FILTERED},
+		{"bridge", 0, LINK_VLANS_IGNORED},
+		{"bridge", -1, LINK_VLANS_UNKNOWN},
+		{"other", 1, LINK_VLANS_UNKNOWN},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const struct ifinfomsg head = {.ifi_index = 7};
+		const uint8_t value = cases[i].filters == 1;
+		struct netlink_message message;
+		struct netlink_rest body;
+		struct link link;
+		size_t info, data;
+
+		netlink_begin(&message, RTM_NEWLINK, 0, &head);
+		netlink_put_text(&message, IFLA_IFNAME, "br0");
+		info = netlink_open(&message, IFLA_LINKINFO);
+		netlink_put_text(&message, IFLA_INFO_KIND, cases[i].kind);
+		data = netlink_open(&message, IFLA_INFO_DATA);
+		if (cases[i].filters >= 0)
+			netlink_put(&message, IFLA_BR_VLAN_FILTERING, &value, sizeof(value));
+		netlink_close(&message, data);
+		netlink_close(&message, info);
+		body = (struct netlink_rest){message.bytes + sizeof(struct nlmsghdr),
+					     message.length - sizeof(struct nlmsghdr)};
+		CHECK(link_parse(&body, NULL, &link) && link.vlans == cases[i].expected);
+	}
+}
 
 static void make_link(struct netlink_message *message)
 {
@@ -281,8 +355,10 @@ int main(void)
 	test_addresses();
 	test_long_names();
 	test_stable_addresses();
+	test_several_bridges();
 	test_refusals();
 	test_round_trip();
+	test_vlan_filtering();
 	test_damage();
 	test_full();
 	arena_done(&arena);
