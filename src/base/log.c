@@ -50,6 +50,9 @@ static struct {
 /* A failure that waits for its hints. On its own, so that no start has to load it. */
 static struct json_line waiting;
 
+/* Likewise: of failures the first is the cause of the others. */
+static char first_failure[SENTENCE_MAX];
+
 void log_set_level(enum log_level level)
 {
 	state.level = level;
@@ -244,8 +247,15 @@ static void text_say(const struct log_message *message)
 
 /* --- Both --- */
 
+const char *log_first_failure(void)
+{
+	return first_failure;
+}
+
 void log_forward(const struct log_message *message)
 {
+	if (message->level == LOG_FAILURE && !message->is_hint && !*first_failure)
+		(void)snprintf(first_failure, sizeof(first_failure), "%s", message->sentence);
 	if (message->level <= LOG_SILENT || message->level > state.level ||
 	    message->level > LOG_DEBUG)
 		return;

@@ -76,6 +76,9 @@ void log_set_raw_terminal(bool raw);
  */
 void log_set_line_is_open(bool is_open);
 
+/* The first failure that was printed, as it came; "" if all went well. */
+const char *log_first_failure(void);
+
 /* Prints a sentence, of another process perhaps, fit for a terminal (base/escape.h). */
 void log_forward(const struct log_message *message);
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/scope.h"
+#include "base/text.h"
 #include "manager/bus-values.h"
 #include "manager/job.h"
 #include "manager/manager.h"
@@ -85,16 +86,17 @@ static int read_property(struct arena *arena, struct bus *bus, const char *unit,
 	return strcmp(signature, type) == 0 ? 0 : -EPROTO;
 }
 
-/* How the service ended, "" if that cannot be told. */
-static const char *result_of_service(struct arena *arena, struct bus *bus, const char *unit)
+/* A property of the service, "" if that cannot be told. */
+static const char *text_of_service(struct arena *arena, struct bus *bus, const char *unit,
+				   const char *property)
 {
 	struct bus_message reply;
-	const char *result;
+	const char *text;
 
-	if (read_property(arena, bus, unit, "Result", "s", &reply) < 0 ||
-	    bus_get_text(&reply.body, &result) < 0)
+	if (read_property(arena, bus, unit, property, "s", &reply) < 0 ||
+	    bus_get_text(&reply.body, &text) < 0)
 		return "";
-	return arena_copy(arena, result);
+	return arena_copy(arena, text);
 }
 
 int unit_stop_timeout(struct arena *arena, struct bus *bus, const char *unit, uint64_t *ret_usec)
@@ -106,6 +108,17 @@ int unit_stop_timeout(struct arena *arena, struct bus *bus, const char *unit, ui
 	TRY(bus_get_number(&reply.body, 't', &usec));
 	*ret_usec = (uint64_t)usec;
 	return 0;
+}
+
+/* Why it failed: in the service's own last words, else as the manager calls it. */
+static const char *why_of_service(struct arena *arena, struct bus *bus, const char *unit)
+{
+	const char *result = text_of_service(arena, bus, unit, "Result");
+	const char *status = text_of_service(arena, bus, unit, "StatusText");
+
+	return strcmp(result, "exit-code") == 0 && text_has_prefix(status, UNIT_LAST_WORDS)
+		       ? status + strlen(UNIT_LAST_WORDS)
+		       : result;
 }
 
 static int do_job(struct arena *arena, struct bus *bus, const char *member, const char *unit,
@@ -124,7 +137,7 @@ static int do_job(struct arena *arena, struct bus *bus, const char *member, cons
 	if (strcmp(result, "done") == 0)
 		return 0;
 	result = arena_copy(arena, result);
-	*ret_why = strcmp(result, "failed") == 0 ? result_of_service(arena, bus, unit) : result;
+	*ret_why = strcmp(result, "failed") == 0 ? why_of_service(arena, bus, unit) : result;
 	return -ECANCELED;
 }
 

@@ -16,11 +16,14 @@ char *unit_of_machine(struct arena *arena, const char *machine);
 /* Hear of the ends of jobs; once, before unit_start() and unit_stop(). 0 or a negative errno. */
 int unit_listen(struct bus *bus);
 
+/* With this nspawn's status begins in its unit when it has failed, and then why (run/notify.h). */
+#define UNIT_LAST_WORDS "Failed: "
+
 /*
  * Asks for it and waits until it is done, as long as the unit's own timeouts take. Returns 0;
  * -EREMOTEIO with what the manager says in *ret_why; -ECANCELED if the unit fails, with how in
- * *ret_why ("timeout", "exit-code", "dependency"…), "" if that cannot be told; or another negative
- * errno of the connection. Texts are in the arena.
+ * *ret_why (nspawn's own words, else "timeout", "exit-code", "dependency"…), "" if that cannot be
+ * told; or another negative errno of the connection. Texts are in the arena.
  */
 int unit_start(struct arena *arena, struct bus *bus, const char *unit, const char **ret_why);
 int unit_stop(struct arena *arena, struct bus *bus, const char *unit, const char **ret_why);

@@ -471,7 +471,8 @@ static int ask_for_getty(struct joiner *joiner)
 	int r = ask_systemd(joiner);
 
 	if (r < 0) {
-		warn(r,
+		/* It declined, or could not; debugging tells its words. */
+		warn(r == -EREMOTEIO || r == -ECANCELED ? 0 : r,
 		     "The machine's systemd gives no login prompt, asking for a login ourselves");
 		return r;
 	}

@@ -31,6 +31,7 @@
 #include "base/log.h"
 #include "base/numbers.h"
 #include "base/scope.h"
+#include "manager/unit.h"
 
 #define MESSAGE_MAX_BYTES 4096 /* longer ones are dropped */
 #define SEND_TIMEOUT_SEC 1
@@ -117,6 +118,15 @@ int notify_stage(enum notify_stage stage)
 	static_assert(ARRAY_LEN(texts) == _NOTIFY_STAGE_COUNT, "each stage has its text");
 
 	return notify_send(texts[stage]);
+}
+
+int notify_failed(const char *sentence)
+{
+	char escaped[NOTIFY_STATUS_MAX], text[NOTIFY_STATUS_MAX + 64];
+
+	notify_escape(escaped, sizeof(escaped), sentence);
+	(void)snprintf(text, sizeof(text), "STATUS=" UNIT_LAST_WORDS "%s", escaped);
+	return notify_send(text);
 }
 
 /*

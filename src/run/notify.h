@@ -35,6 +35,9 @@ enum notify_stage {
 
 int notify_stage(enum notify_stage stage);
 
+/* The last thing that is said, after a failure: why. */
+int notify_failed(const char *sentence);
+
 /*
  * In the container, with its mount and user namespace entered: makes the socket 'notify' in
  * 'dir_fd' and returns it, for the parent, or a negative errno. Changes the working directory to
