@@ -7,7 +7,6 @@
 
 #include "base/log.h"
 #include "host/host.h"
-#include "run/notify.h"
 #include "run/run.h"
 #include "verbs.h"
 
@@ -23,9 +22,6 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	status = verb ? verb_run(verb, argc, argv) : run_machine(argc, argv);
-	/* Who started us as a service sees that in its status, without the journal. */
-	if (!verb && *log_first_failure())
-		(void)notify_failed(log_first_failure());
 	log_flush();
 	return status;
 }

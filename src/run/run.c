@@ -427,7 +427,7 @@ static int tidy_up(struct config *config)
 	return EXIT_SUCCESS;
 }
 
-int run_machine(int argc, char **argv)
+static int do_as_told(int argc, char **argv)
 {
 	auto_undo struct undo undo = {0};
 	struct run run = {.directory_fd = -EBADF,
@@ -461,4 +461,14 @@ int run_machine(int argc, char **argv)
 		return EXIT_FAILURE;
 	r = run_until_end(&run);
 	return r < 0 ? EXIT_FAILURE : r;
+}
+
+int run_machine(int argc, char **argv)
+{
+	int status = do_as_told(argc, argv);
+
+	/* Who started us as a service sees it in its status, without the journal. */
+	if (*log_first_failure())
+		(void)notify_failed(log_first_failure());
+	return status;
 }
