@@ -246,7 +246,6 @@ static const struct {
 	{"cgroup-controller", "Machine '%s' has no cgroup of its own"},
 	{"cgroup-delegate", "Cannot give '%s/payload/%s' to user %u"},
 	{"cgroup-delegate", "Cannot give the cgroup '%s/payload' to user %u"},
-	{"cgroup-delegate", "Cannot read the payload's cgroup"},
 	{"cgroup-find", "Cannot find our own cgroup"},
 	{"cgroup-make", "Cannot make the cgroup '%s/%s'"},
 	{"cgroup-move", "Cannot move into the cgroup '%s/supervisor'"},

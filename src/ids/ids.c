@@ -131,10 +131,18 @@ static int give_managed(struct decision *d, const char *reason)
 			d->ids.shift = facts->lease.users.items[i].outside;
 	/* What else is of the tree, such as layers, we map ourselves where we can. */
 	if (facts->may_map) {
+		if (!ids_lends_tree(facts))
+			d->ids.owners = "the mount maps them, nothing on disk changes";
 		d->ids.ownership = IDS_OWNERSHIP_MAP;
 		d->ids.tree_base = facts->tree_is_known ? ids_base_of(facts->tree_uid) : 0;
 	}
 	return 0;
+}
+
+/* They would show any other of root's as it is on disk, and inside that is nobody's. */
+bool ids_lends_tree(const struct ids_facts *facts)
+{
+	return !facts->may_map || ids_tree_is_foreign(facts);
 }
 
 /* The directory for the changes is ours, and who is not of the tree's range is nobody inside. */

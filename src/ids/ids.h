@@ -91,6 +91,9 @@ int ids_facts_gather(struct arena *arena, const struct config *config, int tree_
 /* What a range for the machine is asked for by, as far as these facts know. Pure. */
 struct range_request ids_range_request(const struct ids_facts *facts, const char *machine);
 
+/* True if who manages ids is to mount the tree as well; else its owners are ours to map. */
+bool ids_lends_tree(const struct ids_facts *facts);
+
 /* True if a range is to be picked before ids_decide(). */
 bool ids_wants_range(const struct config *config, const struct ids_facts *facts);
 

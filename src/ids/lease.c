@@ -116,6 +116,8 @@ static int take(struct arena *arena, const struct lease_request *request, struct
 	id_holder_stop(&holder);
 	TRY(r);
 	undo_push(undo, end_lease, ret, "range of ids");
+	if (request->directory_fd < 0)
+		return 0;
 	ret->tree_fd = mount_tree(request, ret->users_fd);
 	return ret->tree_fd < 0 ? ret->tree_fd : 0;
 }

@@ -15,7 +15,7 @@ struct lease_request {
 	const struct nsresource_sockets *sockets; /* NULL: the host's */
 	const char *machine;                      /* what the range is called by */
 	unsigned int delegated;                   /* further ranges, for machines inside */
-	int directory_fd;                         /* the tree; may be O_PATH */
+	int directory_fd; /* the tree; may be O_PATH; -EBADF: it is mounted by somebody else */
 };
 
 struct lease {

@@ -23,6 +23,8 @@
 #define NAME_MAX_BYTES 16
 #define NAMES_MAX 99
 
+#define ERRNO_MAX 4096 /* the kernel's */
+
 static const char *resources_of(const struct nsresource_sockets *sockets)
 {
 	return sockets ? sockets->resources : NSRESOURCE_SOCKET;
@@ -53,12 +55,24 @@ static const struct {
 };
 /* clang-format on */
 
-static const char *meaning_of(const char *error)
+/* A system call of theirs failed: they hand its number on, which is only as good as its name. */
+static const char *meaning_of_number(const struct varlink_reply *reply)
 {
+	json_int_t number = json_integer_value(json_object_get(reply->parameters, "errno"));
+
+	return number > 0 && number < ERRNO_MAX ? strerrordesc_np((int)number) : NULL;
+}
+
+static const char *meaning_of(const struct varlink_reply *reply)
+{
+	const char *meaning = NULL;
+
 	for (size_t i = 0; i < ARRAY_LEN(meanings); i++)
-		if (strcmp(meanings[i].error, error) == 0)
+		if (strcmp(meanings[i].error, reply->error) == 0)
 			return meanings[i].meaning;
-	return error;
+	if (strcmp(reply->error, "io.systemd.System") == 0)
+		meaning = meaning_of_number(reply);
+	return meaning ? meaning : reply->error;
 }
 
 /* 'service' did not do 'what'. */
@@ -66,7 +80,7 @@ static int explain(int r, const struct varlink_reply *reply, const char *service
 {
 	if (r != -EREMOTEIO)
 		return fail(r, "Cannot ask %s to %s", service, what);
-	(void)refuse(EREMOTEIO, "%s did not %s: %s", service, what, meaning_of(reply->error));
+	(void)refuse(EREMOTEIO, "%s did not %s: %s", service, what, meaning_of(reply));
 	hint("Leave out --private-users=managed for ids that need no service");
 	return -EREMOTEIO;
 }

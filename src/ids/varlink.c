@@ -19,7 +19,7 @@
 #include "base/scope.h"
 
 #define ANSWER_MAX_BYTES ((size_t)256 * 1024)
-#define PATIENCE_MSEC 30000
+#define PATIENCE_MSEC 90000
 /* Services that their sockets start need a moment; whoever waits longer should know for what. */
 #define SILENCE_MSEC 2000
 #define LOOK_MSEC 200 /* how often it is looked whether the user has enough of it */

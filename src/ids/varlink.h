@@ -29,13 +29,13 @@ struct varlink_call {
 	/* Whom the user hears that we wait for, "SERVICE to DO THAT", when it takes long; or NULL.
 	 */
 	const char *awaited, *awaited_to;
-	unsigned int patience_msec; /* 0: half a minute */
+	unsigned int patience_msec; /* 0: a minute and a half */
 	bool is_interruptible;      /* ends with -EINTR by what interrupt_hold() holds back */
 };
 
 /*
- * Connects, calls, waits for the whole answer half a minute. Returns 0; -EREMOTEIO if the answer is
- * an error, whose name is then in the reply; -EBADMSG for no varlink; -ETIMEDOUT; or what
+ * Connects, calls, waits for the whole answer as long as it may. Returns 0; -EREMOTEIO if the
+ * answer is an error, whose name is then in the reply; -EBADMSG for no varlink; -ETIMEDOUT; or what
  * connect(2) and its kind say. The reply is the caller's to be done with in any case.
  */
 int varlink_call(const struct varlink_call *call, struct varlink_reply *ret);

@@ -11,13 +11,14 @@
 
 #include "base/log.h"
 #include "base/scope.h"
+#include "ids/nsresource.h"
 
 static struct lease_request make_lease_request(const struct run *run)
 {
 	return (struct lease_request){
 		.machine = run->facts.machine,
 		.delegated = run->config.private_users_delegate,
-		.directory_fd = run->directory_fd,
+		.directory_fd = ids_lends_tree(&run->facts.ids) ? run->directory_fd : -EBADF,
 	};
 }
 
@@ -91,8 +92,11 @@ static int open_tree_map(struct machine *machine)
 static int take_lent_tree(struct run *run, struct machine *machine)
 {
 	const struct lease_request request = make_lease_request(run);
-	int fd = lease_open_tree(&request, &run->lease);
+	int fd;
 
+	if (request.directory_fd < 0)
+		return 0;
+	fd = lease_open_tree(&request, &run->lease);
 	TRY(fd);
 	machine->sources.lent_tree_fd = fd;
 	return 0;
@@ -120,4 +124,11 @@ int run_open_ids(struct run *run, struct machine *machine)
 	if (ids->writer == IDS_WRITER_MANAGER)
 		TRY(take_lent_tree(run, machine));
 	return ids->ownership == IDS_OWNERSHIP_MAP ? open_tree_map(machine) : 0;
+}
+
+int run_lend_mount(const struct machine *machine)
+{
+	if (machine->plan->ids.writer != IDS_WRITER_MANAGER || machine->sources.lent_tree_fd >= 0)
+		return 0;
+	return nsresource_add_mount(NULL, machine->ids_fd, machine->sources.tree_fd);
 }

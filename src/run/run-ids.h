@@ -38,3 +38,9 @@ int run_take_ids(struct run *run, struct undo *undo);
  * machine->undo. Complains itself.
  */
 int run_open_ids(struct run *run, struct machine *machine);
+
+/*
+ * Who manages ids hears of a tree that we mounted ourselves, once it is open: nothing could be
+ * written to it else. Complains itself.
+ */
+int run_lend_mount(const struct machine *machine);

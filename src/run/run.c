@@ -304,6 +304,7 @@ static int boot(struct run *run, int signal_fd, struct ending *ret)
 	    lchown(machine.journal_remote.socket, plan->ids.shift, plan->ids.shift) < 0)
 		return fail(-errno, "Cannot give the socket of the journal to the payload's root");
 	TRY(mount_sources_open(arena, &plan->mounts, run->directory_fd, &machine.sources, &undo));
+	TRY(run_lend_mount(&machine));
 	TRY(hand_over(run, &machine));
 	machine.entry = describe(run, &machine, &entry) ? &entry : NULL;
 	TRY(launch(&machine));

@@ -41,6 +41,9 @@ def test_the_ids_are_those_that_were_given(tree, run, services):
     result = run("-q", "-P", "-D", root, "-M", "managed", *MANAGED, "/payload", "read", "/proc/self/uid_map", "/proc/self/gid_map")
     assert result.code == 0 and maps_of(result.text)[0] == (0, 0, 65536), result
     assert services.named("AllocateUserRange") == [{"name": "managed", "size": 65536, "userNamespaceFileDescriptor": 0}]
+    assert not services.named("MountDirectory") and len(services.named("AddMountToUserNamespace")) == 1
+    give(root, managers.FOREIGN)
+    assert run("-q", "-P", "-D", root, *MANAGED, "/payload", "exit", "7").code == 7
     assert [call["readOnly"] for call in services.named("MountDirectory")] == [False]
 
 
@@ -54,7 +57,7 @@ def test_outside_they_are_the_range(tree, Running, services):
             assert maps_of(file.read()) == [(0, managers.SHIFT, 65536)]
 
 
-@pytest.mark.parametrize("base", [0, managers.FOREIGN])
+@pytest.mark.parametrize("base", [0, 131072, managers.FOREIGN])
 def test_whose_the_files_are(tree, do, services, base):
     """What is root's inside is the first id of the tree's range on disk, before and after."""
     root = tree({**PEOPLE, "srv/": None})
@@ -138,6 +141,9 @@ REFUSALS = {
     "none left": ("AllocateUserRange", {"error": "io.systemd.NamespaceResource.DynamicRangeUnavailable"}, "all its ranges are in use"),
     "old kernel": ("AllocateUserRange", {"error": "io.systemd.NamespaceResource.UserNamespaceInterfaceNotSupported"}, "the kernel lacks what it needs"),
     "unheard of": ("AllocateUserRange", {"error": "com.example.Strange\u001b[31m"}, "com.example.Strange"),
+    "failed": ("MountDirectory", {"error": "io.systemd.System", "parameters": {"origin": "linux", "errno": 110, "errnoName": "ETIMEDOUT"}},
+               "systemd-mountfsd did not mount the tree: Connection timed out"),
+    "no number": ("MountDirectory", {"error": "io.systemd.System", "parameters": {"errno": 1 << 62}}, "did not mount the tree: io.systemd.System"),
     "junk": ("AllocateUserRange", {"raw": "[[["}, "Cannot ask systemd-nsresourced to give a range of ids"),
     "no mount": ("MountDirectory", {"raw": '{"parameters":{"mountFileDescriptor":3}}'}, "Cannot ask systemd-mountfsd to mount the tree"),
     "lie": ("AllocateUserRange", {"lie": True}, "gave other ids than the 65536 it was asked for"),
@@ -149,6 +155,7 @@ def test_refusals(tree, run, services, case):
     method, answer, sentence = REFUSALS[case]
     services.spoil({method: answer})
     root = tree()
+    give(root, managers.FOREIGN)
     result = run("-P", "-D", root, *MANAGED, "/payload", "exit", "0")
     assert result.code == 1 and sentence in result.complaint and "\x1b" not in result.complaint, result
     assert result.out == b"" and "Traceback" not in result.complaint
@@ -157,12 +164,14 @@ def test_refusals(tree, run, services, case):
 def test_late_answers_are_waited_for_with_a_word(tree, run, services):
     services.spoil({"AllocateUserRange": {"delay": 3}})
     result = run("-D", tree(), *MANAGED, "/payload", "exit", "7")
-    assert result.code == 7 and "Waiting for systemd-nsresourced to give a range of ids, for 30 s at most" in result.complaint
+    assert result.code == 7 and "Waiting for systemd-nsresourced to give a range of ids, for 90 s at most" in result.complaint
 
 
 def test_waiting_can_be_ended(tree, Running, services):
     services.spoil({"MountDirectory": {"hang": True}})
-    with Running("-D", tree(), *MANAGED, "/payload", "exit", "0") as machine:
+    root = tree()
+    give(root, managers.FOREIGN)
+    with Running("-D", root, *MANAGED, "/payload", "exit", "0") as machine:
         machine.expect("Waiting for systemd-mountfsd to mount the tree")
         result = machine.stop()
     assert result.code == 1 and "Cannot ask systemd-mountfsd to mount the tree" in result.complaint

@@ -112,8 +112,10 @@ class Services:
     def mount_directory(self, parameters, fds):
         directory, base = fds[parameters["directoryFileDescriptor"]], self.base_of(fds[parameters["userNamespaceFileDescriptor"]])
         os.listdir(directory)  # a descriptor that only names is none
-        on_disk = FOREIGN if FOREIGN <= os.fstat(directory).st_uid < FOREIGN + RANGE else 0
-        users = open_namespace([(on_disk, base, RANGE)])
+        owner = os.fstat(directory).st_uid
+        # A tree of the caller's: the host's root's keeps its owners, who are nobody inside, a user's belongs to root inside.
+        extent = (FOREIGN, base, RANGE) if FOREIGN <= owner < FOREIGN + RANGE else (0, 0, RANGE) if owner == 0 else (owner, base, 1)
+        users = open_namespace([extent])
         mount = mapped_clone(directory, users, parameters.get("readOnly", False))
         os.close(users)
         return {"mountFileDescriptor": 0}, [mount]
@@ -151,7 +153,7 @@ def _converse(services, connection, folder):
     if spoilt.get("hang"):
         signal.pause()
     if "error" in spoilt:
-        text = json.dumps({"error": spoilt["error"], "parameters": {}}).encode()
+        text = json.dumps({"error": spoilt["error"], "parameters": spoilt.get("parameters", {})}).encode()
     elif "raw" in spoilt:
         text = spoilt["raw"].encode()
     elif "lie" in spoilt:
