@@ -220,6 +220,43 @@ static void test_leftovers(struct arena *arena, const struct cgroup_place *place
 }
 
 /*
+ * A scope's holder stays where it is while a command runs: its group may hand nothing down then, or
+ * the payload's would take no process.
+ */
+static void test_held_unit(struct arena *arena, const struct cgroup_place *place)
+{
+	struct cgroup_request request = request_for("unused");
+	struct cgroup_place unit = {.own_fd = -EBADF};
+	struct undo undo = {};
+	struct cgroup cgroup;
+	char name[64], pid_text[16], *handed_down;
+	pid_t holder = fork(), born;
+
+	if (holder == 0)
+		for (;;)
+			(void)pause();
+	(void)snprintf(name, sizeof(name), "test-cgroup-held-%d", getpid());
+	(void)snprintf(pid_text, sizeof(pid_text), "%d", holder);
+	CHECK(mkdirat(place->own_fd, name, 0755) == 0);
+	unit.own_fd = openat(place->own_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	CHECK(file_write(unit.own_fd, "cgroup.procs", pid_text) == 0);
+	unit.directory = arena_format(arena, "%s/%s", place->directory, name);
+	request.keep_unit = true;
+	request.mover = holder;
+	CHECK(cgroup_create(arena, &unit, &request, &undo, &cgroup) == 0);
+	CHECK(file_read(cgroup.base_fd, "cgroup.subtree_control", 256, &handed_down, NULL) == 0);
+	CHECK(strcspn(handed_down, "\n") == 0);
+	free(handed_down);
+	born = start_in(&cgroup);
+	CHECK(born > 0);
+	undo_all(&undo);
+	CHECK(waitpid(born, NULL, 0) == born);
+	CHECK(kill(holder, SIGKILL) == 0 && waitpid(holder, NULL, 0) == holder);
+	(void)close(unit.own_fd);
+	CHECK(unlinkat(place->own_fd, name, AT_REMOVEDIR) == 0);
+}
+
+/*
  * With keep_unit the group that we are in is divided itself, so it is done in one that was made for
  * it. The child is the supervisor; it goes back where it came from.
  */
@@ -289,6 +326,7 @@ int main(void)
 		(void)snprintf(machine, sizeof(machine), "test-cgroup-%d", getpid());
 		test_life(&arena, &place, machine);
 		test_leftovers(&arena, &place, machine);
+		test_held_unit(&arena, &place);
 		test_keep_unit(&arena, &place);
 		CHECK(cgroup_remove_tree(place.own_fd, "test-cgroup-absent") == 0);
 		cgroup_place_done(&place);
