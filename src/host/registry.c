@@ -61,12 +61,14 @@ static const char *decode(struct arena *arena, const char *text)
 	return decoded;
 }
 
-/* NULL for what is no text, or empty. */
+/* NULL for what is no text, or empty, also when it only becomes so: an encoded NUL ends it. */
 static const char *get_text(struct arena *arena, const json_t *json, const char *key)
 {
 	const char *text = json_string_value(json_object_get(json, key));
 
-	return text && *text ? decode(arena, text) : NULL;
+	if (text && *text)
+		text = decode(arena, text);
+	return text && *text ? text : NULL;
 }
 
 static uint64_t get_number(const json_t *json, const char *key)
