@@ -373,6 +373,7 @@ def test_what_was_killed_at_any_moment_is_no_obstacle(tree, run):
     run("clean", name)
 
 
+@pytest.mark.usefixtures("own_network")
 def test_clean_removes_ruins_and_says_so(tree, Running, run, machine):
     alive = machine()
     root = tree()

@@ -9,7 +9,7 @@ import pytest
 from lab.run import program
 from lab.tree import TOP
 
-pytestmark = pytest.mark.requires("root")
+pytestmark = [pytest.mark.requires("root"), pytest.mark.usefixtures("own_network")]
 
 # Numbers of x86-64. What a start cannot do without…
 FATAL = {

@@ -11,7 +11,7 @@ import pytest
 from lab import door
 from lab.run import program
 
-pytestmark = [pytest.mark.requires("root"), pytest.mark.root_only("what is killed is killed as root")]
+pytestmark = [pytest.mark.requires("root"), pytest.mark.usefixtures("own_network"), pytest.mark.root_only("what is killed is killed as root")]
 
 
 def start(root, name, *options):

@@ -2,7 +2,7 @@
 """A bed of our own: what else happens on the host during the tests is not theirs, and they are not seen there.
 
 As root the test process gets a mount namespace, in which /tmp, /var/tmp and the runtime directories of machines
-are empty and every mount is shared, as on a host with systemd: what a machine mounts and does not keep to itself
+are empty, /run/systemd is a copy and every mount is shared, as on a host with systemd: what a machine mounts and does not keep to itself
 shows. It also gets a control group, below which all machines of the tests are.
 """
 import os
@@ -23,6 +23,24 @@ def _mounted_below(folders):
     return [place for place in reversed(places) if place.startswith(tuple(folder + "/" for folder in folders))]
 
 
+def _make_private(folder):
+    """A directory of our own with what is in the host's: what others make there is not seen, nor ours by them."""
+    names = [(entry.name, entry.is_symlink(), entry.is_dir(follow_symlinks=False)) for entry in os.scandir(folder)]
+    before = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=0755", "nspawn-test", folder], check=True)
+    for name, is_link, is_directory in names:
+        path, source = f"{folder}/{name}", f"/proc/self/fd/{before}/{name}"
+        if is_link:
+            os.symlink(os.readlink(source), path)
+            continue
+        if is_directory:
+            os.mkdir(path)
+        else:
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT))
+        subprocess.run(["mount", "--no-canonicalize", "--rbind", source, path], pass_fds=[before], check=True)
+    os.close(before)
+
+
 class Bed:
     def __init__(self):
         self.home = self.group = None
@@ -37,6 +55,7 @@ class Bed:
             if not os.path.isdir(path):
                 os.makedirs(path)
                 self.made.append(path)
+        _make_private("/run/systemd")
         for path in PRIVATE:
             if os.path.isdir(path):
                 mode = oct(os.stat(path).st_mode & 0o7777)[2:]

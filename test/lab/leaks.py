@@ -2,17 +2,21 @@
 """What a machine could leave behind on the host, listed before and after each test."""
 import collections
 import ctypes
+import fcntl
 import glob
 import os
 import signal
 import socket
 import stat
 import subprocess
+import sys
 import time
 
 from lab import identity, probe
 
 PR_SET_CHILD_SUBREAPER = 36
+# linux/loop.h: the status begins with the device that the file is on.
+LOOP_GET_STATUS64, LOOP_INFO64_BYTES = 0x4C05, 232
 
 # Directories that stay once they were made, empty, like /run/lock does: they belong to nobody.
 LASTING = {"/run/nspawn", "/run/nspawn/.addresses", "/run/nspawn/.subnets", "/run/systemd", "/run/systemd/nspawn", "/run/systemd/nspawn/locks",
@@ -94,11 +98,16 @@ def _mounts():
 
 
 def _loops():
+    """Those on files of the bed; others are somebody else's, perhaps of a test that runs at the same time."""
+    ours = {os.stat(path).st_dev for path in ("/tmp", "/var/tmp")}
     found = []
     for path in glob.glob("/sys/block/loop*/loop/backing_file"):
+        name = path.split("/")[3]
         try:
-            with open(path, encoding="utf-8") as file:
-                found.append(f"loop device {path.split('/')[3]} on {file.read().strip()}")
+            with open(path, encoding="utf-8") as file, open(f"/dev/{name}", "rb") as device:
+                status = fcntl.ioctl(device, LOOP_GET_STATUS64, bytes(LOOP_INFO64_BYTES))
+                if int.from_bytes(status[:8], sys.byteorder) in ours:
+                    found.append(f"loop device {name} on {file.read().strip()}")
         except OSError:
             pass
     return found
