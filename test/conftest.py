@@ -120,6 +120,14 @@ def own_network():
     made.leave()
 
 
+@pytest.fixture(scope="module")
+def outside(own_network):
+    """A world beyond that network: lab/network.py. Its process id."""
+    del own_network
+    with network.outside() as world:
+        yield world
+
+
 @pytest.fixture
 def run():
     return lab_run.run

@@ -23,6 +23,7 @@
 #include "base/path.h"
 #include "base/scope.h"
 #include "base/text.h"
+#include "mount/ifupdown.h"
 
 /* Zone files have a few kilobytes. */
 #define SOURCE_MAX_BYTES ((size_t)1024 * 1024)
@@ -203,6 +204,47 @@ static bool has_content(const struct job *job, const char *text, size_t bytes)
 	return fd >= 0;
 }
 
+/* A file that is not there yet, and its directory. */
+static int make_file(const struct job *job, const char *path, const char *text)
+{
+	char directory[PATH_MAX], name[NAME_MAX + 1];
+	auto_close int directory_fd = -EBADF, parent_fd = -EBADF, fd = -EBADF;
+
+	(void)snprintf(directory, sizeof(directory), "%.*s", (int)(path_last(path) - path - 1),
+		       path);
+	directory_fd = path_make(job->root_fd, directory, PATH_DIRECTORY, 0755, job->root_uid);
+	TRY(directory_fd);
+	parent_fd = path_open_parent(job->root_fd, path, name);
+	TRY(parent_fd);
+	fd = openat(parent_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	return fd < 0 ? -errno : fill_file(job, fd, text, strlen(text));
+}
+
+/*
+ * The link belongs to a program of the tree that will write what it leads to, in /run, which is
+ * fresh: until it has, or where it does not run, the names are ours. resolvconf(8) begins with the
+ * records that it finds.
+ */
+static int fill_link(const struct job *job)
+{
+	static const char resolvconf[] = "/run/resolvconf/";
+	char text[PATH_MAX] = "", path[PATH_MAX];
+	ssize_t length = readlinkat(job->parent_fd, job->name, text, sizeof(text) - 1);
+	const char *rest = text;
+	int r;
+
+	if (length < 0)
+		return -errno;
+	rest += *rest == '/' ? 1 : strncmp(rest, "../", 3) == 0 ? 3 : 0;
+	if (rest == text || strncmp(rest, "run/", 4) != 0 || strstr(rest, ".."))
+		return leave_alone(job, "is a symbolic link");
+	(void)snprintf(path, sizeof(path), "/%.*s", (int)sizeof(path) - 2, rest);
+	r = make_file(job, path, job->action->text);
+	if (r == 0 && strncmp(path, resolvconf, strlen(resolvconf)) == 0)
+		r = make_file(job, "/run/resolvconf/interface/host0.nspawn", job->action->text);
+	return r == -EEXIST ? 0 : r;
+}
+
 static int do_copy(const struct job *job)
 {
 	auto_close int place = -EBADF, fd = -EBADF;
@@ -213,7 +255,8 @@ static int do_copy(const struct job *job)
 
 	place = open_target(job, &status);
 	if (place >= 0 && S_ISLNK(status.st_mode))
-		return leave_alone(job, "is a symbolic link");
+		return job->action->fills_link ? fill_link(job)
+					       : leave_alone(job, "is a symbolic link");
 	if (place >= 0 && !S_ISREG(status.st_mode))
 		return -EINVAL;
 	TRY(read_source(job, &text, &bytes));
@@ -385,9 +428,12 @@ static int open_directory(const struct job *job, char *ret_name)
 static void apply_action(struct job job)
 {
 	const struct host_file_action *action = job.action;
-	auto_close int parent_fd = open_directory(&job, job.name);
-	int r = parent_fd;
+	auto_close int parent_fd = -EBADF;
+	int r;
 
+	if (action->is_for_ifupdown && !ifupdown_asks(job.root_fd))
+		return;
+	r = parent_fd = open_directory(&job, job.name);
 	if (parent_fd >= 0) {
 		job.parent_fd = parent_fd;
 		r = ways[action->how].function(&job);

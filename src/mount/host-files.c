@@ -14,6 +14,7 @@
 
 #include "base/arena.h"
 #include "base/scope.h"
+#include "mount/ifupdown.h"
 
 #define HOST_RESOLV_CONF "/etc/resolv.conf"
 #define STUB_RESOLV_CONF "/run/systemd/resolve/stub-resolv.conf"
@@ -137,7 +138,8 @@ void host_files_plan_network(const struct config *config, const struct host_file
 	const struct host_file_action wanted[] = {
 		{.how = how,
 		 .target = "/etc/resolv.conf",
-		 .text = config->resolv_conf == HOW_AUTO ? texts->resolv_conf : NULL},
+		 .text = config->resolv_conf == HOW_AUTO ? texts->resolv_conf : NULL,
+		 .fills_link = true},
 		{.how = how,
 		 .target = "/etc/hosts",
 		 .text = texts->hosts,
@@ -146,6 +148,16 @@ void host_files_plan_network(const struct config *config, const struct host_file
 		 .target = NETWORK_FILE_INSIDE,
 		 .text = texts->network_file,
 		 .makes_directory = true},
+		{.how = HOW_COPY,
+		 .target = IFUPDOWN_DONE_INSIDE,
+		 .text = texts->network_file ? IFUPDOWN_DONE : NULL,
+		 .makes_directory = true,
+		 .is_for_ifupdown = true},
+		{.how = HOW_COPY,
+		 .target = IFUPDOWN_STATE_INSIDE,
+		 .text = texts->network_file ? IFUPDOWN_STATE : NULL,
+		 .makes_directory = true,
+		 .is_for_ifupdown = true},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(wanted); i++)

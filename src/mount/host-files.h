@@ -39,13 +39,15 @@ struct host_file_action {
 	const char *text;       /* the content itself, else NULL */
 	const char *mark;       /* 'text' are lines that end so, to be added to what is there */
 	bool makes_directory;
-	const char *zone; /* HOW_SYMLINK: "Europe/Berlin" */
+	bool fills_link;      /* where the target is a link into /run, what it leads to is made */
+	bool is_for_ifupdown; /* only if that would wait for an address */
+	const char *zone;     /* HOW_SYMLINK: "Europe/Berlin" */
 };
 
 /* After those of an administrator of the machine, before those that come with systemd. */
 #define NETWORK_FILE_INSIDE "/run/systemd/network/79-nspawn-host0.network"
 
-#define HOST_FILE_ACTIONS_MAX 5
+#define HOST_FILE_ACTIONS_MAX 7
 
 struct host_file_plan {
 	struct host_file_action actions[HOST_FILE_ACTIONS_MAX];

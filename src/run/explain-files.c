@@ -9,6 +9,7 @@
 #include "base/scope.h"
 #include "config/device-values.h"
 #include "mount/devices.h"
+#include "mount/ifupdown.h"
 #include "run/explain-rows.h"
 
 /* --- Devices --- */
@@ -257,6 +258,8 @@ void explain_files(struct explanation *e)
 	explain_network_file(e, "/etc/hosts", "by which 'host' is the host");
 	explain_network_file(e, NETWORK_FILE_INSIDE,
 			     "by which a systemd-networkd in the machine keeps the addresses");
+	explain_network_file(e, IFUPDOWN_DONE_INSIDE,
+			     "by which ifup in the machine does not ask for others");
 	if (e->plan->has_exchange) {
 		(void)explain_row(e, e->plan->exchange.incoming, "made on the host",
 				  "what is mounted there appears in the machine");

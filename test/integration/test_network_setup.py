@@ -17,41 +17,14 @@ import time
 import pytest
 
 from lab import probe
-from lab.network import ip, links
+from lab.network import WORLD, WORLD6, ip, links
 from lab.run import leader_of
 
 pytestmark = [pytest.mark.requires("root", "netns", "veth"), pytest.mark.usefixtures("outside")]
 
-WORLD, WORLD6 = "198.51.100.1", "2001:db8:1::1"
 PING = "ping -c1 -W3 {0} >/dev/null && echo pong {0}"
 FORWARD = "/proc/sys/net/ipv4/conf/{0}/forwarding"
 FORWARD6 = "/proc/sys/net/ipv6/conf/{0}/force_forwarding"
-
-
-@pytest.fixture(scope="module")
-def outside(own_network):
-    """A world that has no route to any machine: what gets an answer there was translated. Its process id."""
-    del own_network
-    with subprocess.Popen(["unshare", "-n", "sleep", "600"], stdin=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 5
-        while os.stat(f"/proc/{process.pid}/ns/net").st_ino == os.stat("/proc/self/ns/net").st_ino:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        ip("link", "add", "up0", "type", "veth", "peer", "name", "eth0", "netns", process.pid)
-        inside = ["nsenter", "-n", "-t", str(process.pid), "sh", "-ec"]
-        no_dad = "echo 0 >/proc/sys/net/ipv6/conf/{0}/accept_dad;"
-        subprocess.run(["sh", "-ec", no_dad.format("up0") + """
-            ip addr add 198.51.100.2/24 dev up0; ip addr add 2001:db8:1::2/64 dev up0 nodad; ip link set up0 up
-            ip route add default via 198.51.100.1; ip -6 route add default via 2001:db8:1::1"""], check=True)
-        subprocess.run([*inside, no_dad.format("eth0") + """ip link set lo up
-            ip addr add 198.51.100.1/24 dev eth0; ip addr add 2001:db8:1::1/64 dev eth0 nodad; ip link set eth0 up"""], check=True)
-        deadline = time.monotonic() + 10
-        while subprocess.run(["nsenter", "-n", "-t", str(process.pid), "bash", "-c", "</dev/tcp/2001:db8:1::2/9"], stderr=subprocess.PIPE,
-                             text=True, check=False).stderr.find("refused") < 0 and time.monotonic() < deadline:
-            time.sleep(0.05)
-        yield process.pid
-        ip("link", "del", "up0")
-        process.kill()
 
 
 def read(path):

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A network of the tests' own: what they make and break there is not the host's."""
+import contextlib
 import ctypes
 import json
 import os
 import subprocess
+import time
 
 from lab import probe
+
+WORLD, WORLD6 = "198.51.100.1", "2001:db8:1::1"
 
 
 def ip(*words, check=True):
@@ -34,3 +38,28 @@ class Network:
         if probe.LIBC.setns(self.home, probe.CLONE_NEWNET) != 0:
             raise OSError(ctypes.get_errno(), "no way back to the network of the host")
         os.close(self.home)
+
+
+@contextlib.contextmanager
+def outside():
+    """A world that has no route to any machine: what gets an answer there was translated. Its process id."""
+    with subprocess.Popen(["unshare", "-n", "sleep", "600"], stdin=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 5
+        while os.stat(f"/proc/{process.pid}/ns/net").st_ino == os.stat("/proc/self/ns/net").st_ino:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        ip("link", "add", "up0", "type", "veth", "peer", "name", "eth0", "netns", process.pid)
+        inside = ["nsenter", "-n", "-t", str(process.pid), "sh", "-ec"]
+        no_dad = "echo 0 >/proc/sys/net/ipv6/conf/{0}/accept_dad;"
+        subprocess.run(["sh", "-ec", no_dad.format("up0") + """
+            ip addr add 198.51.100.2/24 dev up0; ip addr add 2001:db8:1::2/64 dev up0 nodad; ip link set up0 up
+            ip route add default via 198.51.100.1; ip -6 route add default via 2001:db8:1::1"""], check=True)
+        subprocess.run([*inside, no_dad.format("eth0") + """ip link set lo up
+            ip addr add 198.51.100.1/24 dev eth0; ip addr add 2001:db8:1::1/64 dev eth0 nodad; ip link set eth0 up"""], check=True)
+        deadline = time.monotonic() + 10
+        while subprocess.run(["nsenter", "-n", "-t", str(process.pid), "bash", "-c", "</dev/tcp/2001:db8:1::2/9"], stderr=subprocess.PIPE,
+                             text=True, check=False).stderr.find("refused") < 0 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        yield process.pid
+        ip("link", "del", "up0")
+        process.kill()

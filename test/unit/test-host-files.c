@@ -3,6 +3,7 @@
  * resolv.conf and the time zone: what is decided, and how it lands in trees that resist.
  */
 #include "mount/host-files.h"
+#include "mount/ifupdown.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -347,12 +348,36 @@ static void test_bind(void)
 	CHECK(unlink("victim") == 0);
 }
 
+static void test_ifupdown(void)
+{
+	static const struct {
+		const char *text;
+		enum ifupdown_words words;
+	} rows[] = {
+		{"", IFUPDOWN_NOTHING},
+		{"auto host0\n", IFUPDOWN_NOTHING},
+		{"iface eth0 inet dhcp\n", IFUPDOWN_NOTHING},
+		{"iface host0 inet\n", IFUPDOWN_NOTHING},
+		{"# iface host0 inet dhcp\n", IFUPDOWN_NOTHING},
+		{"auto host0\niface host0 inet dhcp\n", IFUPDOWN_ASK},
+		{"\tiface  host0\tinet dhcp", IFUPDOWN_ASK},
+		{"iface host0 inet dhcp\niface host0 inet6 auto\n", IFUPDOWN_ASK},
+		{"iface host0 inet dhcp\niface host0 inet6 static\n", IFUPDOWN_SAY},
+		{"iface host0 inet static\n address 192.0.2.1/24\n", IFUPDOWN_SAY},
+		{"iface host0 inet manual\n", IFUPDOWN_SAY},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		CHECK(ifupdown_read(rows[i].text) == rows[i].words);
+}
+
 int main(void)
 {
 	char directory[] = "/tmp/test-host-files-XXXXXX", command[64];
 
 	test_resolv_conf_plan();
 	test_timezone_plan();
+	test_ifupdown();
 
 	log_set_sink(count_warnings, NULL);
 	CHECK(mkdtemp(directory) != NULL && chdir(directory) == 0);
