@@ -159,6 +159,41 @@ int route_list(struct netlink_socket *socket, int family, route_taker take, void
 	return netlink_call(socket, &message, take_route, &listing);
 }
 
+static int take_found(uint16_t type, const struct netlink_rest *body, void *userdata)
+{
+	struct netlink_attribute attribute;
+	struct netlink_rest rest;
+	struct rtmsg head;
+	uint32_t number;
+
+	if (type != RTM_NEWROUTE || !take_head(body, &head, sizeof(head), &rest) ||
+	    head.rtm_type != RTN_UNICAST)
+		return 0;
+	while (netlink_next(&rest, &attribute))
+		if (attribute.type == RTA_OIF && netlink_u32(&attribute, &number))
+			*(int *)userdata = (int)number;
+	return 0;
+}
+
+int route_find(struct netlink_socket *socket, const struct address *address, int *ret_link)
+{
+	size_t size = address_size(address->family);
+	const struct rtmsg body = {
+		.rtm_family = (uint8_t)address->family,
+		.rtm_dst_len = (uint8_t)(8 * size),
+	};
+	struct netlink_message message;
+	int link = 0;
+
+	netlink_begin_with(&message, RTM_GETROUTE, 0, &body, sizeof(body));
+	netlink_put(&message, RTA_DST, address->bytes, size);
+	TRY(netlink_call(socket, &message, take_found, &link));
+	if (link == 0)
+		return -EADDRNOTAVAIL;
+	*ret_link = link;
+	return 0;
+}
+
 static int take_address(uint16_t type, const struct netlink_rest *body, void *userdata)
 {
 	const struct listing *listing = userdata;

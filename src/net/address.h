@@ -51,6 +51,9 @@ typedef int (*route_taker)(const struct route *route, void *userdata);
  */
 int route_list(struct netlink_socket *socket, int family, route_taker take, void *userdata);
 
+/* The interface by which the host reaches the address; -EADDRNOTAVAIL: it is its own, or none. */
+int route_find(struct netlink_socket *socket, const struct address *address, int *ret_link);
+
 typedef int (*address_taker)(int link, const struct prefix *prefix, void *userdata);
 
 /* Addresses that count beyond their link. */

@@ -255,6 +255,26 @@ static void mention_chain(const struct nft_chain *chain, const char *link)
 	     chain->name, link);
 }
 
+bool forward_is_walled(void)
+{
+	__attribute__((cleanup(netlink_socket_close))) struct netlink_socket table = NETLINK_CLOSED;
+	struct wall wall = {0};
+
+	return nft_open(&table) < 0 || nft_list_chains(&table, look_at_chain, &wall) < 0 ||
+	       wall.is_firewalld || wall.is_ufw || wall.closed.is_base;
+}
+
+bool forward_is_open(const char *link, int family)
+{
+	char path[96];
+
+	for (size_t i = 0; i < ARRAY_LEN(families); i++)
+		if (families[i].family == family)
+			return read_switch(families[i].global) == 1 ||
+			       read_switch(switch_path(&families[i], link, path)) == 1;
+	return false;
+}
+
 void forward_mention_walls(const char *link)
 {
 	__attribute__((cleanup(netlink_socket_close))) struct netlink_socket table = NETLINK_CLOSED;

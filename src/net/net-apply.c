@@ -19,6 +19,7 @@
 #include "net/link-wait.h"
 #include "net/net-live.h"
 #include "net/net-make.h"
+#include "net/ports.h"
 #include "net/setup-apply.h"
 #include "net/setup-find.h"
 #include "net/zone.h"
@@ -224,6 +225,8 @@ int net_clean(const struct net_plan *plan)
 	netlink_socket_close(&net.host);
 	net_setup_forget();
 	if (net_setup_sweep() > 0)
+		has_removed = true;
+	if (ports_sweep() > 0)
 		has_removed = true;
 	return has_removed;
 }

@@ -37,6 +37,15 @@ int nft_drop(struct netlink_socket *socket, enum nft_set set, const char *link);
 typedef int (*nft_taker)(const char *link, void *userdata);
 int nft_list(struct netlink_socket *socket, enum nft_set set, nft_taker take, void *userdata);
 
+/* The same for any set or map of a table of ours: all of the element, and its key. */
+typedef int (*nft_element_taker)(const struct netlink_rest *inside, const struct netlink_rest *key,
+				 void *userdata);
+int nft_list_elements(struct netlink_socket *socket, const char *table, const char *set,
+		      nft_element_taker take, void *userdata);
+
+/* The first attribute of the type among those of 'rest'. */
+bool nft_find(struct netlink_rest rest, uint16_t type, struct netlink_rest *ret);
+
 /* A chain of anybody's that packets pass on their way. */
 struct nft_chain {
 	uint8_t family;

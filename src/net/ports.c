@@ -6,24 +6,121 @@
 #include "net/ports.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "base/scope.h"
 #include "config/port-values.h"
+#include "net/forward.h"
 #include "net/port-inside.h"
 #include "net/port-socket.h"
+#include "net/zone.h"
 
 static int complain(const struct ports *ports, int r)
 {
 	return fail(r, "Cannot serve the ports of machine '%s'", ports->machine);
 }
 
+/* --- In the kernel --- */
+
+/*
+ * The guest may call itself what it likes: an address counts only where the host's own route to it
+ * leads into the machine. Else it could have the host lead its clients on to the host's loopback,
+ * or to somebody of its neighbourhood.
+ */
+static bool is_reached(const struct ports *ports, const struct address *address)
+{
+	__attribute__((cleanup(netlink_socket_close))) struct netlink_socket socket =
+		NETLINK_CLOSED;
+	int link = 0;
+
+	return address->family != AF_UNSPEC && netlink_socket_open(&socket) == 0 &&
+	       route_find(&socket, address, &link) == 0 &&
+	       link == (int)if_nametoindex(ports->owner.way) &&
+	       forward_is_open(ports->owner.way, address->family);
+}
+
+static int lead_family(struct ports *ports, const struct address *to, int family,
+		       struct address *led)
+{
+	bool is_reachable = is_reached(ports, to);
+
+	if (is_reachable && memcmp(to, led, sizeof(*to)) == 0)
+		return 0;
+	if (!is_reachable) {
+		bool was_led = led->family != AF_UNSPEC;
+
+		*led = (struct address){0};
+		return was_led ? port_nft_drop(&ports->published, family) : 0;
+	}
+	TRY(port_nft_set(&ports->owner, &ports->published, to));
+	*led = *to;
+	return 0;
+}
+
+/* Whatever is missing here is served by processes. */
+static void lead(struct ports *ports)
+{
+	const struct relay_targets *targets = &ports->inward[0].targets;
+	int lock_fd = -EBADF, r;
+
+	if (!ports->owner.way)
+		return;
+	r = zone_lock(&lock_fd);
+	if (r == 0)
+		r = lead_family(ports, &targets->ipv4, AF_INET, &ports->led_to.ipv4);
+	if (r == 0)
+		r = lead_family(ports, &targets->ipv6, AF_INET6, &ports->led_to.ipv6);
+	zone_unlock(&lock_fd);
+	if (r < 0)
+		debug("The kernel does not lead ports on (%s), leaving it to processes",
+		      strerrordesc_np(-r));
+}
+
+/* The link of the host that is ours alone, or the zone's; a bridge of others is theirs. */
+static void find_owner(struct ports *ports)
+{
+	for (size_t i = 0; i < ports->plan->count; i++) {
+		const struct link_plan *link = &ports->plan->items[i];
+
+		if (link->is_main && (!link->bridge || link->bridge_is_zone))
+			ports->owner = (struct port_owner){
+				.cable = link->host,
+				.way = link->bridge ? link->bridge : link->host,
+			};
+	}
+	if (ports->owner.way && forward_is_walled()) {
+		ports->owner.way = NULL;
+		note("The host's own rules may keep packets to '%s' back: clients of the ports do not "
+		     "reach the machine with their own addresses",
+		     ports->owner.cable);
+	}
+}
+
+static void undo_lead(struct ports *ports)
+{
+	int lock_fd = -EBADF, r;
+
+	if (ports->led_to.ipv4.family == AF_UNSPEC && ports->led_to.ipv6.family == AF_UNSPEC)
+		return;
+	r = zone_lock(&lock_fd);
+	r = r < 0 ? r : port_nft_drop(&ports->published, AF_INET);
+	r = r < 0 ? r : port_nft_drop(&ports->published, AF_INET6);
+	r = r < 0 ? r : port_nft_sweep();
+	zone_unlock(&lock_fd);
+	if (r < 0)
+		warn(r, "Cannot remove the rules for the ports of machine '%s', leaving them",
+		     ports->machine);
+	ports->led_to = (struct relay_targets){0};
+}
+
 static void undo_ports(void *argument)
 {
 	struct ports *ports = argument;
 
+	undo_lead(ports);
 	for (size_t i = 0; i < RELAYS_MAX; i++)
 		relay_stop(&ports->inward[i]);
 	relay_stop(&ports->to_host);
@@ -128,6 +225,11 @@ int ports_place(struct ports *ports, int leader_fd, int namespace_fd)
 	if (r < 0)
 		return complain(ports, r);
 	ports->is_placed = true;
+	if (ports->published.count > 0 && ports->network.is_ours) {
+		find_owner(ports);
+		(void)ports_sweep();
+		lead(ports);
+	}
 	return 0;
 }
 
@@ -142,6 +244,8 @@ static void hear(struct ports *ports, struct relay *relay)
 		     ports->machine);
 		relay_stop(relay);
 	}
+	if (r > 0 && relay == &ports->inward[0])
+		lead(ports);
 }
 
 void ports_fds(const struct ports *ports, int ret[PORTS_POLLFDS])
@@ -156,4 +260,13 @@ void ports_dispatch(struct ports *ports)
 	for (size_t i = 0; i < RELAYS_MAX; i++)
 		hear(ports, &ports->inward[i]);
 	hear(ports, &ports->to_host);
+}
+
+int ports_sweep(void)
+{
+	int lock_fd = -EBADF, r = zone_lock(&lock_fd);
+
+	r = r < 0 ? r : port_nft_sweep();
+	zone_unlock(&lock_fd);
+	return r > 0;
 }

@@ -9,6 +9,7 @@
 #include "base/undo.h"
 #include "config/config.h"
 #include "net/net-plan.h"
+#include "net/port-nft.h"
 #include "net/port-relay.h"
 
 /* Where one process may not have descriptors for so many connections there are more of them. */
@@ -26,6 +27,8 @@ struct ports {
 	struct relay inward[RELAYS_MAX]; /* the first has all sockets, the others those of TCP */
 	struct relay to_host;
 	struct relay_network network;
+	struct port_owner owner;     /* without a way only processes serve */
+	struct relay_targets led_to; /* where the kernel leads packets to, by family */
 	bool is_placed;
 };
 
@@ -61,3 +64,6 @@ enum {
 };
 void ports_fds(const struct ports *ports, int ret[PORTS_POLLFDS]);
 void ports_dispatch(struct ports *ports);
+
+/* Removes what killed supervisors left in the kernel. Returns 1 if there was anything. Silent. */
+int ports_sweep(void);

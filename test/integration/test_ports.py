@@ -343,6 +343,80 @@ while True:
             assert client.recv(1) == b"", "its end comes through"
 
 
+# --- Who the machine sees ---
+
+def test_real_addresses(tree, Running, lan):
+    """Of the LAN they are the clients' own; of the host they are the link's; through ::1 the machine's own."""
+    with machine(Running, tree(kind="busybox"), "web", "-n", "-p", "8080:80", "-p", "udp:5353:53") as (_, leader), service(leader), service(leader, "udp", 53):
+        link = {a["family"]: a["local"] for found in json.loads(ip("-j", "addr", "show", "ve-web")) for a in found["addr_info"] if a["scope"] == "global"}
+        for kind, port in (("tcp", 8080), ("udp", 5353)):
+            assert asked(kind, HOST, port, lan) == [LAN, "hello"] and asked(kind, HOST6, port, lan) == [LAN6, "hello"]
+            assert asked(kind, HOST, port)[0] == asked(kind, "127.0.0.1", port)[0] == link["inet"]
+            assert asked(kind, HOST6, port)[0] == link["inet6"]
+        assert asked("tcp", "::1", 8080)[0] not in link.values()
+
+
+@pytest.mark.requires("bridge")
+def test_machines_of_a_zone_by_the_host(tree, Running, lan):
+    """One reaches the other, and itself, by the port of the host."""
+    with machine(Running, tree(kind="busybox"), "one", "--network-zone=shop", "-p", "8080:80") as (_, first), \
+            machine(Running, tree(kind="busybox"), "two", "--network-zone=shop") as (_, second), service(first):
+        for pid in (first, second):
+            assert asked("tcp", HOST, 8080, pid)[1:] == ["hello"]
+        assert asked("tcp", HOST, 8080, lan) == [LAN, "hello"] and asked("tcp", "127.0.0.1", 8080)[1:] == ["hello"]
+        assert read("/proc/sys/net/ipv4/conf/vz-shop/route_localnet") == "1\n"
+
+
+def test_where_the_hosts_own_rules_are_closed(tree, Running, lan):
+    """They are not passed by: a process serves what they let in, and a sentence says so."""
+    subprocess.run(["nft", "-f", "-"], input="table ip wall { chain c { type filter hook forward priority 0; policy drop; }; }", text=True, check=True)
+    try:
+        with machine(Running, tree(kind="busybox"), "web", "-n", "-p", "8080:80") as (running, leader), service(leader):
+            assert asked("tcp", HOST, 8080, lan)[1:] == ["hello"] and asked("tcp", "127.0.0.1", 8080)[1:] == ["hello"]
+            running.expect("do not reach the machine with their own addresses")
+            assert "nspawn-ports" not in ruleset()
+    finally:
+        subprocess.run(["nft", "delete", "table", "ip", "wall"], check=True)
+
+
+# --- Attacks ---
+
+def test_loopback_of_the_host_is_not_reached_from_the_link(tree, Running):
+    """CVE-2020-8558: what is routed there for answers is no way in."""
+    with machine(Running, tree(kind="busybox"), "web", "-n", "-p", "8080:80") as (_, leader), service(os.getpid(), port=7000, address="127.0.0.1"), \
+            service(os.getpid(), "udp", 7001, "127.0.0.1"):
+        inside = ["nsenter", "-n", "-t", str(leader)]
+        host = json.loads(ip("-j", "addr", "show", "ve-web"))[0]["addr_info"][0]["local"]
+        assert read("/proc/sys/net/ipv4/conf/ve-web/route_localnet") == "1\n"
+        subprocess.run([*inside, "sh", "-ec", f"""
+            for one in all default host0 lo; do echo 1 >/proc/sys/net/ipv4/conf/$one/route_localnet; done
+            ip addr del 127.0.0.1/8 dev lo; ip route add 127.0.0.1/32 via {host} dev host0"""], check=True)
+        assert "timed out" in asked("tcp", "127.0.0.1", 7000, leader, timeout=1)
+        assert "timed out" in asked("udp", "127.0.0.1", 7001, leader, timeout=1)
+        # The way itself is there: without the shield it would be a hole.
+        subprocess.run(["nft", "flush", "chain", "inet", "nspawn-ports", "shield"], check=True)
+        assert asked("tcp", "127.0.0.1", 7000, leader, timeout=3)[1:] == ["hello"]
+
+
+@pytest.mark.parametrize("claimed", ["127.0.0.9/32", LAN + "/32", HOST + "/32", "192.0.2.77/32"])
+def test_a_guest_that_calls_itself_by_anothers_address(tree, Running, lan, claimed):
+    """The host leads nobody to its own loopback, nor to somebody of the LAN."""
+    with machine(Running, tree(kind="busybox"), "web", "-n", "-p", "8080:7000") as (_, leader), service(os.getpid(), port=7000, address="127.0.0.1"), \
+            service(lan, port=7000, address=LAN), service(leader, port=7000):
+        inside = ["nsenter", "-n", "-t", str(leader), "ip", "addr"]
+        own = [f"{a['local']}/{a['prefixlen']}" for found in json.loads(subprocess.run([*inside[:-1], "-j", "-4", "addr", "show", "host0"], stdout=subprocess.PIPE, check=True).stdout)
+               for a in found["addr_info"]]
+        subprocess.run([*inside, "add", claimed, "dev", "lo", "scope", "global"], check=True)
+        for address in own:
+            subprocess.run([*inside, "del", address, "dev", "host0"], check=True)
+        deadline = time.monotonic() + 5
+        while own[0].split("/", maxsplit=1)[0] in ruleset() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert f": {claimed.removesuffix('/32')} ." not in ruleset()
+        # Whoever comes is served by what is in the machine.
+        assert asked("tcp", "127.0.0.1", 8080) == [claimed.removesuffix("/32"), "hello"]
+
+
 # --- Changes ---
 
 def test_a_guest_that_changes_its_address(tree, Running, lan):
@@ -372,9 +446,19 @@ def test_what_a_killed_supervisor_had_is_free_at_once(tree, Running):
         deadline = time.monotonic() + 5
         while [line for line in sockets() if ":8080" in line] and time.monotonic() < deadline:
             time.sleep(0.02)
-        assert not [line for line in sockets() if ":8080" in line]
+        assert not [line for line in sockets() if ":8080" in line] and "nspawn-ports" in ruleset()
     with machine(Running, root, "web", "-n", "-p", "8080:80") as (_, leader), service(leader):
-        assert asked("tcp", "127.0.0.1", 8080)[1:] == ["hello"]
+        assert asked("tcp", "127.0.0.1", 8080)[1:] == ["hello"] and "udp . 8080" not in ruleset()
+
+
+def test_what_a_killed_supervisor_left_is_cleaned_up(tree, run, Running):
+    root = tree(kind="busybox")
+    with serve(Running, root, "web", "-n", "-p", "8080:80") as first:
+        first.expect("ready")
+        os.kill(first.process.pid, signal.SIGKILL)
+        first.process.wait(timeout=10)
+    assert run("--cleanup", "-D", root, "-M", "web", "-n").code == 0
+    assert "nspawn-ports" not in ruleset()
 
 
 def test_the_process_that_serves_has_nothing(tree, Running):

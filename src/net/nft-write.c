@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What nf_tables wants of any table: objects in a batch, and rules as lists of small expressions
+ * over registers.
+ * Zone: owing.
+ */
+#include "net/nft-write.h"
+
+#include <arpa/inet.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+
+/* --- Messages --- */
+
+void nft_begin(struct netlink_message *message, uint16_t type, uint16_t flags)
+{
+	const struct nfgenmsg body = {.nfgen_family = NFPROTO_INET, .version = NFNETLINK_V0};
+
+	netlink_begin_with(message, (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type), flags, &body,
+			   sizeof(body));
+}
+
+void nft_put_number(struct netlink_message *message, uint16_t type, uint32_t number)
+{
+	netlink_put_u32(message, type, htonl(number));
+}
+
+static void bracket(struct netlink_batch *batch, uint16_t type)
+{
+	const struct nfgenmsg body = {
+		.nfgen_family = AF_UNSPEC,
+		.version = NFNETLINK_V0,
+		.res_id = htons(NFNL_SUBSYS_NFTABLES),
+	};
+	struct netlink_message message;
+
+	netlink_begin_with(&message, type, 0, &body, sizeof(body));
+	netlink_batch_add(batch, &message, /* is_silent= */ true);
+}
+
+void nft_batch_begin(struct netlink_batch *batch)
+{
+	batch->length = 0;
+	batch->count = 0;
+	batch->is_full = false;
+	bracket(batch, NFNL_MSG_BATCH_BEGIN);
+}
+
+int nft_batch_call(struct netlink_socket *socket, struct netlink_batch *batch)
+{
+	bracket(batch, NFNL_MSG_BATCH_END);
+	return netlink_batch_call(socket, batch);
+}
+
+int nft_call_one(struct netlink_socket *socket, struct netlink_message *message)
+{
+	struct netlink_batch batch;
+
+	nft_batch_begin(&batch);
+	netlink_batch_add(&batch, message, /* is_silent= */ false);
+	return nft_batch_call(socket, &batch);
+}
+
+/* --- Expressions of a rule --- */
+
+struct nft_expression nft_expression_open(struct netlink_message *message, const char *name)
+{
+	struct nft_expression expression = {.element = netlink_open(message, NFTA_LIST_ELEM)};
+
+	netlink_put_text(message, NFTA_EXPR_NAME, name);
+	expression.data = netlink_open(message, NFTA_EXPR_DATA);
+	return expression;
+}
+
+void nft_expression_close(struct netlink_message *message, struct nft_expression expression)
+{
+	netlink_close(message, expression.data);
+	netlink_close(message, expression.element);
+}
+
+void nft_put_value(struct netlink_message *message, uint16_t type, const void *bytes, size_t length)
+{
+	size_t opened = netlink_open(message, type);
+
+	netlink_put(message, NFTA_DATA_VALUE, bytes, length);
+	netlink_close(message, opened);
+}
+
+void nft_load_meta(struct netlink_message *message, uint32_t key)
+{
+	struct nft_expression expression = nft_expression_open(message, "meta");
+
+	nft_put_number(message, NFTA_META_KEY, key);
+	nft_put_number(message, NFTA_META_DREG, NFT_REG_1);
+	nft_expression_close(message, expression);
+}
+
+void nft_match(struct netlink_message *message, uint32_t operation, const void *bytes,
+	       size_t length)
+{
+	struct nft_expression expression = nft_expression_open(message, "cmp");
+
+	nft_put_number(message, NFTA_CMP_SREG, NFT_REG_1);
+	nft_put_number(message, NFTA_CMP_OP, operation);
+	nft_put_value(message, NFTA_CMP_DATA, bytes, length);
+	nft_expression_close(message, expression);
+}
+
+/* The interface of a packet is in the set; or, if 'is_inverse', it is not. */
+void nft_match_link(struct netlink_message *message, uint32_t key, const char *set, bool is_inverse)
+{
+	struct nft_expression expression;
+
+	nft_load_meta(message, key);
+	expression = nft_expression_open(message, "lookup");
+	netlink_put_text(message, NFTA_LOOKUP_SET, set);
+	nft_put_number(message, NFTA_LOOKUP_SREG, NFT_REG_1);
+	if (is_inverse)
+		nft_put_number(message, NFTA_LOOKUP_FLAGS, NFT_LOOKUP_F_INV);
+	nft_expression_close(message, expression);
+}
+
+void nft_match_family(struct netlink_message *message, uint8_t family)
+{
+	nft_load_meta(message, NFT_META_NFPROTO);
+	nft_match(message, NFT_CMP_EQ, &family, sizeof(family));
+}
+
+/* Any of the bits of what is known of the packet's connection. */
+void nft_match_connection(struct netlink_message *message, uint32_t key, uint32_t bits)
+{
+	struct nft_expression expression = nft_expression_open(message, "ct");
+	const uint32_t none = 0;
+
+	nft_put_number(message, NFTA_CT_KEY, key);
+	nft_put_number(message, NFTA_CT_DREG, NFT_REG_1);
+	nft_expression_close(message, expression);
+	expression = nft_expression_open(message, "bitwise");
+	nft_put_number(message, NFTA_BITWISE_SREG, NFT_REG_1);
+	nft_put_number(message, NFTA_BITWISE_DREG, NFT_REG_1);
+	nft_put_number(message, NFTA_BITWISE_LEN, sizeof(bits));
+	nft_put_value(message, NFTA_BITWISE_MASK, &bits, sizeof(bits));
+	nft_put_value(message, NFTA_BITWISE_XOR, &none, sizeof(none));
+	nft_expression_close(message, expression);
+	nft_match(message, NFT_CMP_NEQ, &none, sizeof(none));
+}
+
+void nft_conclude(struct netlink_message *message, uint32_t verdict)
+{
+	struct nft_expression expression = nft_expression_open(message, "immediate");
+	size_t data, inner;
+
+	nft_put_number(message, NFTA_IMMEDIATE_DREG, NFT_REG_VERDICT);
+	data = netlink_open(message, NFTA_IMMEDIATE_DATA);
+	inner = netlink_open(message, NFTA_DATA_VERDICT);
+	nft_put_number(message, NFTA_VERDICT_CODE, verdict);
+	netlink_close(message, inner);
+	netlink_close(message, data);
+	nft_expression_close(message, expression);
+}
+
+/* --- Chains and rules --- */
+
+void nft_add_chain(struct netlink_batch *batch, const char *table, const char *name,
+		   const char *type, uint32_t hook, int priority)
+{
+	struct netlink_message message;
+	size_t opened;
+
+	nft_begin(&message, NFT_MSG_NEWCHAIN, NLM_F_CREATE);
+	netlink_put_text(&message, NFTA_CHAIN_TABLE, table);
+	netlink_put_text(&message, NFTA_CHAIN_NAME, name);
+	netlink_put_text(&message, NFTA_CHAIN_TYPE, type);
+	opened = netlink_open(&message, NFTA_CHAIN_HOOK);
+	nft_put_number(&message, NFTA_HOOK_HOOKNUM, hook);
+	nft_put_number(&message, NFTA_HOOK_PRIORITY, (uint32_t)priority);
+	netlink_close(&message, opened);
+	nft_put_number(&message, NFTA_CHAIN_POLICY, NF_ACCEPT);
+	netlink_batch_add(batch, &message, false);
+}
+
+void nft_add_rule(struct netlink_batch *batch, const char *table, const char *chain,
+		  nft_rule_writer write)
+{
+	struct netlink_message message;
+	size_t opened;
+
+	nft_begin(&message, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND);
+	netlink_put_text(&message, NFTA_RULE_TABLE, table);
+	netlink_put_text(&message, NFTA_RULE_CHAIN, chain);
+	opened = netlink_open(&message, NFTA_RULE_EXPRESSIONS);
+	write(&message);
+	netlink_close(&message, opened);
+	netlink_batch_add(batch, &message, false);
+}

@@ -1,0 +1,544 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What comes in is led on before it is routed, what the host itself sends is led on as well, to
+ * 127.0.0.1 too. For that the kernel has to route loopback addresses over the machine's link
+ * (route_localnet), which is why nothing that comes from there may have one.
+ * Zone: owing.
+ */
+#include "net/port-nft.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nf_tables.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/scope.h"
+#include "net/nft.h"
+#include "net/nft-write.h"
+
+#define TABLE "nspawn-ports"
+#define WAYS "ways" /* interfaces that lead to machines */
+
+/* How nft(8) shall print keys and values; it packs types of six bits. */
+#define TYPE_IPV4 7u
+#define TYPE_IPV6 8u
+#define TYPE_PROTOCOL 12u
+#define TYPE_PORT 13u
+#define TYPE_IFNAME 41u
+
+#define KEY_MAX 24
+#define WORD 4 /* every part of a key begins at one */
+#define NOTE_MAX (2 * IFNAMSIZ)
+#define NOTE_IS_COMMENT 0 /* what nft(8) shows of what users may store */
+
+/* Maps from a port to a machine's address and port: for every address of the host, and for one. */
+static const struct map {
+	const char *name;
+	int family;
+	bool has_address;
+	uint32_t key_type, value_type;
+} maps[] = {
+	{"ports", AF_INET, false, TYPE_PROTOCOL << 6 | TYPE_PORT, TYPE_IPV4 << 6 | TYPE_PORT},
+	{"ports_at", AF_INET, true, (TYPE_IPV4 << 6 | TYPE_PROTOCOL) << 6 | TYPE_PORT,
+	 TYPE_IPV4 << 6 | TYPE_PORT},
+	{"ports6", AF_INET6, false, TYPE_PROTOCOL << 6 | TYPE_PORT, TYPE_IPV6 << 6 | TYPE_PORT},
+	{"ports6_at", AF_INET6, true, (TYPE_IPV6 << 6 | TYPE_PROTOCOL) << 6 | TYPE_PORT,
+	 TYPE_IPV6 << 6 | TYPE_PORT},
+};
+
+static size_t address_size(const struct map *map)
+{
+	return map->family == AF_INET ? sizeof(struct in_addr) : sizeof(struct in6_addr);
+}
+
+static size_t key_size(const struct map *map)
+{
+	return (map->has_address ? address_size(map) : 0) + WORD + WORD;
+}
+
+/* --- Expressions --- */
+
+static void load(struct netlink_message *message, uint32_t base, uint32_t at, uint32_t length,
+		 uint32_t reg)
+{
+	struct nft_expression expression = nft_expression_open(message, "payload");
+
+	nft_put_number(message, NFTA_PAYLOAD_DREG, reg);
+	nft_put_number(message, NFTA_PAYLOAD_BASE, base);
+	nft_put_number(message, NFTA_PAYLOAD_OFFSET, at);
+	nft_put_number(message, NFTA_PAYLOAD_LEN, length);
+	nft_expression_close(message, expression);
+}
+
+static void load_protocol(struct netlink_message *message, uint32_t reg)
+{
+	struct nft_expression expression = nft_expression_open(message, "meta");
+
+	nft_put_number(message, NFTA_META_KEY, NFT_META_L4PROTO);
+	nft_put_number(message, NFTA_META_DREG, reg);
+	nft_expression_close(message, expression);
+}
+
+/* Whether the address of the packet is one of the host's own. */
+static void match_own(struct netlink_message *message, uint32_t address, uint32_t operation)
+{
+	struct nft_expression expression = nft_expression_open(message, "fib");
+	const uint32_t local = RTN_LOCAL;
+
+	nft_put_number(message, NFTA_FIB_DREG, NFT_REG_1);
+	nft_put_number(message, NFTA_FIB_RESULT, NFT_FIB_RESULT_ADDRTYPE);
+	nft_put_number(message, NFTA_FIB_FLAGS, address);
+	nft_expression_close(message, expression);
+	nft_match(message, operation, &local, sizeof(local));
+}
+
+/* The address and port that the map has, in the registers from 'value' and 'port' on. */
+static void lead_on(struct netlink_message *message, const struct map *map, uint32_t port)
+{
+	struct nft_expression expression = nft_expression_open(message, "lookup");
+
+	netlink_put_text(message, NFTA_LOOKUP_SET, map->name);
+	nft_put_number(message, NFTA_LOOKUP_SREG, NFT_REG32_00);
+	nft_put_number(message, NFTA_LOOKUP_DREG, NFT_REG32_00);
+	nft_expression_close(message, expression);
+	expression = nft_expression_open(message, "nat");
+	nft_put_number(message, NFTA_NAT_TYPE, NFT_NAT_DNAT);
+	nft_put_number(message, NFTA_NAT_FAMILY,
+		       map->family == AF_INET ? NFPROTO_IPV4 : NFPROTO_IPV6);
+	nft_put_number(message, NFTA_NAT_REG_ADDR_MIN, NFT_REG32_00);
+	nft_put_number(message, NFTA_NAT_REG_PROTO_MIN, port);
+	nft_expression_close(message, expression);
+}
+
+#define AT_SOURCE_4 12
+#define AT_DESTINATION_4 16
+#define AT_DESTINATION_6 24
+#define AT_PORT 2
+
+static void rule_of_map(struct netlink_message *message, const struct map *map)
+{
+	bool is_4 = map->family == AF_INET;
+	uint32_t size = (uint32_t)address_size(map), reg = NFT_REG32_00;
+
+	nft_match_family(message, is_4 ? NFPROTO_IPV4 : NFPROTO_IPV6);
+	if (map->has_address) {
+		load(message, NFT_PAYLOAD_NETWORK_HEADER,
+		     is_4 ? AT_DESTINATION_4 : AT_DESTINATION_6, size, reg);
+		reg += size / WORD;
+	}
+	load_protocol(message, reg);
+	load(message, NFT_PAYLOAD_TRANSPORT_HEADER, AT_PORT, sizeof(uint16_t), reg + 1);
+	lead_on(message, map, NFT_REG32_00 + size / WORD);
+}
+
+static void rule_ports(struct netlink_message *message)
+{
+	rule_of_map(message, &maps[0]);
+}
+
+static void rule_ports_at(struct netlink_message *message)
+{
+	rule_of_map(message, &maps[1]);
+}
+
+static void rule_ports_6(struct netlink_message *message)
+{
+	rule_of_map(message, &maps[2]);
+}
+
+static void rule_ports_6_at(struct netlink_message *message)
+{
+	rule_of_map(message, &maps[3]);
+}
+
+/* Answers of a machine to its neighbour, or to itself, would not come by here: a process serves. */
+static void rule_from_machines(struct netlink_message *message)
+{
+	nft_match_link(message, NFT_META_IIFNAME, WAYS, false);
+	nft_conclude(message, NF_ACCEPT);
+}
+
+static void rule_not_ours(struct netlink_message *message)
+{
+	match_own(message, NFTA_FIB_F_DADDR, NFT_CMP_NEQ);
+	nft_conclude(message, NF_ACCEPT);
+}
+
+/* IPv6 has no way for ::1 but its own interface. */
+static void rule_loopback_6(struct netlink_message *message)
+{
+	nft_match_family(message, NFPROTO_IPV6);
+	load(message, NFT_PAYLOAD_NETWORK_HEADER, AT_DESTINATION_6, sizeof(in6addr_loopback),
+	     NFT_REG_1);
+	nft_match(message, NFT_CMP_EQ, &in6addr_loopback, sizeof(in6addr_loopback));
+	nft_conclude(message, NF_ACCEPT);
+}
+
+/* The machine can answer to the address of the link, and to no other of the host's by all means. */
+static void rule_from_host(struct netlink_message *message)
+{
+	nft_match_link(message, NFT_META_OIFNAME, WAYS, false);
+	nft_match_connection(message, NFT_CT_STATUS, IPS_DST_NAT);
+	match_own(message, NFTA_FIB_F_SADDR, NFT_CMP_EQ);
+	nft_expression_close(message, nft_expression_open(message, "masq"));
+}
+
+static void drop_loopback(struct netlink_message *message, uint32_t at)
+{
+	const uint8_t net = IN_LOOPBACKNET;
+
+	nft_match_family(message, NFPROTO_IPV4);
+	nft_match_link(message, NFT_META_IIFNAME, WAYS, false);
+	load(message, NFT_PAYLOAD_NETWORK_HEADER, at, sizeof(net), NFT_REG_1);
+	nft_match(message, NFT_CMP_EQ, &net, sizeof(net));
+	nft_conclude(message, NF_DROP);
+}
+
+static void rule_to_loopback(struct netlink_message *message)
+{
+	drop_loopback(message, AT_DESTINATION_4);
+}
+
+static void rule_as_loopback(struct netlink_message *message)
+{
+	drop_loopback(message, AT_SOURCE_4);
+}
+
+/* --- The table --- */
+
+static const struct {
+	const char *name, *type;
+	uint32_t hook;
+	int priority;
+} chains[] = {
+	{"shield", "filter", NF_INET_PRE_ROUTING, -300},
+	{"arriving", "nat", NF_INET_PRE_ROUTING, -100},
+	{"calling", "nat", NF_INET_LOCAL_OUT, -100},
+	{"leaving", "nat", NF_INET_POST_ROUTING, 99},
+};
+
+static const struct {
+	const char *chain;
+	nft_rule_writer write;
+} rules[] = {
+	{"shield", rule_to_loopback},     {"shield", rule_as_loopback},
+	{"arriving", rule_from_machines}, {"arriving", rule_not_ours},
+	{"arriving", rule_ports_at},      {"arriving", rule_ports},
+	{"arriving", rule_ports_6_at},    {"arriving", rule_ports_6},
+	{"calling", rule_loopback_6},     {"calling", rule_not_ours},
+	{"calling", rule_ports_at},       {"calling", rule_ports},
+	{"calling", rule_ports_6_at},     {"calling", rule_ports_6},
+	{"leaving", rule_from_host},
+};
+
+static void begin_set(struct netlink_message *message, const char *name, uint32_t number,
+		      uint32_t type, size_t length)
+{
+	nft_begin(message, NFT_MSG_NEWSET, NLM_F_CREATE);
+	netlink_put_text(message, NFTA_SET_TABLE, TABLE);
+	netlink_put_text(message, NFTA_SET_NAME, name);
+	nft_put_number(message, NFTA_SET_KEY_TYPE, type);
+	nft_put_number(message, NFTA_SET_KEY_LEN, (uint32_t)length);
+	nft_put_number(message, NFTA_SET_ID, number);
+}
+
+static void add_sets(struct netlink_batch *batch)
+{
+	/* For nft(8) as well: type, length and the number that says that a key is text. */
+	static const uint8_t order[] = {0, 4, 1, 0, 0, 0};
+	struct netlink_message message;
+
+	begin_set(&message, WAYS, 1, TYPE_IFNAME, IFNAMSIZ);
+	nft_put_number(&message, NFTA_SET_FLAGS, 0);
+	netlink_put(&message, NFTA_SET_USERDATA, order, sizeof(order));
+	netlink_batch_add(batch, &message, false);
+	for (size_t i = 0; i < ARRAY_LEN(maps); i++) {
+		begin_set(&message, maps[i].name, (uint32_t)i + 2, maps[i].key_type,
+			  key_size(&maps[i]));
+		nft_put_number(&message, NFTA_SET_FLAGS, NFT_SET_MAP);
+		nft_put_number(&message, NFTA_SET_DATA_TYPE, maps[i].value_type);
+		nft_put_number(&message, NFTA_SET_DATA_LEN,
+			       (uint32_t)address_size(&maps[i]) + WORD);
+		netlink_batch_add(batch, &message, false);
+	}
+}
+
+static int make_table(struct netlink_socket *socket)
+{
+	struct netlink_message message;
+	struct netlink_batch batch;
+	int r;
+
+	nft_batch_begin(&batch);
+	/* Only the first makes the rest of it, too. */
+	nft_begin(&message, NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL);
+	netlink_put_text(&message, NFTA_TABLE_NAME, TABLE);
+	netlink_batch_add(&batch, &message, false);
+	add_sets(&batch);
+	for (size_t i = 0; i < ARRAY_LEN(chains); i++)
+		nft_add_chain(&batch, TABLE, chains[i].name, chains[i].type, chains[i].hook,
+			      chains[i].priority);
+	for (size_t i = 0; i < ARRAY_LEN(rules); i++)
+		nft_add_rule(&batch, TABLE, rules[i].chain, rules[i].write);
+	r = nft_batch_call(socket, &batch);
+	return r == -EEXIST ? 0 : r;
+}
+
+static int remove_table(struct netlink_socket *socket)
+{
+	struct netlink_message message;
+
+	nft_begin(&message, NFT_MSG_DELTABLE, 0);
+	netlink_put_text(&message, NFTA_TABLE_NAME, TABLE);
+	return nft_call_one(socket, &message);
+}
+
+/* --- Elements --- */
+
+/* What nft(8) shows behind an element, and we know it again by: the cable and the way. */
+struct element {
+	const char *set;
+	uint8_t key[KEY_MAX], value[KEY_MAX];
+	size_t key_length, value_length;
+	char note[NOTE_MAX];
+};
+
+static void put_note(struct netlink_message *message, const char *note)
+{
+	uint8_t bytes[2 + NOTE_MAX] = {NOTE_IS_COMMENT, (uint8_t)(strlen(note) + 1)};
+
+	memcpy(bytes + 2, note, strlen(note) + 1);
+	netlink_put(message, NFTA_SET_ELEM_USERDATA, bytes, 2 + strlen(note) + 1);
+}
+
+/* Elements go one by one: what is there already, or not any more, is as it should be. */
+static int change(struct netlink_socket *socket, uint16_t type, const struct element *element)
+{
+	bool is_new = type == NFT_MSG_NEWSETELEM;
+	struct netlink_message message;
+	size_t list, item;
+	int r;
+
+	nft_begin(&message, type, is_new ? NLM_F_CREATE : 0);
+	netlink_put_text(&message, NFTA_SET_ELEM_LIST_TABLE, TABLE);
+	netlink_put_text(&message, NFTA_SET_ELEM_LIST_SET, element->set);
+	list = netlink_open(&message, NFTA_SET_ELEM_LIST_ELEMENTS);
+	item = netlink_open(&message, NFTA_LIST_ELEM);
+	nft_put_value(&message, NFTA_SET_ELEM_KEY, element->key, element->key_length);
+	if (is_new && element->value_length > 0)
+		nft_put_value(&message, NFTA_SET_ELEM_DATA, element->value, element->value_length);
+	if (is_new && *element->note)
+		put_note(&message, element->note);
+	netlink_close(&message, item);
+	netlink_close(&message, list);
+	r = nft_call_one(socket, &message);
+	return r == (is_new ? -EEXIST : -ENOENT) ? 0 : r;
+}
+
+static void put_port(uint8_t *bytes, uint16_t port)
+{
+	const uint16_t number = htons(port);
+
+	memcpy(bytes, &number, sizeof(number));
+}
+
+/* False: the port is not of this map. */
+static bool make_element(const struct map *map, const struct port_request *port,
+			 struct element *ret)
+{
+	size_t at = map->has_address ? address_size(map) : 0;
+
+	if (map->has_address != (port->family != AF_UNSPEC) ||
+	    (map->has_address && port->family != map->family))
+		return false;
+	*ret = (struct element){.set = map->name, .key_length = key_size(map)};
+	memcpy(ret->key, port->address, at);
+	ret->key[at] = port->protocol;
+	put_port(ret->key + at + WORD, port->host);
+	return true;
+}
+
+static struct element way_element(const char *link)
+{
+	struct element element = {.set = WAYS, .key_length = IFNAMSIZ};
+
+	memcpy(element.key, link, strnlen(link, IFNAMSIZ - 1));
+	return element;
+}
+
+static int write_localnet(const char *way, bool is_on)
+{
+	char path[96];
+
+	(void)snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%.15s/route_localnet", way);
+	return file_write(AT_FDCWD, path, is_on ? "1" : "0");
+}
+
+/* First the shield, then what it is for. */
+static int open_way(struct netlink_socket *socket, const char *way)
+{
+	const struct element element = way_element(way);
+
+	TRY(change(socket, NFT_MSG_NEWSETELEM, &element));
+	return write_localnet(way, true);
+}
+
+static int for_ports(struct netlink_socket *socket, const struct port_requests *ports,
+		     const struct port_owner *owner, const struct address *target)
+{
+	for (size_t i = 0; i < ARRAY_LEN(maps); i++)
+		for (size_t j = 0; maps[i].family == target->family && j < ports->count; j++) {
+			struct element element;
+
+			if (!make_element(&maps[i], &ports->items[j], &element))
+				continue;
+			/* We hold the port, so whoever's it was has it no more. */
+			TRY(change(socket, NFT_MSG_DELSETELEM, &element));
+			if (!owner)
+				continue;
+			element.value_length = address_size(&maps[i]) + WORD;
+			memcpy(element.value, target->bytes, address_size(&maps[i]));
+			put_port(element.value + address_size(&maps[i]), ports->items[j].inside);
+			(void)snprintf(element.note, sizeof(element.note), "%.15s %.15s",
+				       owner->cable, owner->way);
+			TRY(change(socket, NFT_MSG_NEWSETELEM, &element));
+		}
+	return 0;
+}
+
+int port_nft_set(const struct port_owner *owner, const struct port_requests *ports,
+		 const struct address *target)
+{
+	__attribute__((cleanup(netlink_socket_close))) struct netlink_socket socket =
+		NETLINK_CLOSED;
+
+	TRY(nft_open(&socket));
+	TRY(make_table(&socket));
+	TRY(open_way(&socket, owner->way));
+	return for_ports(&socket, ports, owner, target);
+}
+
+int port_nft_drop(const struct port_requests *ports, int family)
+{
+	__attribute__((cleanup(netlink_socket_close))) struct netlink_socket socket =
+		NETLINK_CLOSED;
+	const struct address target = {.family = family};
+	int r;
+
+	TRY(nft_open(&socket));
+	r = for_ports(&socket, ports, NULL, &target);
+	return r == -ENOENT ? 0 : r;
+}
+
+/* --- Swept --- */
+
+struct elements {
+	struct element *items;
+	size_t count, room;
+	const char *set;
+	struct arena *arena;
+};
+
+static void take_note(const struct netlink_rest *inside, struct element *element)
+{
+	struct netlink_rest note;
+
+	if (!nft_find(*inside, NFTA_SET_ELEM_USERDATA, &note) || note.length < 3 ||
+	    note.bytes[0] != NOTE_IS_COMMENT || (size_t)note.bytes[1] + 2 > note.length)
+		return;
+	(void)snprintf(element->note, sizeof(element->note), "%.*s", (int)note.bytes[1],
+		       (const char *)note.bytes + 2);
+}
+
+static int take_element(const struct netlink_rest *inside, const struct netlink_rest *key,
+			void *userdata)
+{
+	struct elements *elements = userdata;
+	struct element *element;
+
+	if (key->length > KEY_MAX)
+		return 0;
+	element = ARRAY_ADD(elements->arena, elements);
+	element->set = elements->set;
+	element->key_length = key->length;
+	memcpy(element->key, key->bytes, key->length);
+	take_note(inside, element);
+	return 0;
+}
+
+/* The way of an element whose cable is there, in 'ret'; false: it is gone. */
+static bool read_way(const struct element *element, char ret[IFNAMSIZ])
+{
+	char cable[IFNAMSIZ] = "";
+
+	return sscanf(element->note, "%15s %15s", cable, ret) == 2 && if_nametoindex(cable) > 0;
+}
+
+static int list_all(struct netlink_socket *socket, struct elements *elements)
+{
+	for (size_t i = 0; i < ARRAY_LEN(maps); i++) {
+		elements->set = maps[i].name;
+		TRY(nft_list_elements(socket, TABLE, maps[i].name, take_element, elements));
+	}
+	return 0;
+}
+
+static bool leads_anywhere(const struct elements *elements, const char *way)
+{
+	char name[IFNAMSIZ];
+
+	for (size_t i = 0; i < elements->count; i++)
+		if (read_way(&elements->items[i], name) && strcmp(name, way) == 0)
+			return true;
+	return false;
+}
+
+/* What leads there is closed before what shields it. */
+static int close_ways(struct netlink_socket *socket, const struct elements *elements)
+{
+	struct elements ways = {.set = WAYS, .arena = elements->arena};
+
+	TRY(nft_list_elements(socket, TABLE, WAYS, take_element, &ways));
+	for (size_t i = 0; i < ways.count; i++) {
+		const char *way = (const char *)ways.items[i].key;
+
+		if (leads_anywhere(elements, way))
+			continue;
+		(void)write_localnet(way, false);
+		TRY(change(socket, NFT_MSG_DELSETELEM, &ways.items[i]));
+	}
+	return 0;
+}
+
+int port_nft_sweep(void)
+{
+	__attribute__((cleanup(netlink_socket_close))) struct netlink_socket socket =
+		NETLINK_CLOSED;
+	auto_arena struct arena arena = {0};
+	struct elements elements = {.arena = &arena};
+	char way[IFNAMSIZ];
+	size_t kept = 0;
+	int r;
+
+	TRY(nft_open(&socket));
+	r = list_all(&socket, &elements);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	for (size_t i = 0; i < elements.count; i++)
+		if (read_way(&elements.items[i], way))
+			kept++;
+		else
+			TRY(change(&socket, NFT_MSG_DELSETELEM, &elements.items[i]));
+	TRY(close_ways(&socket, &elements));
+	if (kept > 0)
+		return kept < elements.count;
+	TRY(remove_table(&socket));
+	return 1;
+}
