@@ -473,12 +473,13 @@ static int take_element(const struct netlink_rest *inside, const struct netlink_
 	return 0;
 }
 
-/* The way of an element whose cable is there, in 'ret'; false: it is gone. */
-static bool read_way(const struct element *element, char ret[IFNAMSIZ])
+/* The way of an element whose cable is there, in 'ret'; false: it is gone, or 'except'. */
+static bool read_way(const struct element *element, const char *except, char ret[IFNAMSIZ])
 {
 	char cable[IFNAMSIZ] = "";
 
-	return sscanf(element->note, "%15s %15s", cable, ret) == 2 && if_nametoindex(cable) > 0;
+	return sscanf(element->note, "%15s %15s", cable, ret) == 2 && if_nametoindex(cable) > 0 &&
+	       (!except || strcmp(cable, except) != 0);
 }
 
 static int list_all(struct netlink_socket *socket, struct elements *elements)
@@ -490,18 +491,19 @@ static int list_all(struct netlink_socket *socket, struct elements *elements)
 	return 0;
 }
 
-static bool leads_anywhere(const struct elements *elements, const char *way)
+static bool leads_anywhere(const struct elements *elements, const char *except, const char *way)
 {
 	char name[IFNAMSIZ];
 
 	for (size_t i = 0; i < elements->count; i++)
-		if (read_way(&elements->items[i], name) && strcmp(name, way) == 0)
+		if (read_way(&elements->items[i], except, name) && strcmp(name, way) == 0)
 			return true;
 	return false;
 }
 
 /* What leads there is closed before what shields it. */
-static int close_ways(struct netlink_socket *socket, const struct elements *elements)
+static int close_ways(struct netlink_socket *socket, const struct elements *elements,
+		      const char *except)
 {
 	struct elements ways = {.set = WAYS, .arena = elements->arena};
 
@@ -509,7 +511,7 @@ static int close_ways(struct netlink_socket *socket, const struct elements *elem
 	for (size_t i = 0; i < ways.count; i++) {
 		const char *way = (const char *)ways.items[i].key;
 
-		if (leads_anywhere(elements, way))
+		if (leads_anywhere(elements, except, way))
 			continue;
 		(void)write_localnet(way, false);
 		TRY(change(socket, NFT_MSG_DELSETELEM, &ways.items[i]));
@@ -517,7 +519,7 @@ static int close_ways(struct netlink_socket *socket, const struct elements *elem
 	return 0;
 }
 
-int port_nft_sweep(void)
+int port_nft_sweep(const char *cable)
 {
 	__attribute__((cleanup(netlink_socket_close))) struct netlink_socket socket =
 		NETLINK_CLOSED;
@@ -532,11 +534,11 @@ int port_nft_sweep(void)
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
 	for (size_t i = 0; i < elements.count; i++)
-		if (read_way(&elements.items[i], way))
+		if (read_way(&elements.items[i], cable, way))
 			kept++;
 		else
 			TRY(change(&socket, NFT_MSG_DELSETELEM, &elements.items[i]));
-	TRY(close_ways(&socket, &elements));
+	TRY(close_ways(&socket, &elements, cable));
 	if (kept > 0)
 		return kept < elements.count;
 	TRY(remove_table(&socket));

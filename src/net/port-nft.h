@@ -23,5 +23,8 @@ int port_nft_set(const struct port_owner *owner, const struct port_requests *por
 /* Takes those of one family back. */
 int port_nft_drop(const struct port_requests *ports, int family);
 
-/* Removes what belongs to cables that are gone, and with the last the table. 1: there was some. */
-int port_nft_sweep(void);
+/*
+ * Removes what belongs to cables that are gone, or to 'cable' (may be NULL), and with the last the
+ * table. 1: there was some.
+ */
+int port_nft_sweep(const char *cable);

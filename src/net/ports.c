@@ -99,17 +99,22 @@ static void find_owner(struct ports *ports)
 	}
 }
 
+static int sweep(const char *cable)
+{
+	int lock_fd = -EBADF, r = zone_lock(&lock_fd);
+
+	r = r < 0 ? r : port_nft_sweep(cable);
+	zone_unlock(&lock_fd);
+	return r;
+}
+
 static void undo_lead(struct ports *ports)
 {
-	int lock_fd = -EBADF, r;
+	int r;
 
 	if (ports->led_to.ipv4.family == AF_UNSPEC && ports->led_to.ipv6.family == AF_UNSPEC)
 		return;
-	r = zone_lock(&lock_fd);
-	r = r < 0 ? r : port_nft_drop(&ports->published, AF_INET);
-	r = r < 0 ? r : port_nft_drop(&ports->published, AF_INET6);
-	r = r < 0 ? r : port_nft_sweep();
-	zone_unlock(&lock_fd);
+	r = sweep(ports->owner.cable);
 	if (r < 0)
 		warn(r, "Cannot remove the rules for the ports of machine '%s', leaving them",
 		     ports->machine);
@@ -227,7 +232,9 @@ int ports_place(struct ports *ports, int leader_fd, int namespace_fd)
 	ports->is_placed = true;
 	if (ports->published.count > 0 && ports->network.is_ours) {
 		find_owner(ports);
-		(void)ports_sweep();
+		/* Nobody else has the cable's name: what a killed supervisor of ours left goes,
+		 * too. */
+		(void)sweep(ports->owner.cable);
 		lead(ports);
 	}
 	return 0;
@@ -264,9 +271,5 @@ void ports_dispatch(struct ports *ports)
 
 int ports_sweep(void)
 {
-	int lock_fd = -EBADF, r = zone_lock(&lock_fd);
-
-	r = r < 0 ? r : port_nft_sweep();
-	zone_unlock(&lock_fd);
-	return r > 0;
+	return sweep(NULL) > 0;
 }

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "config/port-values.h"
 #include "run/explain-rows.h"
 
 /* --- What was said about a new one --- */
@@ -206,6 +207,47 @@ static void explain_setup(struct explanation *e)
 	row->origin = explain_origin(e, SETTING_NETWORK_SETUP);
 }
 
+/* --- Ports --- */
+
+/* Those of one option follow upon each other on both sides. */
+static size_t run_length(const struct port_requests *ports, size_t first)
+{
+	size_t count = 1;
+
+	for (; first + count < ports->count; count++) {
+		struct port_request next = ports->items[first];
+
+		next.host = (uint16_t)(next.host + count);
+		next.inside = (uint16_t)(next.inside + count);
+		if (memcmp(&next, &ports->items[first + count], sizeof(next)) != 0)
+			break;
+	}
+	return count;
+}
+
+static void explain_ports(struct explanation *e, const struct port_requests *ports, bool is_of_host)
+{
+	for (size_t i = 0, count; i < ports->count; i += count) {
+		const struct port_request *first = &ports->items[i];
+		const char *name = port_text(e->arena, first), *value;
+		struct explain_row *row;
+
+		count = is_of_host ? 1 : run_length(ports, i);
+		value = arena_format(e->arena, "port %u", first->inside);
+		if (count > 1) {
+			name = arena_format(e->arena, "%s-%zu", name, first->host + count - 1);
+			value = arena_format(e->arena, "ports %u-%zu", first->inside,
+					     first->inside + count - 1);
+		}
+		row = is_of_host
+			      ? explain_rowf(e, name, "from the machine's loopback to the host's",
+					     "%s of 127.0.0.1 of the host", value)
+			      : explain_rowf(e, name, "from the host, held before the start",
+					     "%s inside", value);
+		row->origin = explain_origin(e, is_of_host ? SETTING_HOST_PORT : SETTING_PORT);
+	}
+}
+
 void explain_network(struct explanation *e)
 {
 	const struct net_plan *plan = &e->plan->net;
@@ -218,4 +260,6 @@ void explain_network(struct explanation *e)
 	if (plan->namespace_path)
 		explain_row(e, "joined", plan->namespace_path, "with the interfaces that it has")
 			->origin = explain_origin(e, SETTING_NETWORK_NAMESPACE_PATH);
+	explain_ports(e, &e->config->ports, false);
+	explain_ports(e, &e->config->host_ports, true);
 }

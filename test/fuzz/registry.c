@@ -64,7 +64,7 @@ static void compare(const struct registry_entry *a, const struct registry_entry 
 	must_be_same(a->filter, b->filter);
 	must_be_same(a->status, b->status);
 	MUST(a->leader == b->leader && a->supervisor == b->supervisor && a->kind == b->kind);
-	MUST(a->leader_inode == b->leader_inode && a->tree_inode == b->tree_inode);
+	MUST(a->tree_inode == b->tree_inode);
 	MUST(a->owners_from == b->owners_from && a->shift == b->shift);
 	MUST(a->caps_bounding == b->caps_bounding && a->caps_ambient == b->caps_ambient);
 	MUST(a->is_ready == b->is_ready && a->has_own_network == b->has_own_network);

@@ -274,7 +274,7 @@ print("all", count)
 ECHO = """
 import resource, select, socket, sys
 resource.setrlimit(resource.RLIMIT_NOFILE, (20000, max(20000, resource.getrlimit(resource.RLIMIT_NOFILE)[1])))
-server = socket.create_server(("::", int(sys.argv[4])), family=socket.AF_INET6, backlog=4096)
+server = socket.create_server(("::", int(sys.argv[4])), family=socket.AF_INET6, backlog=4096, dualstack_ipv6=True)
 server.setblocking(False)
 poll = select.epoll()
 poll.register(server, select.EPOLLIN)
@@ -371,10 +371,14 @@ def test_where_the_hosts_own_rules_are_closed(tree, Running, lan):
     """They are not passed by: a process serves what they let in, and a sentence says so."""
     subprocess.run(["nft", "-f", "-"], input="table ip wall { chain c { type filter hook forward priority 0; policy drop; }; }", text=True, check=True)
     try:
-        with machine(Running, tree(kind="busybox"), "web", "-n", "-p", "8080:80") as (running, leader), service(leader):
+        with Running("-D", tree(kind="busybox"), "-M", "web", "-n", "-p", "8080:80", "--", "/bin/sh", "-c", "echo ready; exec sleep 60") as running:
+            running.expect("ready")
+            stack = contextlib.ExitStack()
+            stack.enter_context(service(leader_of(running.process.pid)))
             assert asked("tcp", HOST, 8080, lan)[1:] == ["hello"] and asked("tcp", "127.0.0.1", 8080)[1:] == ["hello"]
             running.expect("do not reach the machine with their own addresses")
             assert "nspawn-ports" not in ruleset()
+            stack.close()
     finally:
         subprocess.run(["nft", "delete", "table", "ip", "wall"], check=True)
 

@@ -508,6 +508,9 @@ static const char *sample(int setting)
 		return "/new:/old";
 	case SETTING_READY:
 		return "port:80";
+	case SETTING_PORT:
+	case SETTING_HOST_PORT:
+		return "80";
 	case SETTING_VOLATILE:
 		return "overlay";
 	case SETTING_PRIVATE_USERS:
@@ -814,7 +817,8 @@ static void test_isolation(void)
 	check_merge((struct sources){"", "[Network]\nVirtualEthernet=no\n[Exec]\nEphemeral=no\n"},
 		    "");
 	CHECK_TEXT(captured.all, "");
-	check_warned("[Network]\nPort=80\n", "", "T:2: Key 'Network.Port' is not available yet");
+	check_warned("[Network]\nPort=0\n", "",
+		     "T:2: Key 'Network.Port' takes ports from 1 to 65535");
 }
 
 static void test_unheeded(void)

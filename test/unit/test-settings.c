@@ -143,6 +143,7 @@ static void test_keys(void)
 		"Network.Setup",
 		"Network.NamespacePath",
 		"Network.Port",
+		"Network.HostPort",
 	};
 	size_t count = 0;
 

@@ -2,9 +2,11 @@
 /*
  * What values turn into, going in by the settings table as everything does.
  */
+#include "config/port-values.h"
 #include "config/values.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/personality.h>
@@ -713,6 +715,44 @@ static void test_machine_names(void)
 		   "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
 }
 
+static const struct port_request *port_at(size_t i)
+{
+	return &config.ports.items[i];
+}
+
+static void test_ports(void)
+{
+	struct arena *arena = &config.arena;
+
+	CHECK(ask(SETTING_PORT, "80") == 0 && config.ports.count == 1);
+	CHECK(port_at(0)->host == 80 && port_at(0)->inside == 80 &&
+	      port_at(0)->protocol == IPPROTO_TCP && port_at(0)->family == AF_UNSPEC);
+	CHECK(ask(SETTING_PORT, "udp:53:5353") == 0 && port_at(0)->protocol == IPPROTO_UDP &&
+	      port_at(0)->host == 53 && port_at(0)->inside == 5353);
+	CHECK(ask(SETTING_PORT, "127.0.0.1:8000-8002:1-3") == 0 && config.ports.count == 3);
+	CHECK(port_at(2)->host == 8002 && port_at(2)->inside == 3 &&
+	      port_at(2)->family == AF_INET && memcmp(port_at(2)->address, "\x7f\0\0\1", 4) == 0);
+	CHECK(ask(SETTING_PORT, "[2001:db8::1]:tcp:65535:1") == 0 &&
+	      port_at(0)->family == AF_INET6);
+	CHECK_TEXT(port_text(arena, port_at(0)), "[2001:db8::1]:tcp:65535");
+	CHECK(ask(SETTING_PORT, "1-4096") == 0 && config.ports.count == PORTS_MAX);
+	REFUSES(SETTING_PORT, "0", "65536", "80:0", "80:65536", "http", "tcp", "tcp:", ":80",
+		"80:", "80-", "-80", "3-1", "1-2:3", "1:2-3", "80:81:82", "1.2.3:80", "1.2.3.4",
+		"[::1]80", "[::1:80", "[127.0.0.1]:80", "::1:80", "sctp:80", "TCP:80", "+80", "080",
+		" 80", "1-4097");
+
+	/* The same port twice, unless protocol or address tell them apart. */
+	CHECK(ask(SETTING_PORT, "80") == 0 && apply(SETTING_PORT, "udp:80") == 0);
+	CHECK(apply(SETTING_PORT, "127.0.0.1:80") < 0);
+	CHECK(ask(SETTING_PORT, "127.0.0.1:80") == 0 && apply(SETTING_PORT, "127.0.0.2:80") == 0 &&
+	      apply(SETTING_PORT, "[::1]:80") == 0 && apply(SETTING_PORT, "127.0.0.2:80:81") < 0);
+
+	CHECK(ask(SETTING_HOST_PORT, "tcp:143") == 0 && config.host_ports.count == 1 &&
+	      config.host_ports.items[0].host == 143);
+	CHECK(apply(SETTING_HOST_PORT, "udp:143") == 0 && apply(SETTING_HOST_PORT, "143") < 0);
+	REFUSES(SETTING_HOST_PORT, "0", "65536", "1-2", "80:80", "127.0.0.1:80", "tcp:", "x");
+}
+
 int main(void)
 {
 	test_private_users();
@@ -738,5 +778,6 @@ int main(void)
 	test_machine_names();
 	arena_done(&config.arena);
 	test_background();
+	test_ports();
 	return check_result();
 }
