@@ -354,6 +354,7 @@ static const struct {
 	{"network-join", "'%s' is no network namespace"},
 	{"network-join", "Cannot join the network namespace '%s'"},
 	{"network-join", "Cannot open the network namespace '%s'"},
+	{"port-missing", "The machine has no port %s"},
 	{"port-serve", "Cannot serve the ports of machine '%s'"},
 	{"port-taken", "Cannot open the port %s of the host"},
 	{"port-taken", "Only root may open the port %s of the host"},

@@ -166,6 +166,14 @@ static int hold_inside(struct ports *ports, const struct port_requests *of_host)
 
 /* --- All of them --- */
 
+/* A boot adds and removes what the next one does not know of. */
+static void copy(struct arena *arena, const struct port_requests *from, struct port_requests *to)
+{
+	*to = (struct port_requests){0};
+	for (size_t i = 0; i < from->count; i++)
+		*ARRAY_ADD(arena, to) = from->items[i];
+}
+
 static int start_inward(struct ports *ports)
 {
 	size_t connections = 0;
@@ -195,10 +203,9 @@ int ports_prepare(struct arena *arena, const struct config *config, const char *
 	ports->arena = arena;
 	ports->machine = machine;
 	ports->plan = plan;
-	ports->published = config->ports;
-	ports->of_host = config->host_ports;
-	if (ports->published.count == 0 && ports->of_host.count == 0)
-		return 0;
+	copy(arena, &config->ports, &ports->published);
+	copy(arena, &config->host_ports, &ports->of_host);
+	/* Also what is added later. */
 	undo_push(undo, undo_ports, ports, "ports");
 	if (ports->published.count > 0)
 		r = start_inward(ports);
@@ -241,6 +248,80 @@ int ports_place(struct ports *ports, int leader_fd, int namespace_fd)
 }
 
 /* --- Later --- */
+
+/* Without elements of the machine's that are there already. */
+static void lead_anew(struct ports *ports)
+{
+	if (ports->network.is_ours && ports->owner.cable)
+		(void)sweep(ports->owner.cable);
+	ports->led_to = (struct relay_targets){0};
+	if (ports->published.count > 0)
+		lead(ports);
+}
+
+static int begin_published(struct ports *ports)
+{
+	int r = start_inward(ports);
+
+	r = r < 0 ? r : enter_all(ports);
+	if (r < 0)
+		return complain(ports, r);
+	if (ports->network.is_ours)
+		find_owner(ports);
+	return 0;
+}
+
+static int begin_of_host(struct ports *ports)
+{
+	int r = relay_start(&ports->to_host, RELAY_TO_HOST);
+
+	r = r < 0 ? r : relay_enter(&ports->to_host, &ports->network);
+	return r < 0 ? complain(ports, r) : 0;
+}
+
+int ports_add(struct ports *ports, const struct port_request *port, bool is_host_port)
+{
+	struct port_requests *list = is_host_port ? &ports->of_host : &ports->published;
+	struct port_request copy = *port;
+	const struct port_requests one = {.items = &copy, .count = 1};
+
+	if (is_host_port && ports->to_host.fd < 0)
+		TRY(begin_of_host(ports));
+	if (!is_host_port && ports->inward[0].fd < 0)
+		TRY(begin_published(ports));
+	TRY(is_host_port ? hold_inside(ports, &one) : hold(ports, &copy));
+	*ARRAY_ADD(ports->arena, list) = copy;
+	if (!is_host_port)
+		lead_anew(ports);
+	return 0;
+}
+
+static void let_go(struct ports *ports, const struct port_request *port, bool is_host_port)
+{
+	if (is_host_port) {
+		(void)relay_remove(&ports->to_host, port);
+		return;
+	}
+	for (size_t i = 0; i < RELAYS_MAX; i++)
+		if (ports->inward[i].fd >= 0)
+			(void)relay_remove(&ports->inward[i], port);
+}
+
+int ports_remove(struct ports *ports, const struct port_request *port, bool is_host_port)
+{
+	struct port_requests *list = is_host_port ? &ports->of_host : &ports->published;
+
+	for (size_t i = 0; i < list->count; i++) {
+		if (memcmp(&list->items[i], port, sizeof(*port)) != 0)
+			continue;
+		let_go(ports, port, is_host_port);
+		list->items[i] = list->items[--list->count];
+		if (!is_host_port)
+			lead_anew(ports);
+		return 0;
+	}
+	return refuse(ENOENT, "The machine has no port %s", port_text(ports->arena, port));
+}
 
 static void hear(struct ports *ports, struct relay *relay)
 {

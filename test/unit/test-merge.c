@@ -4,6 +4,7 @@
  * is not trusted may do, and that a file changes nothing but what it names.
  */
 #include "config/merge.h"
+#include "config/port-values.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -160,6 +161,13 @@ static void put_links(struct writer *writer, const char *name, const struct link
 		put(writer, "%s=%s:%s", name, links->items[i].host, links->items[i].inside ?: "");
 }
 
+static void put_ports(struct writer *writer, const char *name, const struct port_requests *ports)
+{
+	for (size_t i = 0; i < ports->count; i++)
+		put(writer, "%s=%s:%u", name, port_text(writer->arena, &ports->items[i]),
+		    ports->items[i].inside);
+}
+
 /* What differs from the default, readable. */
 static const char *tell(struct arena *arena, const struct config *config)
 {
@@ -213,6 +221,8 @@ static const char *tell(struct arena *arena, const struct config *config)
 	put_links(&writer, "macvlan", &config->network_macvlans);
 	put_links(&writer, "ipvlan", &config->network_ipvlans);
 	put_links(&writer, "extra", &config->network_veths_extra);
+	put_ports(&writer, "ports", &config->ports);
+	put_ports(&writer, "host ports", &config->host_ports);
 	if (config->kill_signal)
 		put(&writer, "kill=%d", config->kill_signal);
 	return writer.text;
@@ -243,6 +253,8 @@ static void strip(struct config *config)
 	memset(&bare.network_bridges, 0, sizeof(bare.network_bridges));
 	memset(&bare.network_taps, 0, sizeof(bare.network_taps));
 	bare.network_veth_name = bare.network_zone = NULL;
+	memset(&bare.ports, 0, sizeof(bare.ports));
+	memset(&bare.host_ports, 0, sizeof(bare.host_ports));
 	bare.network_namespace_path = NULL;
 	bare.families.items = NULL;
 	bare.families.room = 0;
