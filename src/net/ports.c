@@ -18,8 +18,11 @@
 #include "net/port-socket.h"
 #include "net/zone.h"
 
+/* Whoever has ended needs no ports. */
 static int complain(const struct ports *ports, int r)
 {
+	if (r == -ESRCH)
+		return 0;
 	return fail(r, "Cannot serve the ports of machine '%s'", ports->machine);
 }
 
@@ -218,14 +221,21 @@ int ports_prepare(struct arena *arena, const struct config *config, const char *
 	return 0;
 }
 
+bool ports_are_early(void)
+{
+	return geteuid() == 0;
+}
+
 int ports_place(struct ports *ports, int leader_fd, int namespace_fd)
 {
 	int r = 0;
 
+	if (ports->is_placed)
+		return 0;
 	ports->network = (struct relay_network){
 		.leader_fd = leader_fd,
 		.namespace_fd = namespace_fd,
-		.is_ours = geteuid() == 0,
+		.is_ours = ports_are_early(),
 		.has_links = ports->plan->count > 0 || ports->plan->namespace_path,
 	};
 	if (ports->of_host.count > 0) {

@@ -46,10 +46,13 @@ int ports_prepare(struct arena *arena, const struct config *config, const char *
 
 /*
  * Lets them lead to where they should, once the machine's network has its links. 'leader_fd' is a
- * pidfd of a process in it, 'namespace_fd' the network itself if that is another's, or -EBADF.
- * Complains itself.
+ * pidfd of a process in it, 'namespace_fd' the network itself if that is another's, or -EBADF. The
+ * second time nothing is done. Complains itself.
  */
 int ports_place(struct ports *ports, int leader_fd, int namespace_fd);
+
+/* Whether that can be before the payload is executed: until then an ordinary user may not enter. */
+bool ports_are_early(void);
 
 /*
  * One more, or one less, of a machine that runs: of the host's, or with 'is_host_port' of those

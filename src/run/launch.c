@@ -319,7 +319,8 @@ static int accompany(struct machine *machine)
 	r = net_place(&machine->net, machine->pid);
 	if (r < 0)
 		return r == -EPIPE ? explain_silence(machine, r) : r;
-	TRY(ports_place(&machine->ports, machine->pidfd, machine->net.join_fd));
+	if (ports_are_early())
+		TRY(ports_place(&machine->ports, machine->pidfd, machine->net.join_fd));
 	managers_tell(machine);
 
 	r = handshake_say(&machine->handshake, HANDSHAKE_PLACED, NULL);

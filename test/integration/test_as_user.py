@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What is other when an ordinary user starts a machine: whose manager is asked for a cgroup, and what is said if it
 declines."""
+import contextlib
 import os
 import shutil
+import socket
 import tarfile
+import time
 
 import pytest
 
@@ -331,3 +334,28 @@ def test_a_runtime_directory_that_is_not_taken_is_mentioned(tree, run, tmp_path)
     result = run("--user", "-D", tree(), "/payload", "exit", "3", env={"XDG_RUNTIME_DIR": str(tmp_path / "open")})
     said = [line for line in result.complaint.splitlines() if "XDG_RUNTIME_DIR" in line]
     assert result.code == 3 and said == [f"nspawn: '{tmp_path}/open' of $XDG_RUNTIME_DIR is not a directory of ours alone, looking elsewhere"], result
+
+
+@pytest.mark.requires("netns")
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_ports_of_a_private_network(tree, Running, own, address):
+    """One leads in and one out, without any link."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.create_server((address, 0), family=family) as server, socket.create_server(("", 0)) as spare:
+        out, port = server.getsockname()[1], spare.getsockname()[1]
+        spare.close()
+        script = f"nc -ll -p 80 -e /bin/cat & while ! echo out | nc 127.0.0.1 {out}; do sleep 0.1; done; echo said; sleep 60"
+        with Running("--user", "-D", tree(kind="busybox"), "-P", "--private-network", "-p", f"{port}:80", f"--host-port={out}", "--", "/bin/sh", "-c", script,
+                     env=own[1]) as machine:
+            server.settimeout(20)
+            with server.accept()[0] as connection:
+                assert connection.recv(16) == b"out\n"
+            machine.expect("said")
+            for _ in range(100):
+                with contextlib.suppress(ConnectionError), socket.create_connection((address, port), timeout=5) as client:
+                    client.sendall(b"in")
+                    if client.recv(16) == b"in":
+                        break
+                time.sleep(0.05)
+            else:
+                raise AssertionError("nobody answered")
