@@ -36,7 +36,7 @@ struct registry_entry {
 	const char *machine;
 	const char *directory;    /* of its runtime files; filled by who reads */
 	pid_t leader, supervisor; /* process 1 of the machine, which is the other's child */
-	const char *tree; /* its root, by the kernel's own path */
+	const char *tree;         /* its root, by the kernel's own path */
 	uint64_t tree_device, tree_inode;
 	enum registry_changes kind;
 	const char *changes;   /* directory on the host, or NULL */

@@ -62,7 +62,7 @@ static void spawned(struct supervisor *supervisor)
 	if (ports_place(&machine->ports, machine->pidfd, machine->net.join_fd) == 0)
 		return;
 	supervisor->is_failed = true;
-	happen(supervisor, EVENT_KILL);
+	supervise_happen(supervisor, EVENT_KILL);
 }
 
 /* Its end is closed by the exec; the stub init gave up its copy before. */
