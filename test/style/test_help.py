@@ -26,9 +26,7 @@ def show(*words, env=None, **more):
     """What a terminal gets, and the status."""
     with Terminal(*words, env={**PAGED, **(env or {})}, columns=100, **more) as terminal:
         terminal.expect(r"\n")
-        status = terminal.process.wait(timeout=20)
-        while terminal._read(0.1):
-            pass
+        status = terminal.wait()
         return terminal.text, status
 
 
