@@ -21,6 +21,7 @@
 #include "base/text.h"
 #include "net/address.h"
 #include "net/nft.h"
+#include "net/xtables.h"
 
 /* --- Settings of the kernel --- */
 
@@ -261,7 +262,8 @@ bool forward_is_walled(void)
 	struct wall wall = {0};
 
 	return nft_open(&table) < 0 || nft_list_chains(&table, look_at_chain, &wall) < 0 ||
-	       wall.is_firewalld || wall.is_ufw || wall.closed.is_base;
+	       wall.is_firewalld || wall.is_ufw || wall.closed.is_base ||
+	       xtables_is_closed(AF_INET) || xtables_is_closed(AF_INET6);
 }
 
 bool forward_is_open(const char *link, int family)
@@ -273,6 +275,16 @@ bool forward_is_open(const char *link, int family)
 			return read_switch(families[i].global) == 1 ||
 			       read_switch(switch_path(&families[i], link, path)) == 1;
 	return false;
+}
+
+static void mention_xtables(const char *link, int family)
+{
+	const char *program = xtables_program(family);
+
+	note("The older tables of the host drop what passes through it and is not known: it needs "
+	     "'%s -I FORWARD -i %s -j ACCEPT' and '%s -I FORWARD -o %s -m conntrack --ctstate "
+	     "RELATED,ESTABLISHED -j ACCEPT'",
+	     program, link, program, link);
 }
 
 void forward_mention_walls(const char *link)
@@ -292,4 +304,8 @@ void forward_mention_walls(const char *link)
 		     link, link);
 	else if (wall.closed.is_base)
 		mention_chain(&wall.closed, link);
+	for (size_t i = 0; i < ARRAY_LEN(families) && !wall.is_firewalld && !wall.is_ufw; i++)
+		if (forward_is_open(link, families[i].family) &&
+		    xtables_is_closed(families[i].family))
+			mention_xtables(link, families[i].family);
 }

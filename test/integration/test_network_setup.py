@@ -9,6 +9,7 @@ import ipaddress
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -347,6 +348,27 @@ def test_walls_are_told(tree, run, rules, said):
         assert result.code == 0 and said in result.complaint, result
     finally:
         subprocess.run(["nft", "flush", "ruleset"], check=True)
+
+
+@pytest.mark.parametrize("program, target", [("iptables-legacy", WORLD), ("ip6tables-legacy", WORLD6)])
+def test_walls_of_the_older_tables_are_told(tree, run, program, target):
+    """What is said to be needed is enough."""
+    if target == WORLD6 and not os.path.exists(FORWARD6.format("up0")):
+        pytest.skip("this kernel forwards IPv6 for all interfaces or none")
+    if subprocess.run([program, "-P", "FORWARD", "DROP"], stderr=subprocess.PIPE, check=False).returncode != 0:
+        pytest.skip("this kernel has no older tables")
+    words = ["-D", tree(kind="busybox"), "-M", "web", "-n", "--", *shell(PING.format(target).replace("-W3", "-W1"))]
+    try:
+        result = run(*words)
+        assert result.code == 1 and "pong" not in result.text, result
+        needed = re.findall(f"'({program} [^']*)'", result.complaint)
+        assert len(needed) == 2, result
+        for command in needed:
+            subprocess.run(command.split(), check=True)
+        assert f"pong {target}" in run(*words).text
+    finally:
+        subprocess.run([program, "-F", "FORWARD"], check=True)
+        subprocess.run([program, "-P", "FORWARD", "ACCEPT"], check=True)
 
 
 def test_without_a_wall_nothing_is_said(tree, run):

@@ -8,6 +8,7 @@ import glob
 import json
 import os
 import pathlib
+import shlex
 import signal
 import socket
 import subprocess
@@ -367,9 +368,13 @@ def test_machines_of_a_zone_by_the_host(tree, Running, lan):
         assert read("/proc/sys/net/ipv4/conf/vz-shop/route_localnet") == "1\n"
 
 
-def test_where_the_hosts_own_rules_are_closed(tree, Running, lan):
+@pytest.mark.parametrize("close, open_up", [
+    ("nft 'table ip wall { chain c { type filter hook forward priority 0; policy drop; }; }'", "nft delete table ip wall"),
+    ("iptables-legacy -P FORWARD DROP", "iptables-legacy -P FORWARD ACCEPT")], ids=["nft", "iptables"])
+def test_where_the_hosts_own_rules_are_closed(tree, Running, lan, close, open_up):
     """They are not passed by: a process serves what they let in, and a sentence says so."""
-    subprocess.run(["nft", "-f", "-"], input="table ip wall { chain c { type filter hook forward priority 0; policy drop; }; }", text=True, check=True)
+    if subprocess.run(shlex.split(close), stderr=subprocess.PIPE, check=False).returncode != 0:
+        pytest.skip("this kernel has no such tables")
     try:
         with Running("-D", tree(kind="busybox"), "-M", "web", "-n", "-p", "8080:80", "--", "/bin/sh", "-c", "echo ready; exec sleep 60") as running:
             running.expect("ready")
@@ -380,7 +385,7 @@ def test_where_the_hosts_own_rules_are_closed(tree, Running, lan):
             assert "nspawn-ports" not in ruleset()
             stack.close()
     finally:
-        subprocess.run(["nft", "delete", "table", "ip", "wall"], check=True)
+        subprocess.run(shlex.split(open_up), check=True)
 
 
 # --- Attacks ---
