@@ -22,6 +22,7 @@
 #include "net/address.h"
 #include "net/nft.h"
 #include "net/xtables.h"
+#include "net/zone.h"
 
 /* --- Settings of the kernel --- */
 
@@ -147,6 +148,45 @@ void forward_open(struct netlink_socket *routes, const char *link, int index, bo
 			     "beyond it",
 			     link);
 	}
+}
+
+/* The first that is shut ends the search. */
+static int find_shut(const struct route *route, void *userdata)
+{
+	struct opening *opening = userdata;
+	char name[IFNAMSIZ], path[96];
+
+	if (route->link <= 0 || route->link == opening->last ||
+	    !if_indextoname((unsigned int)route->link, name) || strcmp(name, "lo") == 0)
+		return 0;
+	opening->last = route->link;
+	return read_switch(switch_path(opening->family, name, path)) == 0 ? -EEXIST : 0;
+}
+
+static bool is_any_shut(struct netlink_socket *routes)
+{
+	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+		struct opening opening = {.family = &families[i], .last = -1};
+
+		if (read_switch(families[i].global) == 0 &&
+		    route_list(routes, families[i].family, find_shut, &opening) == -EEXIST)
+			return true;
+	}
+	return false;
+}
+
+void forward_open_new(const char *link)
+{
+	__attribute__((cleanup(netlink_socket_close))) struct netlink_socket routes =
+		NETLINK_CLOSED;
+	int lock_fd = -EBADF, index = (int)if_nametoindex(link);
+	bool has_ipv6;
+
+	if (index <= 0 || netlink_socket_open(&routes) < 0 || !is_any_shut(&routes))
+		return;
+	if (zone_lock(&lock_fd) == 0)
+		forward_open(&routes, link, index, &has_ipv6);
+	zone_unlock(&lock_fd);
 }
 
 /* --- Closed --- */

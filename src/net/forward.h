@@ -18,6 +18,12 @@
 void forward_open(struct netlink_socket *routes, const char *link, int index, bool *ret_ipv6);
 
 /*
+ * The same once more, if the host has routes by interfaces that have no part in it yet. Takes the
+ * lock itself, if so.
+ */
+void forward_open_new(const char *link);
+
+/*
  * Takes back what was made for interfaces that are gone, and with the last of them the rest.
  * Returns 1 if there was anything.
  */

@@ -30,19 +30,20 @@ static int add_address(struct netlink_socket *socket, int index, const struct ne
 static int set_up_host(const struct net_setup_plan *plan, const struct net_setup_ends *ends,
 		       bool *ret_ipv6)
 {
-	int lock_fd, r;
+	int lock_fd = -EBADF, r = zone_lock(&lock_fd);
 
+	if (r < 0)
+		return fail(r, "Cannot lock the zones of the host by '%s'", ZONE_LOCK);
+	/* With the lock, or who sees its route would take the link for one of the host's own. */
 	link_trust_addresses(plan->link);
 	r = link_set_up(ends->host, ends->index);
 	r = r < 0 ? r : add_address(ends->host, ends->index, &plan->ipv4, &plan->ipv4.host);
 	r = r < 0 ? r : add_address(ends->host, ends->index, &plan->ipv6, &plan->ipv6.host);
+	if (r == 0)
+		forward_open(ends->host, plan->link, ends->index, ret_ipv6);
+	zone_unlock(&lock_fd);
 	if (r < 0)
 		return fail(r, "Cannot give the interface '%s' its addresses", plan->link);
-	r = zone_lock(&lock_fd);
-	if (r < 0)
-		return fail(r, "Cannot lock the zones of the host by '%s'", ZONE_LOCK);
-	forward_open(ends->host, plan->link, ends->index, ret_ipv6);
-	zone_unlock(&lock_fd);
 	forward_mention_walls(plan->link);
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "net/forward-watch.h"
 #include "run/names.h"
 #include "run/notify.h"
 #include "run/ready.h"
@@ -41,6 +42,7 @@ struct supervisor {
 	bool is_stop_ours; /* the payload ends because we were told to stop it */
 	struct ready ready;
 	struct names names;
+	struct forward_watch forward;
 	uint64_t report_usec;        /* when to tell what still runs, or NEVER */
 	uint64_t deadline_usec;      /* when EVENT_TIMEOUT happens, or NEVER */
 	uint64_t watchdog_next_usec; /* when our manager wants the next sign of life, or NEVER */

@@ -134,9 +134,10 @@ static int reap(struct supervisor *supervisor)
  */
 static int time_left_msec(const struct supervisor *supervisor)
 {
-	const uint64_t times[] = {supervisor->deadline_usec, supervisor->watchdog_next_usec,
-				  supervisor->report_usec, supervisor->names.next_usec,
-				  ready_next_usec(&supervisor->ready)};
+	const uint64_t times[] = {
+		supervisor->deadline_usec,     supervisor->watchdog_next_usec,
+		supervisor->report_usec,       supervisor->names.next_usec,
+		supervisor->forward.next_usec, ready_next_usec(&supervisor->ready)};
 	uint64_t first = NEVER, now;
 
 	for (size_t i = 0; i < ARRAY_LEN(times); i++)
@@ -159,6 +160,8 @@ static void keep_time(struct supervisor *supervisor)
 	ready_work(&supervisor->ready, now);
 	if (supervisor->names.next_usec <= now)
 		names_work(&supervisor->names);
+	if (supervisor->forward.next_usec <= now)
+		forward_watch_work(&supervisor->forward);
 	if (supervisor->report_usec <= now)
 		supervise_report(supervisor, now);
 	if (supervisor->deadline_usec <= now)
@@ -175,6 +178,7 @@ enum slot {
 	SLOT_MANAGER,
 	SLOT_PROBE,
 	SLOT_NAMES,
+	SLOT_FORWARD,
 	SLOT_PORTS,                                /* and the following */
 	SLOT_CONSOLE = SLOT_PORTS + PORTS_POLLFDS, /* and the following */
 };
@@ -199,6 +203,7 @@ static int turn(struct supervisor *supervisor)
 		[SLOT_MANAGER] = {.fd = managers_fd(machine->managers), .events = POLLIN},
 		[SLOT_PROBE] = {.fd = supervisor->ready.probe_fd, .events = POLLIN},
 		[SLOT_NAMES] = {.fd = supervisor->names.watch_fd, .events = POLLIN},
+		[SLOT_FORWARD] = {.fd = forward_watch_fd(&supervisor->forward), .events = POLLIN},
 	};
 	int port_fds[PORTS_POLLFDS];
 	size_t console_count = console_pollfds(&machine->console, fds + SLOT_CONSOLE);
@@ -220,6 +225,8 @@ static int turn(struct supervisor *supervisor)
 		ready_probe_ended(&supervisor->ready);
 	if (fds[SLOT_NAMES].revents)
 		names_work(&supervisor->names);
+	if (fds[SLOT_FORWARD].revents)
+		forward_watch_hear(&supervisor->forward);
 	if (fds[SLOT_JOURNAL].revents)
 		journal_remote_lost(&machine->journal_remote);
 	hear_ports(machine, fds + SLOT_PORTS);
@@ -291,6 +298,7 @@ static void drain_console(struct supervisor *supervisor)
 
 int supervise(struct machine *machine, int signal_fd, struct ending *ret)
 {
+	const struct net_setup_plan *setup = &machine->plan->net.setup;
 	uint64_t watchdog_usec =
 		notify_watchdog_usec() / 2; /* as sd_watchdog_enabled(3) recommends */
 	struct supervisor supervisor = {
@@ -311,10 +319,12 @@ int supervise(struct machine *machine, int signal_fd, struct ending *ret)
 
 	ready_begin(&supervisor.ready, machine);
 	names_begin(&supervisor.names, machine);
+	forward_watch_begin(&supervisor.forward, setup->does_host ? setup->link : NULL);
 	while (r >= 0 && !supervisor.leader_gone)
 		r = turn(&supervisor);
 	ready_end(&supervisor.ready);
 	names_end(&supervisor.names);
+	forward_watch_end(&supervisor.forward);
 	TRY(r);
 	/* What it said last: to the handshake, and to its terminal. */
 	while (machine->handshake.fd >= 0)

@@ -310,6 +310,57 @@ def test_settings_files_ask_for_the_same(tree, run, beside):
         path.unlink()
 
 
+# --- Later than the start ---
+
+@contextlib.contextmanager
+def watched(Running, root):
+    """A machine whose supervisor hears of routes already, which it does a little after the start. Its leader."""
+    with serve(Running, root, "web", "-n") as machine:
+        machine.expect("ready")
+        deadline = time.monotonic() + 10
+        while "00000440" not in read("/proc/net/netlink"):  # of IPv4 and IPv6, bits of RTNLGRP_*
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        yield leader_of(machine.process.pid)
+
+
+def reaches(leader, target):
+    return subprocess.run(["nsenter", "-n", "-t", str(leader), "timeout", "1", "bash", "-c", f"</dev/tcp/{target}/9"], stderr=subprocess.PIPE, check=False).stderr.find(b"refused") >= 0
+
+
+def test_an_uplink_that_comes_later_is_one_too(tree, Running):
+    """And is shut again at the end."""
+    targets = ["203.0.113.1"] + (["2001:db8:2::1"] if os.path.exists(FORWARD6.format("up0")) else [])
+    with subprocess.Popen(["unshare", "-n", "sleep", "600"], stdin=subprocess.DEVNULL) as far:
+        try:
+            with watched(Running, tree(kind="busybox")) as leader:
+                subprocess.run(["sh", "-ec", f"""
+                    ip link add up1 type veth peer name eth0
+                    ip addr add 203.0.113.2/24 dev up1; ip addr add 2001:db8:2::2/64 dev up1 nodad
+                    until ip link set eth0 netns {far.pid} && nsenter -n -t {far.pid} ip link show eth0 >/dev/null 2>&1; do sleep 0.02; done
+                    nsenter -n -t {far.pid} sh -ec 'ip addr add 203.0.113.1/24 dev eth0; ip addr add 2001:db8:2::1/64 dev eth0 nodad; ip link set lo up; ip link set eth0 up'
+                    ip link set up1 up"""], check=True)
+                deadline = time.monotonic() + 10
+                for target in targets:
+                    while not reaches(leader, target):
+                        assert time.monotonic() < deadline, ruleset()
+                assert read(FORWARD.format("up1")) == "1\n" and '"up1"' in ruleset()
+            assert read(FORWARD.format("up1")) == "0\n" and read(FORWARD6.format("up1")) in ("0\n", None)
+        finally:
+            far.kill()
+            ip("link", "delete", "up1", check=False)
+
+
+def test_machines_that_come_later_are_none(tree, run, Running):
+    """Who hears of their routes does not take them for a way out, from where only answers come."""
+    root, other = tree(kind="busybox"), tree(kind="busybox")
+    with watched(Running, root):
+        for _ in range(3):
+            words = shell(PING.format(WORLD), "sleep 0.3", PING.format(WORLD))
+            assert run("-P", "-D", other, "-M", "two", "-n", "--", *words).text == f"pong {WORLD}\n" * 2
+        assert "ve-two" not in ruleset()
+
+
 # --- Ends ---
 
 def test_a_killed_supervisor_leaves_nothing_for_long(tree, run, Running):
