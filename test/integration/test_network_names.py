@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Files of names in a machine whose network nspawn sets up: resolv.conf follows the host's, hosts is as it was at the end."""
 import os
+import pathlib
 import shutil
 import subprocess
 import time
@@ -172,13 +173,19 @@ def test_who_set_nothing_up_watches_nothing(machine, options):
 
 
 def test_nothing_wakes_up(machine):
+    """Once it has seen to files and routes, and sleeps."""
     found = machine("-n")
     becomes(lambda: watches(found), True)
+    becomes(lambda: "00000440" in pathlib.Path("/proc/net/netlink").read_text(encoding="utf-8"), True)
+
+    def status(key):
+        with open(f"/proc/{found.pid}/status", encoding="utf-8") as lines:
+            return next(line.split()[1] for line in lines if line.startswith(key))
 
     def switches():
-        with open(f"/proc/{found.pid}/status", encoding="utf-8") as lines:
-            return next(int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt_switches"))
+        return int(status("voluntary_ctxt_switches"))
 
+    becomes(lambda: status("State"), "S")
     before = switches()
     time.sleep(0.5)
     assert switches() == before
