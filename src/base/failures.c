@@ -280,7 +280,7 @@ static const struct {
 	{"users-owners", "The tree belongs to user %u and group %u, which are of different ranges"},
 	{"users-owners", "The tree belongs to user %u, not to the foreign range from %u on"},
 	{"users-owners", "The tree's owners cannot be mapped on its file system%s%s"},
-	{"users-owners", "Changes of this tree cannot be thrown away with '--private-users=managed': they would be nobody's"},
+	{"users-owners", "Changes of a tree cannot be thrown away with '--private-users=managed': systemd-nsresourced allows no overlay there"},
 	{"users-range", "Cannot lock the ids from %u on"},
 	{"users-range", "No range of 65536 ids for machine '%s' is free"},
 	{"users-range", "Only root can give the host's ids to a machine"},

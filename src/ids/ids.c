@@ -145,20 +145,24 @@ bool ids_lends_tree(const struct ids_facts *facts)
 	return !facts->may_map || ids_tree_is_foreign(facts);
 }
 
-/* The directory for the changes is ours, and who is not of the tree's range is nobody inside. */
-static bool throws_away_as_nobody(const struct config *config, const struct ids_facts *facts)
+/*
+ * Changes are thrown away with an overlay, which systemd-nsresourced lets nobody mount in a user
+ * namespace that it lent. Asked for is known before anybody is asked for ids.
+ */
+static bool throws_away(const struct config *config)
 {
-	return config->ephemeral && !config->read_only &&
-	       (!facts->may_map || (facts->tree_is_known && ids_base_of(facts->tree_uid) != 0));
+	return config->ephemeral && !config->read_only;
 }
 
 static int give_managed_only(struct decision *d)
 {
-	if (d->facts->has_manager && throws_away_as_nobody(d->config, d->facts)) {
+	if (throws_away(d->config)) {
 		(void)refuse(
 			EOPNOTSUPP,
-			"Changes of this tree cannot be thrown away with '--private-users=managed': they would be nobody's");
-		hint("--volatile=overlay keeps them in memory; without --private-users=managed there are other ids");
+			"Changes of a tree cannot be thrown away with '--private-users=managed': systemd-nsresourced allows no overlay there");
+		hint(d->facts->may_map
+			     ? "Use -U in place of --private-users=managed"
+			     : "Leave out --private-users=managed: there are other ids for -x");
 		return -EOPNOTSUPP;
 	}
 	if (d->facts->has_manager)
@@ -410,7 +414,7 @@ bool ids_wants_lease(const struct config *config, const struct ids_facts *facts,
 	if (facts->restriction || !facts->has_manager)
 		return false;
 	return *ret_is_vital
-		       ? !throws_away_as_nobody(config, facts)
+		       ? !throws_away(config)
 		       : !facts->may_map && asks_for_ladder(config) && fits_manager(config, facts);
 }
 

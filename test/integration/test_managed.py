@@ -90,13 +90,19 @@ def test_owners_of_binds_follow_for_root(tree, do, services, tmp_path):
     assert (seen["/mnt/file"]["uid"], seen["/mnt/file"]["gid"]) == (33, 33)
 
 
-def test_changes_can_be_thrown_away(tree, do, services):
+@pytest.mark.parametrize("base", [0, managers.FOREIGN])
+def test_changes_cannot_be_thrown_away(tree, run, services, base):
+    """An overlay is refused by the kernel in a lent namespace, so nobody is asked for one; what needs none goes."""
     root = tree({"etc/motd": "old"})
-    assert do(root, "write", "/etc/motd", "new", options=[*MANAGED, "--ephemeral"]).json["errno"] == 0
-    assert (root / "etc/motd").read_text() == "old"
-    give(root, managers.FOREIGN)
-    result = do(root, "write", "/etc/motd", "new", options=[*MANAGED, "--ephemeral"])
-    assert result.code == 1 and "cannot be thrown away with '--private-users=managed'" in result.complaint
+    give(root, base)
+    for dry in ((), ("--dry-run",)):
+        result = run("-D", root, *MANAGED, "--ephemeral", *dry, "/payload", "exit", "0")
+        said = " ".join((result.complaint + result.text).split())
+        assert result.code == 1 and "cannot be thrown away with '--private-users=managed'" in said, result
+        assert "Use -U in place of --private-users=managed" in said
+    assert not services.named("AllocateUserRange")
+    assert run("-q", "-P", "-D", root, *MANAGED, "--ephemeral", "--read-only", "/payload", "exit", "7").code == 7
+    assert run("-q", "-P", "-D", root, "-U", "--ephemeral", "/payload", "exit", "7").code == 7
 
 
 @pytest.mark.requires("cgroup2")
@@ -220,3 +226,10 @@ def test_a_user_who_is_refused_gets_the_next_best(as_user, services):
     assert "That is the next best: systemd-nsresourced did not give a range of ids: its policy (polkit)" in result.complaint
     result = as_user("--private-network", "--private-users=managed", "/payload", "exit", "7")
     assert result.code == 1 and "wants to ask an administrator first" in result.complaint
+
+
+def test_a_user_who_throws_changes_away_has_other_ids(as_user, services):
+    """The same sentence as root's; without the mode nobody is asked and another rung holds."""
+    result = as_user("--private-network", "--private-users=managed", "-x", "/payload", "exit", "0")
+    assert result.code == 1 and "cannot be thrown away with '--private-users=managed'" in result.complaint, result
+    assert "there are other ids for -x" in result.complaint and not services.named("AllocateUserRange")

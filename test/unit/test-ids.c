@@ -128,7 +128,7 @@ static const struct {
 	{"managed", NULL, ROOT, 0, 0, NETWORK, "!Nobody manages ids here"},
 	{"managed", NULL, ROOT_MANAGED, 0, 0, NETWORK, "managed 524288+65536 map@0"},
 	{"managed", NULL, ROOT_MANAGED, RANGE_FOREIGN, RANGE_FOREIGN, NETWORK, "managed 524288+65536 map@2147352576"},
-	{"managed", NULL, ROOT_MANAGED, 0, 0, NETWORK | EPHEMERAL, "managed 524288+65536 map@0"},
+	{"managed", NULL, ROOT_MANAGED, 0, 0, NETWORK | EPHEMERAL, "!cannot be thrown away"},
 	{"managed", NULL, ROOT_MANAGED, RANGE_FOREIGN, RANGE_FOREIGN, NETWORK | EPHEMERAL, "!cannot be thrown away"},
 	{"pick", NULL, ROOT_MANAGED, 0, 0, NETWORK, "root 1048576+65536 map@0"},
 
