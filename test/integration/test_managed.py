@@ -93,7 +93,7 @@ def test_owners_of_binds_follow_for_root(tree, do, services, tmp_path):
 @pytest.mark.parametrize("base", [0, managers.FOREIGN])
 def test_changes_cannot_be_thrown_away(tree, run, services, base):
     """An overlay is refused by the kernel in a lent namespace, so nobody is asked for one; what needs none goes."""
-    root = tree({"etc/motd": "old"})
+    root = tree({"tmp/": None})
     give(root, base)
     for dry in ((), ("--dry-run",)):
         result = run("-D", root, *MANAGED, "--ephemeral", *dry, "/payload", "exit", "0")
