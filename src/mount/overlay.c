@@ -143,10 +143,6 @@ static int lock_layer(struct writable *writable, const struct mount_layer *layer
 	return 0;
 }
 
-/*
- * The work directory has a name of its own for each layer, so that one that a killed run left is
- * used again instead of staying for ever; the kernel empties it.
- */
 static int open_writable(struct mount_sources *sources, const struct mount_layer *layer,
 			 int directory_fd, struct undo *undo, struct writable **ret)
 {
@@ -165,11 +161,30 @@ static int open_writable(struct mount_sources *sources, const struct mount_layer
 		undo_push(undo, release_writables, sources, "work directories of overlays");
 	writable->next = sources->writables;
 	sources->writables = writable;
-	if (mkdirat(writable->parent_fd, writable->work, 0700) < 0 && errno != EEXIST)
-		return fail(-errno, "Cannot make the directory '%s' beside the top layer '%s'",
-			    writable->work, layer_name(layer));
 	*ret = writable;
 	return 0;
+}
+
+/*
+ * The work directory has a name of its own for each layer, so that one that a killed run left is
+ * used again instead of staying for ever; the kernel empties it. With owner= it belongs to who has
+ * the layer: the host's root may be nobody there, and what is his could not be opened.
+ */
+static int make_work(const struct writable *writable, bool is_mapped)
+{
+	auto_close int fd = -EBADF;
+	struct stat top;
+
+	if (mkdirat(writable->parent_fd, writable->work, 0700) < 0 && errno != EEXIST)
+		return -errno;
+	if (!is_mapped)
+		return 0;
+	fd = openat(writable->parent_fd, writable->work,
+		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 || fstat(writable->lock_fd, &top) < 0 ||
+			       fchown(fd, top.st_uid, top.st_gid) < 0
+		       ? -errno
+		       : 0;
 }
 
 static int clone_layer(const struct mount_sources *sources, const struct mount_layer *layer)
@@ -212,6 +227,10 @@ static int open_layer(struct mount_sources *sources, const struct mount_operatio
 	}
 	if (is_top && has_writable_top(operation) && layer.place != SOURCE_MEMORY) {
 		TRY(open_writable(sources, &layer, directory_fd, undo, &overlay->writable));
+		r = make_work(overlay->writable, operation->ids);
+		if (r < 0)
+			return fail(r, "Cannot make the directory '%s' beside the top layer '%s'",
+				    overlay->writable->work, layer_name(&layer));
 		*fd = sources->are_named ? openat(overlay->writable->parent_fd, ".",
 						  O_PATH | O_DIRECTORY | O_CLOEXEC)
 					 : detached_clone(overlay->writable->parent_fd,

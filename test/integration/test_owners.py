@@ -179,6 +179,18 @@ def test_overlays_have_each_layer_mapped(tree, do, source, tmp_path):
     assert owners(result, "new") == [(33, 34)]
 
 
+@pytest.mark.parametrize("users", [[], ["--private-users=pick"]], ids=" ".join)
+def test_an_overlay_whose_user_is_root_inside(tree, do, source, tmp_path, users):
+    """The host's root is nobody there then, and what the kernel works in must not be the host root's."""
+    top = tmp_path / "top"
+    top.mkdir()
+    os.chown(top, 7001, 7002)
+    tmp_path.chmod(0o711)
+    result = do(tree(PEOPLE), "write", "/mnt/new", "x", options=[*users, f"--overlay={source}:{top}:/mnt:owner=7001:7002>0:0"])
+    assert result.json["errno"] == 0 and (top / "new").stat()[4:6] == (7001, 7002)
+    assert sorted(os.listdir(tmp_path)) == ["source", "top"]
+
+
 def test_an_overlay_of_the_tree(tree, do, tmp_path):
     root = tree({**PEOPLE, "data/file": "text"})
     os.chown(root / "data/file", 7001, 7002)
