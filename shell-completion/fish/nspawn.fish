@@ -315,7 +315,7 @@ complete -c $program -n __nspawn_at_verb -a copy-to -d 'Copy a file or a tree of
 complete -c $program -n __nspawn_at_verb -a copy-from -d 'Copy a file or a tree of a running machine to the host'
 complete -c $program -n __nspawn_at_verb -a bind -d 'Show a file or directory of the host in a running machine'
 complete -c $program -n __nspawn_at_verb -a unbind -d 'Take away what \'bind\' has brought'
-complete -c $program -n __nspawn_at_verb -a net -d 'Show the links of a running machine, add to them or take them away'
+complete -c $program -n __nspawn_at_verb -a net -d 'Show the links of a running machine, add links and ports or take them away'
 complete -c $program -n __nspawn_at_verb -a diff -d 'Show what a running throw-away machine changed'
 complete -c $program -n __nspawn_at_verb -a commit -d 'Write what a running throw-away machine changed into its tree'
 complete -c $program -n __nspawn_at_verb -a export -d 'Write the tree of a running machine as a tar archive'

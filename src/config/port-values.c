@@ -40,6 +40,41 @@ const char *port_text(struct arena *arena, const struct port_request *port)
 			    protocol, port->host);
 }
 
+size_t port_run_length(const struct port_requests *ports, size_t first)
+{
+	size_t count = 1;
+
+	for (; first + count < ports->count; count++) {
+		struct port_request next = ports->items[first];
+
+		next.host = (uint16_t)(next.host + count);
+		next.inside = (uint16_t)(next.inside + count);
+		if (memcmp(&next, &ports->items[first + count], sizeof(next)) != 0)
+			break;
+	}
+	return count;
+}
+
+struct strings port_texts(struct arena *arena, const struct port_requests *ports)
+{
+	struct strings texts = {0};
+
+	for (size_t i = 0, count; i < ports->count; i += count) {
+		const struct port_request *first = &ports->items[i];
+		const char *text = port_text(arena, first);
+
+		count = port_run_length(ports, i);
+		if (count > 1)
+			text = arena_format(arena, "%s-%zu", text, first->host + count - 1);
+		if (first->inside != first->host)
+			text = arena_format(arena, "%s:%u", text, first->inside);
+		if (first->inside != first->host && count > 1)
+			text = arena_format(arena, "%s-%zu", text, first->inside + count - 1);
+		strings_add(arena, &texts, text);
+	}
+	return texts;
+}
+
 /* --- Parts of a value --- */
 
 static int parse_number(const struct asking *asking, const char *text, uint32_t *ret)

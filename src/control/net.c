@@ -13,6 +13,7 @@
 #include "base/scope.h"
 #include "base/text.h"
 #include "config/new-link-values.h"
+#include "config/port-values.h"
 #include "control/door.h"
 #include "control/request.h"
 
@@ -32,16 +33,19 @@ struct target {
 
 struct object {
 	const char *word;
-	enum new_link_kind kind;
-	bool may_be_alone; /* the rest may be left out, or stand without a blank */
+	enum new_link_kind kind; /* of a link */
+	bool may_be_alone;       /* the rest may be left out, or stand without a blank */
 	const char *wanted;
+	int (*read_port)(const struct asking *asking, const char *value); /* of ports */
 };
 
 /* What can be added, each by a method of the machine. */
 static const struct object objects[] = {
-	{"bridge", NEW_LINK_BRIDGE, false, "BRIDGE[:NAME][,OPTION...]"},
-	{"tap", NEW_LINK_TAP, false, "NAME[,OPTION...]"},
-	{"veth", NEW_LINK_VETH, true, ""},
+	{"bridge", NEW_LINK_BRIDGE, false, "BRIDGE[:NAME][,OPTION...]", NULL},
+	{"tap", NEW_LINK_TAP, false, "NAME[,OPTION...]", NULL},
+	{"veth", NEW_LINK_VETH, true, "", NULL},
+	{"port", 0, false, "[ADDRESS:][tcp:|udp:]PORT[:PORT]", set_port},
+	{"host-port", 0, false, "[tcp:|udp:]PORT", set_host_port},
 };
 
 static const struct object *find_object(const char *word, const char **ret_rest)
@@ -56,7 +60,7 @@ static const struct object *find_object(const char *word, const char **ret_rest)
 		return &objects[i];
 	}
 	(void)refuse(EINVAL, "'net add' does not know the kind '%s'", word);
-	hint("It knows bridge, tap and veth");
+	hint("It knows bridge, tap, veth, port and host-port");
 	return NULL;
 }
 
@@ -90,15 +94,19 @@ static int call_add(const struct target *target, const struct object *object, co
 	return output_flush();
 }
 
-static int call_remove(const struct target *target, const char *inside)
+/* What has no answer: a member with one text, or with two. */
+static int call_with(const struct target *target, const char *member, const char *first,
+		     const char *second)
 {
-	static const struct bus_call method = {.member = "RemoveLink", .signature = "s"};
+	const struct bus_call method = {.member = member, .signature = second ? "ss" : "s"};
 	__attribute__((cleanup(bus_close))) struct bus bus = BUS_NONE;
 	struct bus_writer body = {0};
 	struct bus_message reply;
 	int r;
 
-	bus_put_text(&body, inside);
+	bus_put_text(&body, first);
+	if (second)
+		bus_put_text(&body, second);
 	r = call(target, &method, &body, &bus, &reply);
 	bus_writer_done(&body);
 	return r;
@@ -120,13 +128,14 @@ static int list(struct target *target, const struct net_words *words)
 	return net_show(&target->arena, &target->places, &target->entry, words->form);
 }
 
-/* What is no link at all is said before anybody is asked. */
-static int read_link(const struct object *object, const char *text)
+/* What is no such object at all is said before anybody is asked. */
+static int read_object(const struct object *object, const char *noun, const char *text)
 {
 	struct config config = {0};
-	const struct asking asking = {.config = &config, .noun = "'net add'"};
+	const struct asking asking = {.config = &config, .noun = noun};
 	struct new_link_request request;
-	int r = new_link_read(&asking, object->kind, text, &request);
+	int r = object->read_port ? object->read_port(&asking, text)
+				  : new_link_read(&asking, object->kind, text, &request);
 
 	arena_done(&config.arena);
 	return r;
@@ -150,20 +159,36 @@ static int add(struct target *target, const struct net_words *words)
 	if (rest->count > (size_t)(text == rest->items[0] + strlen(object->word) ? 1 : 2))
 		return refuse(EINVAL, "'%s' does not take '%s'", "net add",
 			      rest->items[rest->count - 1]);
-	TRY(read_link(object, text));
+	TRY(read_object(object, "'net add'", text));
 	TRY(find(target, words->machine));
-	return call_add(target, object, text);
+	return object->read_port ? call_with(target, "AddPort", object->word, text)
+				 : call_add(target, object, text);
+}
+
+/* Ports are called by their kind and what they were added with, a link by its name alone. */
+static const struct object *find_kind_of_port(const struct strings *rest)
+{
+	for (size_t i = 0; i < ARRAY_LEN(objects) && rest->count > 1; i++)
+		if (objects[i].read_port && strcmp(rest->items[0], objects[i].word) == 0)
+			return &objects[i];
+	return NULL;
 }
 
 static int take_away(struct target *target, const struct net_words *words)
 {
-	if (words->rest.count == 0)
+	const struct strings *rest = &words->rest;
+	const struct object *port = find_kind_of_port(rest);
+
+	if (rest->count == 0)
 		return refuse(EINVAL, "'net remove' needs the name of an interface inside");
-	if (words->rest.count > 1)
+	if (rest->count > (port ? 2 : 1))
 		return refuse(EINVAL, "'%s' does not take '%s'", "net remove",
-			      words->rest.items[1]);
+			      rest->items[rest->count - 1]);
+	if (port)
+		TRY(read_object(port, "'net remove'", rest->items[1]));
 	TRY(find(target, words->machine));
-	return call_remove(target, words->rest.items[0]);
+	return port ? call_with(target, "RemovePort", port->word, rest->items[1])
+		    : call_with(target, "RemoveLink", rest->items[0], NULL);
 }
 
 static const struct {

@@ -75,6 +75,8 @@ static void add_of_entry(struct arena *arena, const struct machine_view *machine
 	add(arena, ret, "Class", output_text(machine->class));
 	add(arena, ret, "RootDirectory", output_text(entry->tree));
 	add(arena, ret, "NetworkInterfaces", output_numbers(&interfaces));
+	add(arena, ret, "Ports", output_list(&entry->ports));
+	add(arena, ret, "HostPorts", output_list(&entry->host_ports));
 	add(arena, ret, "State", output_text(machine->pidfd >= 0 ? "running" : "closing"));
 	add(arena, ret, "UID", output_number(machines_uid(entry)));
 	/* These are our own. */

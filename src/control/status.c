@@ -201,6 +201,27 @@ static const char *input_output(struct subject *subject)
 			     : NULL;
 }
 
+static const char *words_of(struct subject *subject, const char *property)
+{
+	const struct output_cell *cell = property_find(&subject->properties, property);
+	const char *text = "";
+
+	for (size_t i = 0; cell && i < cell->list.count; i++)
+		text = arena_format(subject->arena, "%s%s%s", text, *text ? " " : "",
+				    cell->list.items[i]);
+	return *text ? escape_text(subject->arena, text) : NULL;
+}
+
+static const char *ports(struct subject *subject)
+{
+	return words_of(subject, "Ports");
+}
+
+static const char *host_ports(struct subject *subject)
+{
+	return words_of(subject, "HostPorts");
+}
+
 /* clang-format off */
 static const struct {
 	const char *name;
@@ -215,6 +236,8 @@ static const struct {
 	{"Root",       root},
 	{"Iface",      interfaces},
 	{"Address",    addresses},
+	{"Ports",      ports},
+	{"Host Ports", host_ports},
 	{"OS",         os},
 	{"ID Shift",   shift},
 	{"Unit",       unit},

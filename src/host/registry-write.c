@@ -55,6 +55,16 @@ static void put_tree(FILE *file, const struct registry_entry *entry)
 	put_number(file, "owners_from", entry->owners_from);
 }
 
+static void put_texts(FILE *file, const char *name, const struct strings *texts)
+{
+	(void)fprintf(file, ",\"%s\":[", name);
+	for (size_t i = 0; i < texts->count; i++) {
+		(void)fputs(i > 0 ? "," : "", file);
+		put_text(file, texts->items[i]);
+	}
+	(void)fputc(']', file);
+}
+
 static void put_network(FILE *file, const struct registry_entry *entry)
 {
 	put_flag(file, "has_own_network", entry->has_own_network);
@@ -62,6 +72,8 @@ static void put_network(FILE *file, const struct registry_entry *entry)
 	for (size_t i = 0; i < entry->interfaces.count; i++)
 		(void)fprintf(file, "%s%d", i > 0 ? "," : "", entry->interfaces.items[i]);
 	(void)fputc(']', file);
+	put_texts(file, "ports", &entry->ports);
+	put_texts(file, "host_ports", &entry->host_ports);
 }
 
 static void put_confinement(FILE *file, const struct registry_entry *entry)
@@ -70,12 +82,7 @@ static void put_confinement(FILE *file, const struct registry_entry *entry)
 	put_number(file, "caps_ambient", (int64_t)entry->caps_ambient);
 	put_flag(file, "no_new_privileges", entry->no_new_privileges);
 	put_named_text(file, "filter", entry->filter);
-	(void)fputs(",\"environment\":[", file);
-	for (size_t i = 0; i < entry->environment.count; i++) {
-		(void)fputs(i > 0 ? "," : "", file);
-		put_text(file, entry->environment.items[i]);
-	}
-	(void)fputc(']', file);
+	put_texts(file, "environment", &entry->environment);
 }
 
 static void put_entry(FILE *file, const struct registry_entry *entry)

@@ -139,6 +139,8 @@ static void fill_entry(struct arena *arena, const json_t *json, struct registry_
 		.shift = (int64_t)get_number(json, "shift"),
 		.interfaces = get_interfaces(arena, json),
 		.has_own_network = get_flag(json, "has_own_network"),
+		.ports = get_texts(arena, json, "ports"),
+		.host_ports = get_texts(arena, json, "host_ports"),
 		.caps_bounding = get_number(json, "caps_bounding"),
 		.caps_ambient = get_number(json, "caps_ambient"),
 		.no_new_privileges = get_flag(json, "no_new_privileges"),

@@ -53,6 +53,7 @@ struct registry_entry {
 	int64_t shift;       /* the host's id of its root; 0 without a user namespace */
 	struct registry_interfaces interfaces; /* the host's ends of its links */
 	bool has_own_network;
+	struct strings ports, host_ports; /* published and of the host's, as options take them */
 
 	/* What a further process inside gets, as its first one did. */
 	uint64_t caps_bounding, caps_ambient; /* as in struct capability_plan */

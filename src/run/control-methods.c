@@ -162,6 +162,27 @@ static int remove_link(struct call *call)
 	return complaint ? decline(call, "Failed", complaint) : 0;
 }
 
+static int change_ports(struct call *call, bool is_added)
+{
+	auto_arena struct arena arena = {0};
+	const char *kind, *text, *complaint;
+
+	if (bus_get_text(&call->arguments, &kind) < 0 || bus_get_text(&call->arguments, &text) < 0)
+		return -EPROTO;
+	complaint = live_network_change_ports(&arena, call->control->machine, kind, text, is_added);
+	return complaint ? decline(call, "Failed", complaint) : 0;
+}
+
+static int add_port(struct call *call)
+{
+	return change_ports(call, true);
+}
+
+static int remove_port(struct call *call)
+{
+	return change_ports(call, false);
+}
+
 static int get_state(struct call *call)
 {
 	auto_free char *text = malloc(STATE_BYTES_MAX + 1);
@@ -363,6 +384,8 @@ static const struct {
 	{MACHINE, "GetState", "", "s", false, get_state},
 	{MACHINE, "AddLink", "ss", "ss", false, add_link},
 	{MACHINE, "RemoveLink", "s", "", false, remove_link},
+	{MACHINE, "AddPort", "ss", "", false, add_port},
+	{MACHINE, "RemovePort", "ss", "", false, remove_port},
 	{MACHINE, "Wait", "s", "si", false, wait_for},
 	{STANDARD "Properties", "Get", "ss", "v", false, get_property},
 	{STANDARD "Properties", "GetAll", "s", "a{sv}", false, get_all_properties},

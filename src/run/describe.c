@@ -14,6 +14,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/scope.h"
+#include "config/port-values.h"
 #include "net/net-live.h"
 #include "run/environment.h"
 
@@ -180,6 +181,12 @@ static void list_interfaces(struct machine *machine)
 	*list = (struct registry_interfaces){items, count};
 }
 
+static void list_ports(struct machine *machine)
+{
+	machine->entry->ports = port_texts(machine->arena, &machine->ports.published);
+	machine->entry->host_ports = port_texts(machine->arena, &machine->ports.of_host);
+}
+
 static void remove_filter(void *argument)
 {
 	const struct machine *machine = argument;
@@ -219,6 +226,7 @@ void describe_running(struct machine *machine)
 		return;
 	machine->entry->leader = machine->pid;
 	list_interfaces(machine);
+	list_ports(machine);
 	write_filter(machine);
 	describe_again(machine);
 }
@@ -228,5 +236,6 @@ void describe_links(struct machine *machine)
 	if (!machine->entry)
 		return;
 	list_interfaces(machine);
+	list_ports(machine);
 	describe_again(machine);
 }

@@ -19,7 +19,7 @@ bool describe(struct run *run, const struct machine *machine, struct registry_en
  */
 void describe_running(struct machine *machine);
 
-/* The same after links came or went. */
+/* The same after links or ports came or went. */
 void describe_links(struct machine *machine);
 
 /* Writes the entry once more, after something in it has changed. Warns as well. */

@@ -209,22 +209,6 @@ static void explain_setup(struct explanation *e)
 
 /* --- Ports --- */
 
-/* Those of one option follow upon each other on both sides. */
-static size_t run_length(const struct port_requests *ports, size_t first)
-{
-	size_t count = 1;
-
-	for (; first + count < ports->count; count++) {
-		struct port_request next = ports->items[first];
-
-		next.host = (uint16_t)(next.host + count);
-		next.inside = (uint16_t)(next.inside + count);
-		if (memcmp(&next, &ports->items[first + count], sizeof(next)) != 0)
-			break;
-	}
-	return count;
-}
-
 static void explain_ports(struct explanation *e, const struct port_requests *ports, bool is_of_host)
 {
 	for (size_t i = 0, count; i < ports->count; i += count) {
@@ -232,7 +216,7 @@ static void explain_ports(struct explanation *e, const struct port_requests *por
 		const char *name = port_text(e->arena, first), *value;
 		struct explain_row *row;
 
-		count = is_of_host ? 1 : run_length(ports, i);
+		count = is_of_host ? 1 : port_run_length(ports, i);
 		value = arena_format(e->arena, "port %u", first->inside);
 		if (count > 1) {
 			name = arena_format(e->arena, "%s-%zu", name, first->host + count - 1);

@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/scope.h"
+#include "config/port-values.h"
 #include "net/net-live.h"
 #include "run/describe.h"
 #include "run/launch.h"
@@ -112,6 +113,76 @@ const char *live_network_remove(struct arena *arena, struct machine *machine, co
 	r = check(machine);
 	r = r < 0 ? r : net_reach(&machine->net, machine->pid, machine->undo);
 	r = r < 0 ? r : net_live_remove(&machine->net, machine->plan->machine, inside);
+	log_set_sink(NULL, NULL);
+	if (r < 0)
+		return listener.text ?: strerror(-r);
+	describe_links(machine);
+	return NULL;
+}
+
+/* --- Ports --- */
+
+static int check_ports(const struct machine *machine)
+{
+	const struct plan *plan = machine->plan;
+
+	if (!(plan->clone_flags & CLONE_NEWNET) && !plan->net.namespace_path) {
+		(void)refuse(EOPNOTSUPP, "Machine '%s' has no network of its own", plan->machine);
+		hint("Ports need one: start it with --private-network or --network-veth");
+		return -EOPNOTSUPP;
+	}
+	/* An ordinary user may enter it only from the exec on. */
+	return machine->ports.is_placed
+		       ? 0
+		       : refuse(EAGAIN, "Machine '%s' is only about to start", plan->machine);
+}
+
+/* All or none: what was done of a range is undone. */
+static int change_ports(struct ports *ports, const struct port_requests *list, bool is_host_port,
+			bool is_added)
+{
+	size_t done = 0;
+	int r = 0;
+
+	for (; r == 0 && done < list->count; done++)
+		r = is_added ? ports_add(ports, &list->items[done], is_host_port)
+			     : ports_remove(ports, &list->items[done], is_host_port);
+	if (r == 0)
+		return 0;
+	for (done--; done > 0; done--)
+		(void)(is_added ? ports_remove(ports, &list->items[done - 1], is_host_port)
+				: ports_add(ports, &list->items[done - 1], is_host_port));
+	return r;
+}
+
+static int change(struct machine *machine, const char *kind, const char *text, bool is_added)
+{
+	const char *noun = is_added ? "'net add'" : "'net remove'";
+	bool is_host_port = strcmp(kind, "host-port") == 0;
+	struct config config = {0};
+	const struct asking asking = {.config = &config, .noun = noun};
+	int r;
+
+	if (!is_host_port && strcmp(kind, "port") != 0)
+		return refuse(EINVAL, "'net add' does not know the kind '%s'", kind);
+	r = check_ports(machine);
+	if (r == 0)
+		r = is_host_port ? set_host_port(&asking, text) : set_port(&asking, text);
+	if (r == 0)
+		r = change_ports(&machine->ports, is_host_port ? &config.host_ports : &config.ports,
+				 is_host_port, is_added);
+	arena_done(&config.arena);
+	return r;
+}
+
+const char *live_network_change_ports(struct arena *arena, struct machine *machine,
+				      const char *kind, const char *text, bool is_added)
+{
+	struct listener listener = {.arena = arena};
+	int r;
+
+	log_set_sink(hear, &listener);
+	r = change(machine, kind, text, is_added);
 	log_set_sink(NULL, NULL);
 	if (r < 0)
 		return listener.text ?: strerror(-r);

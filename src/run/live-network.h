@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "base/arena.h"
 
 struct link_plan;
@@ -19,3 +21,10 @@ const char *live_network_add(struct arena *arena, struct machine *machine, const
 
 /* Takes a link away by its name inside. NULL, or such a sentence. */
 const char *live_network_remove(struct arena *arena, struct machine *machine, const char *inside);
+
+/*
+ * Adds or takes away the ports that 'text' names as the option of that 'kind' takes them ("port",
+ * "host-port"): all of them or none. NULL, or such a sentence.
+ */
+const char *live_network_change_ports(struct arena *arena, struct machine *machine,
+				      const char *kind, const char *text, bool is_added);

@@ -71,6 +71,7 @@ static void compare(const struct registry_entry *a, const struct registry_entry 
 	MUST(a->interfaces.count == b->interfaces.count);
 	for (size_t i = 0; i < a->interfaces.count; i++)
 		MUST(a->interfaces.items[i] == b->interfaces.items[i]);
+	MUST(a->ports.count == b->ports.count && a->host_ports.count == b->host_ports.count);
 	MUST(a->environment.count == b->environment.count);
 	for (size_t i = 0; i < a->environment.count; i++)
 		must_be_same(a->environment.items[i], b->environment.items[i]);

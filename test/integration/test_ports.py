@@ -505,3 +505,62 @@ def test_it_is_there_before_the_first_program(tree, run):
 def test_a_port_of_the_host_where_nobody_listens(tree, Running):
     with machine(Running, tree(kind="busybox"), "web", "--private-network", "--host-port=7143") as (_, leader):
         assert asked("tcp", "127.0.0.1", 7143, leader).endswith("reset by peer")
+
+
+# --- While a machine runs ---
+
+@pytest.mark.parametrize("options", [["-n"], ["-n", "-p", "udp:5353:53"], ["-U", "--private-network"]], ids=" ".join)
+def test_ports_come_and_go(tree, run, Running, lan, options):
+    """Also to a machine that had none; what is taken is said, and of a range all is done or nothing."""
+    with machine(Running, tree(kind="busybox"), "web", *options) as (_, leader), service(leader), socket.create_server(("0.0.0.0", 8085)):
+        before = sockets()
+        assert run("net", "web", "add", "port", "8080:80").code == 0
+        for address in ("127.0.0.1", "::1", HOST):
+            assert asked("tcp", address, 8080)[1:] == ["hello"], address
+        assert asked("tcp", HOST, 8080, lan)[1:] == ["hello"]
+        shown = run("show", "web", "-p", "Ports", "--value").text.split()
+        assert "tcp:8080:80" in shown and ("udp:5353:53" in shown) == ("-p" in options)
+        assert "tcp:8080:80" in run("status", "web").text
+        for word, complaint in (("8080", "taken"), ("8081-8085", "The port tcp:8085 of the host is taken"), ("0", "from 1 to 65535"), ("x", "takes ports as")):
+            refused = run("net", "web", "add", "port", word)
+            assert refused.code == 1 and complaint in refused.complaint, refused
+        assert not [line for line in sockets() if ":8081" in line]
+        assert "The machine has no port tcp:9" in run("net", "web", "remove", "port", "9").complaint
+        assert run("net", "web", "remove", "port", "8080:80").code == 0
+        assert "refused" in asked("tcp", "127.0.0.1", 8080) and "refused" in asked("tcp", HOST, 8080, lan)
+        assert sorted(sockets()) == sorted(before)
+        assert "8080" not in run("show", "web", "-p", "Ports", "--value").text
+
+
+def test_a_port_of_the_host_comes_and_goes(tree, run, Running):
+    with machine(Running, tree(kind="busybox"), "web", "--private-network") as (_, leader), service(os.getpid(), port=1143, address="127.0.0.1"):
+        assert "refused" in asked("tcp", "127.0.0.1", 1143, leader)
+        assert run("net", "web", "add", "host-port", "1143").code == 0
+        assert asked("tcp", "127.0.0.1", 1143, leader)[1:] == ["hello"]
+        assert run("net", "web", "remove", "host-port", "1143").code == 0
+        assert "refused" in asked("tcp", "127.0.0.1", 1143, leader)
+
+
+def test_no_ports_on_the_hosts_network(tree, run, Running):
+    with machine(Running, tree(kind="busybox"), "web"):
+        result = run("net", "web", "add", "port", "8080")
+        assert result.code == 1 and "'web' has no network of its own" in result.complaint and "--private-network" in result.complaint
+
+
+def test_ports_of_the_command_line_are_there_after_a_reboot(tree, run, Running):
+    """And those that were added go."""
+    root = tree(kind="busybox")
+    init = root / "sbin/init"
+    init.parent.mkdir(exist_ok=True)
+    init.unlink(missing_ok=True)
+    init.write_text("#!/bin/sh\necho up\n[ -e /second ] || { touch /second; while [ ! -e /go ]; do sleep 0.05; done; exec busybox reboot -f; }\necho again\nexec sleep 60\n")
+    init.chmod(0o755)
+    with Running("-q", "-P", "-D", root, "-M", "web", "-n", "-p", "8080:80", "-b") as running:
+        running.expect("up")
+        assert run("net", "web", "add", "port", "8090:80").code == 0
+        (root / "go").touch()
+        running.expect("again")
+        with service(leader_of(running.process.pid)):
+            assert asked("tcp", "127.0.0.1", 8080)[1:] == ["hello"]
+        assert run("show", "web", "-p", "Ports", "--value").text.split() == ["tcp:8080:80"]
+        running.stop()

@@ -58,6 +58,9 @@ static struct registry_entry sample(const char *machine)
 		.status = "up",
 	};
 
+	strings_add(&arena, &entry.ports, "tcp:8000-8010:80");
+	strings_add(&arena, &entry.ports, "[::1]:udp:53");
+	strings_add(&arena, &entry.host_ports, "tcp:143");
 	strings_add(&arena, &entry.environment, "A=1");
 	strings_add(&arena, &entry.environment, "B=a\nb\\\"");
 	return entry;
@@ -80,6 +83,8 @@ static void check_same(const struct registry_entry *read, const struct registry_
 	CHECK(read->unit_is_users && read->has_own_network && read->no_new_privileges);
 	CHECK(read->caps_bounding == written->caps_bounding && read->caps_ambient == 1);
 	CHECK(read->interfaces.count == 2 && read->interfaces.items[1] == 70000);
+	CHECK(read->ports.count == 2 && read->host_ports.count == 1);
+	CHECK_TEXT(read->ports.items[1], "[::1]:udp:53");
 	CHECK(read->environment.count == 2);
 	CHECK_TEXT(read->environment.items[1], "B=a\nb\\\"");
 }
