@@ -308,13 +308,15 @@ static int show_again(const struct request *request, const struct places *places
 	return 0;
 }
 
-/* One that runs no more is left out; a name that no machine has is a slip. */
-static int refuse_unknown(const struct request *request, const struct places *places)
+/* One that runs no more is left out later; a name that none of ours has is a slip. */
+static int refuse_unknown(struct arena *arena, const struct request *request,
+			  const struct places *places)
 {
-	__attribute__((cleanup(look_done))) struct look look = {0};
-	auto_machines struct machines machines = machines_none(&look.arena, places);
+	struct registry_entry entry;
 
-	return request->names.count > 0 ? machines_add_names(&machines, &request->names) : 0;
+	for (size_t i = 0; i < request->names.count; i++)
+		TRY(registry_find(arena, places, request->names.items[i], &entry));
+	return 0;
 }
 
 static int top(struct arena *arena, const struct request *request)
@@ -324,7 +326,7 @@ static int top(struct arena *arena, const struct request *request)
 	int r;
 
 	TRY(places_find(arena, request->scope, &places));
-	TRY(refuse_unknown(request, &places));
+	TRY(refuse_unknown(arena, request, &places));
 	if (request->is_once || request->form != OUTPUT_TEXT || !fd_is_terminal(STDIN_FILENO) ||
 	    !fd_is_terminal(STDOUT_FILENO))
 		return show_once(request, &places);

@@ -40,6 +40,8 @@ def sleeper(tree, Running):
             wait_until(lambda: pathlib.Path(f"/run/nspawn/{name}/state.json").exists() and
                        pathlib.Path(f"/run/nspawn/{name}/state.json").read_text().endswith("\n"))
             machine.root, machine.leader = root, leader_of(machine.pid)
+            # It is noted before its program is executed.
+            wait_until(lambda: pathlib.Path(f"/proc/{machine.leader}/comm").read_text() != "nspawn\n")
             return machine
         yield start
 
@@ -234,9 +236,9 @@ def test_pause_and_resume(run, sleeper):
     assert "State: paused" in run("status", "web").text
     result = run("poweroff", "web")
     assert result.code == 1 and "is paused" in result.complaint and "nspawn resume web" in result.complaint
-    for words in (["exec", "web", "true"], ["shell", "web"], ["login", "web"]):
+    for words, code in ((["exec", "web", "true"], 125), (["shell", "web"], 125), (["login", "web"], 1)):
         result = run(*words)
-        assert result.code == 125 and "nothing can begin to run" in result.complaint and "nspawn resume web" in result.complaint
+        assert result.code == code and "nothing can begin to run" in result.complaint and "nspawn resume web" in result.complaint
     assert run("resume", "web").code == 0 and "frozen 0" in events.read_text()
     assert machine.process.poll() is None
 

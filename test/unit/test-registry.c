@@ -17,7 +17,8 @@
 static struct captured captured;
 static struct arena arena;
 static char directory[] = "/tmp/test-registry-XXXXXX";
-static struct places places = {.machines = directory, .inode_locks = directory};
+static struct places places = {
+	.machines = directory, .inode_locks = directory, .registry = directory};
 
 static int hold(struct locks *locks, struct undo *undo, const char *machine)
 {
