@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Files of names in a machine whose network nspawn sets up: resolv.conf follows the host's, hosts is as it was at the end."""
+import contextlib
 import os
 import pathlib
 import shutil
@@ -50,7 +51,11 @@ def machine(etc, tree, Running):
 def watches(machine):
     """Whether the supervisor watches files: it holds a descriptor of inotify(7)."""
     folder = f"/proc/{machine.pid}/fd"
-    return any(os.readlink(f"{folder}/{fd}") == "anon_inode:inotify" for fd in os.listdir(folder))
+    for fd in os.listdir(folder):
+        with contextlib.suppress(FileNotFoundError):  # it opens and closes others meanwhile
+            if os.readlink(f"{folder}/{fd}") == "anon_inode:inotify":
+                return True
+    return False
 
 
 def becomes(what, wanted, seconds=5.0):
