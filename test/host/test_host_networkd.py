@@ -49,7 +49,7 @@ def test_a_machine_with_networkd_gets_its_address_by_dhcp(networkd, options, lin
     host = networkd
     host.machine("one", kind="trixie", entries=GUEST)
     with host.boots("one", "-D", "/var/lib/machines/one", *options), beyond(host) as far:
-        host.wait_until(f"{INSIDE} ip -4 addr show host0 | grep -q 'inet .*global dynamic'", timeout=60)
+        host.wait_until(f"{INSIDE} ip -4 route show default | grep -q 'proto dhcp'", timeout=60)  # after the address
         (own, is_lent), (inside, is_leased) = address_of(host, "", link), address_of(host, INSIDE, "host0")
         assert not is_lent and is_leased
         assert json.loads(host.check(f"{INSIDE} ip -j -4 route show default").text)[0]["gateway"] == own
