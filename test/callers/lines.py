@@ -134,7 +134,7 @@ line("mkosi-14", "shell", "--quiet", "--directory=TREE", "--rlimit=RLIMIT_CORE=0
 # The containers module of NixOS. A release and an id that are empty are what such a tree has.
 NIXOS = {"etc/os-release": "", "etc/machine-id": "", "nix/store/": None}
 line("nixos", "container", "--keep-unit", "-M", "NAME", "-D", "TREE", "--private-network", "--private-users=pick",
-     "--network-veth", later("--port=tcp:8080:80"), "--network-bridge=br0", "--network-veth-extra=a:b",
+     "--network-veth", "--port=tcp:8080:80", "--network-bridge=br0", "--network-veth-extra=a:b",
      "--network-interface=x0", "--network-macvlan=x1", "--personality=x86", "--notify-ready=yes", "--kill-signal=SIGRTMIN+3",
      "--bind-ro=WORK/store:/nix/store:idmap",
      "--link-journal=try-guest", "--setenv", "PRIVATE_NETWORK=1", "--setenv", "LOCAL_ADDRESS=10.0.0.2", "--ephemeral",
@@ -181,7 +181,7 @@ line("nomad", "command", "-D", "TREE", "--ephemeral", "--network-veth",
      "--as-pid2", "--read-only", "--private-users=pick", "--private-users-ownership=auto", "--console=read-only",
      "--machine", "NAME", "--resolv-conf", "off", "--user", "builder", "--volatile=state",
      "--chdir", "/build", "--bind", "WORK/src:/srcdest", "--bind-ro", "WORK/store:/mnt/store", "-E", "NOMAD_TASK=web", "-E", "EMPTY=",
-     later("-p", "8080:80"), "--property=CPUWeight=100", "--capability", "CAP_NET_ADMIN,CAP_IPC_LOCK",
+     "-p", "8080:80", "--property=CPUWeight=100", "--capability", "CAP_NET_ADMIN,CAP_IPC_LOCK",
      "--network-zone=nomad", "sh", "-c", "serve", files={**FILES, "mnt/store/": None},
      why_not_compared="the reference cannot map an ephemeral, volatile tree: Device or resource busy")
 line("nomad", "image", later("-i", "WORK/image.raw", instead=("-D", "TREE")), "--boot", "--console=pipe", "--machine", "NAME")
