@@ -89,26 +89,54 @@ static void attribute_end(const struct request *request, struct rtattr *nest)
 					 (const char *)nest);
 }
 
-/* One end stays, called after us; the other is born in the namespace of 'pid'. */
-static int cable_make(pid_t pid)
+/* 0 or a negative errno. */
+static int ask(const struct request *request)
 {
-	struct request request = {
-		.header = {.nlmsg_len = NLMSG_LENGTH(sizeof(struct ifinfomsg)),
-			   .nlmsg_type = RTM_NEWLINK,
-			   .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL},
-	};
 	struct {
 		struct nlmsghdr header;
 		struct nlmsgerr error;
 		char rest[512];
 	} answer;
-	struct rtattr *info, *data, *peer;
-	char name[16];
-	uint32_t number = (uint32_t)pid;
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+
+	if (fd < 0 || send(fd, request, request->header.nlmsg_len, 0) < 0 ||
+	    recv(fd, &answer, sizeof(answer), 0) < 0)
+		return -errno;
+	(void)close(fd);
+	return answer.error.error;
+}
+
+/* The end that stays, called after us. */
+static struct request cable_request(pid_t pid, unsigned short type, unsigned short flags)
+{
+	struct request request = {
+		.header = {.nlmsg_len = NLMSG_LENGTH(sizeof(struct ifinfomsg)),
+			   .nlmsg_type = type,
+			   .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | flags},
+	};
+	char name[16];
 
 	(void)snprintf(name, sizeof(name), "floor%d", (int)pid);
 	(void)attribute(&request, IFLA_IFNAME, name, strlen(name) + 1);
+	return request;
+}
+
+static int cable_remove(pid_t pid)
+{
+	struct request request = cable_request(pid, RTM_DELLINK, 0);
+
+	/* The end of the namespace may be faster. */
+	errno = -ask(&request);
+	return errno && errno != ENODEV ? die("remove a cable") : 0;
+}
+
+/* The other end is born in the namespace of 'pid'. */
+static int cable_make(pid_t pid)
+{
+	struct request request = cable_request(pid, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
+	struct rtattr *info, *data, *peer;
+	uint32_t number = (uint32_t)pid;
+
 	info = attribute(&request, IFLA_LINKINFO, NULL, 0);
 	(void)attribute(&request, IFLA_INFO_KIND, "veth", sizeof("veth"));
 	data = attribute(&request, IFLA_INFO_DATA, NULL, 0);
@@ -118,11 +146,7 @@ static int cable_make(pid_t pid)
 	attribute_end(&request, peer);
 	attribute_end(&request, data);
 	attribute_end(&request, info);
-	if (fd < 0 || send(fd, &request, request.header.nlmsg_len, 0) < 0 ||
-	    recv(fd, &answer, sizeof(answer), 0) < 0)
-		return die("make a cable");
-	(void)close(fd);
-	errno = -answer.error.error;
+	errno = -ask(&request);
 	return errno ? die("make a cable") : 0;
 }
 
@@ -136,15 +160,16 @@ int main(int argc, char **argv)
 	};
 	long pid;
 	int status, first = 1, made[2] = {-1, -1};
-	bool has_cable;
+	bool has_cable, is_tidy;
 
-	has_cable = argc > first && strcmp(argv[first], "--veth") == 0;
+	is_tidy = argc > first && strcmp(argv[first], "--veth-tidy") == 0;
+	has_cable = is_tidy || (argc > first && strcmp(argv[first], "--veth") == 0);
 	if (has_cable || (argc > first && strcmp(argv[first], "--net") == 0)) {
 		args.flags |= CLONE_NEWNET;
 		first++;
 	}
 	if (argc < first + 2) {
-		fprintf(stderr, "usage: floor [--net|--veth] TREE COMMAND [WORD...]\n");
+		fprintf(stderr, "usage: floor [--net|--veth|--veth-tidy] TREE COMMAND [WORD...]\n");
 		return 1;
 	}
 
@@ -169,5 +194,7 @@ int main(int argc, char **argv)
 		return 1;
 	if (waitpid((pid_t)pid, &status, 0) < 0)
 		return die("wait");
+	if (is_tidy && cable_remove((pid_t)pid) != 0)
+		return 1;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }

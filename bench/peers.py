@@ -45,8 +45,8 @@ def floor(site, tree, words, net):
     return [("", [site.work + "/floor"] + ["--net"] * net + [tree] + words)]
 
 
-def floor_cable(site, tree, words, net):
-    return [("", [site.work + "/floor", "--veth", tree] + words)]
+def floor_cable(option):
+    return lambda site, tree, words, net: [("", [site.work + "/floor", option, tree] + words)]
 
 
 def nspawn_cable(*options):
@@ -158,7 +158,8 @@ STARTS_HOST_NETWORK = STARTS | {
 
 # In a network namespace made for them, so that the host's own is left alone.
 CABLES = {
-    "floor, with a cable": floor_cable,
+    "floor, with a cable": floor_cable("--veth"),
+    "floor, cable taken back": floor_cable("--veth-tidy"),
     "nspawn, -n": nspawn_cable("--network-setup=host"),
     "nspawn, -n, nothing set up": nspawn_cable("--network-setup=none"),
 }
