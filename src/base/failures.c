@@ -389,6 +389,7 @@ static const struct {
 	{"overlay-layer", "Cannot take a view of the directory of '%s'"},
 	{"overlay-make", "An overlay on '%s' of %zu directories is too high: %d are possible"},
 	{"overlay-make", "Cannot make an overlay for '%s'"},
+	{"overlay-make", "The overlay for '%s' cannot be written with the owners it is to have"},
 	{"overlay-make", "The top layer '%s' of an overlay is a mount point"},
 	{"owners-ambiguous", "The owners of '%s' have %s %u of the host or %u of the tree twice"},
 	{"owners-map", "Cannot make a user namespace for the owners of '%s'"},

@@ -34,8 +34,8 @@ struct mount_sources {
 	bool are_named;
 	int lent_tree_fd; /* the tree, mounted and mapped by somebody else; -EBADF: we do that */
 	int map_fd;       /* user namespace by which owners on disk are mapped, -EBADF without */
-	struct writable *writables; /* top layers of overlays, see overlay.c */
-	const struct ids *ids;      /* of the payload, NULL: the host's */
+	struct overlay_top *writables; /* top layers of overlays, see overlay-top.h */
+	const struct ids *ids;         /* of the payload, NULL: the host's */
 	struct id_namespaces namespaces;
 	struct arena *arena;
 };

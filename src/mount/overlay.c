@@ -7,40 +7,29 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/path.h"
 #include "base/scope.h"
 #include "host/host.h"
-#include "ids/ids-inside.h"
 #include "mount/detached.h"
 #include "mount/mount-apply.h"
+#include "mount/overlay-top.h"
 
 /* The kernel takes a list of layers of 255 characters; "59:58:…:0". */
 #define LAYERS_MAX 60
 
-#define WORK_PREFIX ".nspawn-work-"
-
-/* The directory that takes the changes, and the kernel's own beside it: both on one mount. */
-struct writable {
-	struct writable *next;
-	int lock_fd;   /* the layer itself, locked for as long as the machine runs */
-	int parent_fd; /* on the host, for taking the work directory away */
-	char name[NAME_MAX + 1], work[NAME_MAX + 1];
-};
-
 struct overlay_sources {
 	int *fds; /* detached clones of the layers; of a writable top, of the directory it is in */
 	size_t count;
-	struct writable *writable; /* NULL: none, or in memory */
+	struct overlay_top *writable; /* NULL: none, or in memory */
 	/* Made in a user namespace: what is noted on files is an attribute that a user may write.
 	 */
 	bool is_of_user;
@@ -61,131 +50,7 @@ int overlay_copy_attributes(int from_fd, int to_fd)
 	return 0;
 }
 
-static const char *layer_name(const struct mount_layer *layer)
-{
-	return layer->path ? layer->path : "a new directory";
-}
-
 /* --- In the parent --- */
-
-/* One debt for all: how many there are is the user's to say. */
-static void release_writables(void *argument)
-{
-	struct mount_sources *sources = argument;
-
-	for (const struct writable *writable = sources->writables; writable;
-	     writable = writable->next) {
-		int r = ids_inside_remove(writable->parent_fd, writable->work);
-
-		if (r < 0)
-			warn(r, "Cannot remove the work directory '%s' of an overlay, leaving it",
-			     writable->work);
-		(void)close(writable->lock_fd);
-		(void)close(writable->parent_fd);
-	}
-	sources->writables = NULL;
-}
-
-/* The caller's own path, seen by the caller's eyes: links in it are followed. */
-static int open_host_parent(const char *path, char *ret_name)
-{
-	auto_free char *resolved = realpath(path, NULL);
-	const char *name = path_last(resolved ? resolved : path);
-	char parent[PATH_MAX];
-	int fd;
-
-	if (!*name)
-		return -EINVAL;
-	if (snprintf(parent, sizeof(parent), "%.*s", (int)(name - (resolved ? resolved : path)),
-		     resolved ? resolved : path) >= (int)sizeof(parent))
-		return -ENAMETOOLONG;
-	(void)snprintf(ret_name, NAME_MAX + 1, "%s", name);
-	fd = open(parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
-}
-
-/* Opens the directory that holds the layer, and tells the layer's name in it. */
-static int open_parent(const struct mount_layer *layer, int directory_fd, char *ret_name)
-{
-	if (layer->place == SOURCE_IMAGE)
-		return path_open_parent(directory_fd, layer->path, ret_name);
-	return open_host_parent(layer->path, ret_name);
-}
-
-static int lock_layer(struct writable *writable, const struct mount_layer *layer)
-{
-	auto_close int fd = -EBADF;
-	struct statx status;
-
-	if (mkdirat(writable->parent_fd, writable->name, 0755) < 0 && errno != EEXIST)
-		return fail(-errno, "Cannot make the top layer '%s' of an overlay",
-			    layer_name(layer));
-	fd = openat(writable->parent_fd, writable->name,
-		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return fail(-errno, "Cannot open the top layer '%s' of an overlay",
-			    layer_name(layer));
-	/* The kernel wants its own directory on the same mount, and beside is another one. */
-	if (statx(fd, "", AT_EMPTY_PATH, 0, &status) == 0 &&
-	    status.stx_attributes & STATX_ATTR_MOUNT_ROOT) {
-		(void)refuse(EINVAL, "The top layer '%s' of an overlay is a mount point",
-			     layer_name(layer));
-		hint("Use a directory in it");
-		return -EINVAL;
-	}
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		(void)refuse(EBUSY, "The top layer '%s' of an overlay is in use by another machine",
-			     layer_name(layer));
-		hint("Give each machine a top layer of its own, or mount with --overlay-ro=");
-		return -EBUSY;
-	}
-	writable->lock_fd = steal_fd(fd);
-	return 0;
-}
-
-static int open_writable(struct mount_sources *sources, const struct mount_layer *layer,
-			 int directory_fd, struct undo *undo, struct writable **ret)
-{
-	struct writable *writable = arena_allocate(sources->arena, sizeof(*writable));
-	auto_close int parent_fd = open_parent(layer, directory_fd, writable->name);
-
-	if (parent_fd < 0)
-		return fail(parent_fd, "Cannot open the directory of the top layer '%s'",
-			    layer_name(layer));
-	(void)snprintf(writable->work, sizeof(writable->work), WORK_PREFIX "%.200s",
-		       writable->name);
-	writable->parent_fd = parent_fd;
-	TRY(lock_layer(writable, layer));
-	(void)steal_fd(parent_fd);
-	if (!sources->writables)
-		undo_push(undo, release_writables, sources, "work directories of overlays");
-	writable->next = sources->writables;
-	sources->writables = writable;
-	*ret = writable;
-	return 0;
-}
-
-/*
- * The work directory has a name of its own for each layer, so that one that a killed run left is
- * used again instead of staying for ever; the kernel empties it. With owner= it belongs to who has
- * the layer: the host's root may be nobody there, and what is his could not be opened.
- */
-static int make_work(const struct writable *writable, bool is_mapped)
-{
-	auto_close int fd = -EBADF;
-	struct stat top;
-
-	if (mkdirat(writable->parent_fd, writable->work, 0700) < 0 && errno != EEXIST)
-		return -errno;
-	if (!is_mapped)
-		return 0;
-	fd = openat(writable->parent_fd, writable->work,
-		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return fd < 0 || fstat(writable->lock_fd, &top) < 0 ||
-			       fchown(fd, top.st_uid, top.st_gid) < 0
-		       ? -errno
-		       : 0;
-}
 
 static int clone_layer(const struct mount_sources *sources, const struct mount_layer *layer)
 {
@@ -194,9 +59,9 @@ static int clone_layer(const struct mount_sources *sources, const struct mount_l
 		    : sources->are_named ? steal_fd(fd)
 					 : detached_clone(fd, /* recursive= */ false);
 
-	return clone < 0
-		       ? fail(clone, "Cannot open the layer '%s' of an overlay", layer_name(layer))
-		       : clone;
+	return clone < 0 ? fail(clone, "Cannot open the layer '%s' of an overlay",
+				overlay_layer_name(layer))
+			 : clone;
 }
 
 /* As it is before anything is mounted in the tree. */
@@ -226,18 +91,15 @@ static int open_layer(struct mount_sources *sources, const struct mount_operatio
 		layer.place = SOURCE_HOST;
 	}
 	if (is_top && has_writable_top(operation) && layer.place != SOURCE_MEMORY) {
-		TRY(open_writable(sources, &layer, directory_fd, undo, &overlay->writable));
-		r = make_work(overlay->writable, operation->ids);
-		if (r < 0)
-			return fail(r, "Cannot make the directory '%s' beside the top layer '%s'",
-				    overlay->writable->work, layer_name(&layer));
+		TRY(overlay_top_open(sources, &layer, directory_fd, operation->ids, undo,
+				     &overlay->writable));
 		*fd = sources->are_named ? openat(overlay->writable->parent_fd, ".",
 						  O_PATH | O_DIRECTORY | O_CLOEXEC)
 					 : detached_clone(overlay->writable->parent_fd,
 							  /* recursive= */ false);
 		if (*fd < 0)
 			return fail(*fd, "Cannot take a view of the directory of '%s'",
-				    layer_name(&layer));
+				    overlay_layer_name(&layer));
 	} else if (layer.place == SOURCE_HOST) {
 		*fd = clone_layer(sources, &layer);
 		TRY(*fd);
@@ -251,12 +113,12 @@ static int open_layer(struct mount_sources *sources, const struct mount_operatio
 		    : 0;
 	if (r < 0)
 		return fail(r, "Cannot map the owners of the layer '%s' to the payload's ids",
-			    layer_name(&layer));
+			    overlay_layer_name(&layer));
 	overlay->count++;
 	return *fd < 0 ? 0
-		       : mount_sources_map(sources, operation, directory_fd, layer_name(&layer),
-					   overlay->writable ? overlay->writable->lock_fd : -EBADF,
-					   fd);
+		       : mount_sources_map(
+				 sources, operation, directory_fd, overlay_layer_name(&layer),
+				 overlay->writable ? overlay->writable->lock_fd : -EBADF, fd);
 }
 
 int overlay_open(struct mount_sources *sources, const struct mount_operation *operation,
@@ -392,7 +254,7 @@ static int attach_memory(struct scaffold *scaffold, const char *options)
 }
 
 /* The top and work directories on the layer's own mount, now that it is attached. */
-static int attach_writable(struct scaffold *scaffold, const struct writable *writable,
+static int attach_writable(struct scaffold *scaffold, const struct overlay_top *writable,
 			   int parent_fd)
 {
 	int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
@@ -444,14 +306,32 @@ static int configure(const struct scaffold *scaffold, int context_fd, bool is_wr
 	return fsconfig(context_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0 ? -errno : 0;
 }
 
+/* Where it cannot make its work directory, the kernel makes an overlay read-only, and says nothing.
+ */
+static int check_owners(const struct mount_operation *operation, int fd)
+{
+	struct statfs file_system;
+
+	if (!operation->ids || !has_writable_top(operation))
+		return 0;
+	if (fstatfs(fd, &file_system) < 0)
+		return -errno;
+	if (!(file_system.f_flags & ST_RDONLY))
+		return 0;
+	(void)refuse(EACCES, "The overlay for '%s' cannot be written with the owners it is to have",
+		     operation->target);
+	hint("The top layer has to belong to who becomes root inside, group included");
+	return -ECANCELED;
+}
+
 static int create(const struct scaffold *scaffold, const struct mount_operation *operation,
 		  bool is_of_user)
 {
 	bool is_writable = has_writable_top(operation);
 	auto_close int context_fd = fsopen("overlay", FSOPEN_CLOEXEC);
-	int fd, r = context_fd < 0 ? -errno
-				   : configure(scaffold, context_fd, is_writable,
-					       !operation->is_custom, is_of_user);
+	int r = context_fd < 0 ? -errno
+			       : configure(scaffold, context_fd, is_writable, !operation->is_custom,
+					   is_of_user);
 
 	if (r < 0) {
 		char complaint[256] = "";
@@ -466,8 +346,13 @@ static int create(const struct scaffold *scaffold, const struct mount_operation 
 			hint("Only root can lay changes over a directory that other file systems are mounted in");
 		return -ECANCELED; /* said already */
 	}
-	fd = fsmount(context_fd, FSMOUNT_CLOEXEC, is_writable ? 0 : MOUNT_ATTR_RDONLY);
-	return fd < 0 ? -errno : fd;
+	auto_close int fd =
+		fsmount(context_fd, FSMOUNT_CLOEXEC, is_writable ? 0 : MOUNT_ATTR_RDONLY);
+
+	if (fd < 0)
+		return -errno;
+	TRY(check_owners(operation, fd));
+	return steal_fd(fd);
 }
 
 /* What is new shows the mode and the owner of what is below it. */

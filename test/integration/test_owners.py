@@ -191,6 +191,17 @@ def test_an_overlay_whose_user_is_root_inside(tree, do, source, tmp_path, users)
     assert sorted(os.listdir(tmp_path)) == ["source", "top"]
 
 
+def test_an_overlay_that_cannot_be_written_is_refused(tree, run, source, tmp_path):
+    """The kernel would make it read-only without a word."""
+    top = tmp_path / "top"
+    top.mkdir()
+    os.chown(top, 7001, 0)
+    tmp_path.chmod(0o711)
+    result = run("-D", tree(PEOPLE), f"--overlay={source}:{top}:/mnt:owner=7001>0", "/payload", "exit", "0")
+    assert result.code == 1 and "The overlay for '/mnt' cannot be written with the owners" in result.complaint and "group included" in result.complaint
+    assert sorted(os.listdir(tmp_path)) == ["source", "top"]
+
+
 def test_an_overlay_of_the_tree(tree, do, tmp_path):
     root = tree({**PEOPLE, "data/file": "text"})
     os.chown(root / "data/file", 7001, 7002)
