@@ -19,6 +19,7 @@
 #include "control/limits.h"
 #include "control/machinectl.h"
 #include "control/net.h"
+#include "control/outcome.h"
 #include "control/running.h"
 #include "control/supervised.h"
 #include "control/syscalls.h"
@@ -42,12 +43,12 @@ const struct verb verbs[] = {
 	 control_console},
 	{"logs", "NAME [--previous] [-f|--follow]",
 	 "Show the end of what a machine that boots wrote on its console", control_logs},
-	{"start", "NAME…", "Start machines as services, and wait until they are ready",
-	 control_start},
-	{"enable", "NAME… [--now] [--after=OTHER…] [--delay=SECONDS]",
-	 "Start machines with the host from now on", control_enable},
-	{"disable", "NAME… [--now]", "Do not start machines with the host any more",
-	 control_disable},
+	{"start", "NAME… [--json]", "Start machines as services, and wait until they are ready",
+	 control_start, true},
+	{"enable", "NAME… [--now] [--after=OTHER…] [--delay=SECONDS] [--json]",
+	 "Start machines with the host from now on", control_enable, true},
+	{"disable", "NAME… [--now] [--json]", "Do not start machines with the host any more",
+	 control_disable, true},
 	{"poweroff", "NAME… [--no-wait] [--timeout=TIME] [--json]",
 	 "Let machines shut down in their own way, and wait for it", control_poweroff},
 	{"reboot", "NAME… [--no-wait] [--timeout=TIME] [--json]",
@@ -62,26 +63,26 @@ const struct verb verbs[] = {
 	 "Wait until a machine has ended, or is ready, and end with its status", control_wait},
 	{"limits", "NAME [--json]",
 	 "Show what a running machine may use, who says so, and what it uses", control_limits},
-	{"copy-to", "NAME HOST-PATH|- [GUEST-PATH] [--force]",
-	 "Copy a file or a tree of the host into a running machine", control_copy_to},
-	{"copy-from", "NAME GUEST-PATH [HOST-PATH|-] [--force]",
-	 "Copy a file or a tree of a running machine to the host", control_copy_from},
-	{"bind", "NAME HOST-PATH [GUEST-PATH[:OPTIONS]] [--read-only] [--mkdir]",
-	 "Show a file or directory of the host in a running machine", control_bind},
-	{"unbind", "NAME GUEST-PATH", "Take away what 'bind' has brought", control_unbind},
+	{"copy-to", "NAME HOST-PATH|- [GUEST-PATH] [--force] [--json]",
+	 "Copy a file or a tree of the host into a running machine", control_copy_to, true},
+	{"copy-from", "NAME GUEST-PATH [HOST-PATH|-] [--force] [--json]",
+	 "Copy a file or a tree of a running machine to the host", control_copy_from, true},
+	{"bind", "NAME HOST-PATH [GUEST-PATH[:OPTIONS]] [--read-only] [--mkdir] [--json]",
+	 "Show a file or directory of the host in a running machine", control_bind, true},
+	{"unbind", "NAME GUEST-PATH [--json]", "Take away what 'bind' has brought", control_unbind, true},
 	{"net", "NAME [list | add OBJECT | remove OBJECT] [--json]",
 	 "Show the links of a running machine, add links and ports or take them away", control_net},
 	{"diff", "NAME [--json]", "Show what a running throw-away machine changed", control_diff},
-	{"commit", "NAME [PATH…]",
-	 "Write what a running throw-away machine changed into its tree", control_commit},
-	{"export", "NAME FILE|-", "Write the tree of a running machine as a tar archive",
-	 control_export},
+	{"commit", "NAME [PATH…] [--json]",
+	 "Write what a running throw-away machine changed into its tree", control_commit, true},
+	{"export", "NAME FILE|- [--json]", "Write the tree of a running machine as a tar archive",
+	 control_export, true},
 	{"config", "[NAME] [--json] [OPTION…]",
 	 "Show what a machine is started with, and where each value is from", control_config},
 	{"syscalls", "[--json] [OPTION…] [NAME|@GROUP|NUMBER…]",
 	 "Show which way system calls of a machine go, and why", control_syscalls},
-	{"clean", "[NAME…]", "Remove what killed supervisors of machines left behind",
-	 control_clean},
+	{"clean", "[NAME…] [--json]", "Remove what killed supervisors of machines left behind",
+	 control_clean, true},
 };
 /* clang-format on */
 const size_t verbs_count = ARRAY_LEN(verbs);
@@ -124,5 +125,6 @@ int verb_run(const struct verb *verb, int argc, char **argv)
 			     verb->synopsis, verb->help);
 		return EXIT_SUCCESS;
 	}
-	return verb->run(argc - 1, argv + 1);
+	return verb->has_outcome_only ? outcome_run(verb->run, argc - 1, argv + 1)
+				      : verb->run(argc - 1, argv + 1);
 }

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct verb {
@@ -15,6 +16,7 @@ struct verb {
 
 	/* 'argv[0]' is the verb itself. Returns the program's exit status. */
 	int (*run)(int argc, char **argv);
+	bool has_outcome_only; /* nothing to show: --json is control/outcome.h's */
 };
 
 extern const struct verb verbs[];

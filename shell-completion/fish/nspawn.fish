@@ -263,10 +263,13 @@ complete -c $program -n '__nspawn_is_verb shell' -l no-tty
 complete -c $program -n '__nspawn_is_verb shell' -l quiet
 complete -c $program -n '__nspawn_is_verb logs' -l previous
 complete -c $program -n '__nspawn_is_verb logs' -l follow
+complete -c $program -n '__nspawn_is_verb start' -l json
 complete -c $program -n '__nspawn_is_verb enable' -l now
 complete -c $program -n '__nspawn_is_verb enable' -l after -x
 complete -c $program -n '__nspawn_is_verb enable' -l delay -x
+complete -c $program -n '__nspawn_is_verb enable' -l json
 complete -c $program -n '__nspawn_is_verb disable' -l now
+complete -c $program -n '__nspawn_is_verb disable' -l json
 complete -c $program -n '__nspawn_is_verb poweroff' -l no-wait
 complete -c $program -n '__nspawn_is_verb poweroff' -l timeout -x
 complete -c $program -n '__nspawn_is_verb poweroff' -l json
@@ -286,11 +289,18 @@ complete -c $program -n '__nspawn_is_verb wait' -l end
 complete -c $program -n '__nspawn_is_verb wait' -l json
 complete -c $program -n '__nspawn_is_verb limits' -l json
 complete -c $program -n '__nspawn_is_verb copy-to' -l force
+complete -c $program -n '__nspawn_is_verb copy-to' -l json
 complete -c $program -n '__nspawn_is_verb copy-from' -l force
+complete -c $program -n '__nspawn_is_verb copy-from' -l json
 complete -c $program -n '__nspawn_is_verb bind' -l read-only
 complete -c $program -n '__nspawn_is_verb bind' -l mkdir
+complete -c $program -n '__nspawn_is_verb bind' -l json
+complete -c $program -n '__nspawn_is_verb unbind' -l json
 complete -c $program -n '__nspawn_is_verb net' -l json
 complete -c $program -n '__nspawn_is_verb diff' -l json
+complete -c $program -n '__nspawn_is_verb commit' -l json
+complete -c $program -n '__nspawn_is_verb export' -l json
+complete -c $program -n '__nspawn_is_verb clean' -l json
 complete -c $program -n __nspawn_at_verb -a list -d 'List the machines that run'
 complete -c $program -n __nspawn_at_verb -a status -d 'Show what a machine is, has and uses'
 complete -c $program -n __nspawn_at_verb -a show -d 'Show properties of a machine as lines for scripts'

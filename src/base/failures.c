@@ -166,6 +166,7 @@ static const struct {
 	{"verb-usage", "'%s' cannot do anything with '%s'"},
 	{"verb-usage", "'%s' does not know the option '%s'"},
 	{"verb-usage", "'%s' does not take '%s'"},
+	{"verb-usage", "'%s' has a stream for '-', and none for what '--json' says"},
 	{"verb-usage", "'%s' is no absolute path in the machine"},
 	{"verb-usage", "'%s' is not for the host itself"},
 	{"verb-usage", "'%s' needs a command after the name of the machine"},

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The host of this suite: booted once, by nspawn itself; each test has to leave it as it was."""
+"""The host of this suite: booted once for it, by nspawn itself; each test has to leave it as it was."""
 import pytest
 
 from lab import leaks, probe
@@ -7,7 +7,7 @@ from lab import tree as lab_tree
 from lab.host import Host
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def bed(beside, tmp_path_factory):
     probe.require("root", "cgroup2", "netns", "mirror")
     before = leaks.Snapshot(beside)

@@ -314,6 +314,19 @@ def test_deeds_as_json(run, sleeper):
     assert result.code == 0 and result.text == '[{"machine":"web","done":true}]\n'
 
 
+def test_what_came_of_a_deed_as_json(run, sleeper, tmp_path):
+    """Of verbs that have nothing else to show."""
+    sleeper("web")
+    (tmp_path / "file").write_text("text")
+    done = run("copy-to", "web", tmp_path / "file", "/file", "--json")
+    assert (done.code, json.loads(done.text)) == (0, {"verb": "copy-to", "done": True, "error": None})
+    failed = run("copy-from", "web", "/none", tmp_path / "x", "--json=short")
+    assert failed.code == 1 and failed.text.startswith('{"verb":"copy-from","done":false,"error":"') and "/none" in failed.complaint
+    for words, said in ((["copy-from", "web", "/file", "-", "--json"], "a stream for '-'"), (["clean", "--json=x"], "pretty, short or off, not 'x'")):
+        refused = run(*words)
+        assert refused.code == 1 and said in refused.complaint and not refused.out
+
+
 def test_a_supervisor_that_was_killed_left_no_machine(run, sleeper):
     machine = sleeper("web")
     os.kill(machine.pid, 9)
