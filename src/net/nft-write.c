@@ -7,9 +7,14 @@
 #include "net/nft-write.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <net/if.h>
+#include <string.h>
+
+#define TYPE_IFNAME 41u /* how nft(8) shall print the elements */
 
 /* --- Messages --- */
 
@@ -87,12 +92,12 @@ void nft_put_value(struct netlink_message *message, uint16_t type, const void *b
 	netlink_close(message, opened);
 }
 
-void nft_load_meta(struct netlink_message *message, uint32_t key)
+void nft_load_meta(struct netlink_message *message, uint32_t key, uint32_t reg)
 {
 	struct nft_expression expression = nft_expression_open(message, "meta");
 
 	nft_put_number(message, NFTA_META_KEY, key);
-	nft_put_number(message, NFTA_META_DREG, NFT_REG_1);
+	nft_put_number(message, NFTA_META_DREG, reg);
 	nft_expression_close(message, expression);
 }
 
@@ -112,7 +117,7 @@ void nft_match_link(struct netlink_message *message, uint32_t key, const char *s
 {
 	struct nft_expression expression;
 
-	nft_load_meta(message, key);
+	nft_load_meta(message, key, NFT_REG_1);
 	expression = nft_expression_open(message, "lookup");
 	netlink_put_text(message, NFTA_LOOKUP_SET, set);
 	nft_put_number(message, NFTA_LOOKUP_SREG, NFT_REG_1);
@@ -123,7 +128,7 @@ void nft_match_link(struct netlink_message *message, uint32_t key, const char *s
 
 void nft_match_family(struct netlink_message *message, uint8_t family)
 {
-	nft_load_meta(message, NFT_META_NFPROTO);
+	nft_load_meta(message, NFT_META_NFPROTO, NFT_REG_1);
 	nft_match(message, NFT_CMP_EQ, &family, sizeof(family));
 }
 
@@ -160,7 +165,31 @@ void nft_conclude(struct netlink_message *message, uint32_t verdict)
 	nft_expression_close(message, expression);
 }
 
-/* --- Chains and rules --- */
+/* --- Sets, chains and rules --- */
+
+void nft_begin_set(struct netlink_message *message, const char *table, const char *name,
+		   uint32_t number, uint32_t type, size_t length)
+{
+	nft_begin(message, NFT_MSG_NEWSET, NLM_F_CREATE);
+	netlink_put_text(message, NFTA_SET_TABLE, table);
+	netlink_put_text(message, NFTA_SET_NAME, name);
+	nft_put_number(message, NFTA_SET_KEY_TYPE, type);
+	nft_put_number(message, NFTA_SET_KEY_LEN, (uint32_t)length);
+	nft_put_number(message, NFTA_SET_ID, number);
+}
+
+void nft_add_link_set(struct netlink_batch *batch, const char *table, const char *name,
+		      uint32_t number)
+{
+	/* For nft(8): type, length and the number that says that a key is text of this host. */
+	static const uint8_t key_order[] = {0, 4, 1, 0, 0, 0};
+	struct netlink_message message;
+
+	nft_begin_set(&message, table, name, number, TYPE_IFNAME, IFNAMSIZ);
+	nft_put_number(&message, NFTA_SET_FLAGS, 0);
+	netlink_put(&message, NFTA_SET_USERDATA, key_order, sizeof(key_order));
+	netlink_batch_add(batch, &message, false);
+}
 
 void nft_add_chain(struct netlink_batch *batch, const char *table, const char *name,
 		   const char *type, uint32_t hook, int priority)
@@ -193,4 +222,46 @@ void nft_add_rule(struct netlink_batch *batch, const char *table, const char *ch
 	write(&message);
 	netlink_close(&message, opened);
 	netlink_batch_add(batch, &message, false);
+}
+
+/* --- Elements --- */
+
+struct nft_element nft_link_element(const char *set, const char *link)
+{
+	struct nft_element element = {.set = set, .key_length = IFNAMSIZ};
+
+	memcpy(element.key, link, strnlen(link, IFNAMSIZ - 1));
+	return element;
+}
+
+static void put_note(struct netlink_message *message, const char *note)
+{
+	uint8_t bytes[2 + NFT_NOTE_MAX] = {NFT_NOTE_IS_COMMENT, (uint8_t)(strlen(note) + 1)};
+
+	memcpy(bytes + 2, note, strlen(note) + 1);
+	netlink_put(message, NFTA_SET_ELEM_USERDATA, bytes, 2 + strlen(note) + 1);
+}
+
+int nft_change(struct netlink_socket *socket, const char *table, uint16_t type,
+	       const struct nft_element *element)
+{
+	bool is_new = type == NFT_MSG_NEWSETELEM;
+	struct netlink_message message;
+	size_t list, item;
+	int r;
+
+	nft_begin(&message, type, is_new ? NLM_F_CREATE : 0);
+	netlink_put_text(&message, NFTA_SET_ELEM_LIST_TABLE, table);
+	netlink_put_text(&message, NFTA_SET_ELEM_LIST_SET, element->set);
+	list = netlink_open(&message, NFTA_SET_ELEM_LIST_ELEMENTS);
+	item = netlink_open(&message, NFTA_LIST_ELEM);
+	nft_put_value(&message, NFTA_SET_ELEM_KEY, element->key, element->key_length);
+	if (is_new && element->value_length > 0)
+		nft_put_value(&message, NFTA_SET_ELEM_DATA, element->value, element->value_length);
+	if (is_new && *element->note)
+		put_note(&message, element->note);
+	netlink_close(&message, item);
+	netlink_close(&message, list);
+	r = nft_call_one(socket, &message);
+	return r == (is_new ? -EEXIST : -ENOENT) ? 0 : r;
 }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "net/netlink.h"
@@ -30,7 +31,7 @@ void nft_expression_close(struct netlink_message *message, struct nft_expression
 void nft_put_value(struct netlink_message *message, uint16_t type, const void *bytes,
 		   size_t length);
 
-void nft_load_meta(struct netlink_message *message, uint32_t key);
+void nft_load_meta(struct netlink_message *message, uint32_t key, uint32_t reg);
 void nft_match(struct netlink_message *message, uint32_t operation, const void *bytes,
 	       size_t length);
 
@@ -43,6 +44,12 @@ void nft_match_family(struct netlink_message *message, uint8_t family);
 void nft_match_connection(struct netlink_message *message, uint32_t key, uint32_t bits);
 void nft_conclude(struct netlink_message *message, uint32_t verdict);
 
+/* A set of names of interfaces; 'number' is its own within the batch. */
+void nft_add_link_set(struct netlink_batch *batch, const char *table, const char *name,
+		      uint32_t number);
+void nft_begin_set(struct netlink_message *message, const char *table, const char *name,
+		   uint32_t number, uint32_t type, size_t length);
+
 void nft_add_chain(struct netlink_batch *batch, const char *table, const char *name,
 		   const char *type, uint32_t hook, int priority);
 
@@ -50,3 +57,22 @@ void nft_add_chain(struct netlink_batch *batch, const char *table, const char *n
 typedef void (*nft_rule_writer)(struct netlink_message *message);
 void nft_add_rule(struct netlink_batch *batch, const char *table, const char *chain,
 		  nft_rule_writer write);
+
+#define NFT_KEY_MAX 24
+#define NFT_NOTE_MAX 32
+#define NFT_NOTE_IS_COMMENT 0 /* what nft(8) shows of what users may store */
+
+/* Of a set, or with a value of a map. The note is what nft(8) shows as a comment. */
+struct nft_element {
+	const char *set;
+	uint8_t key[NFT_KEY_MAX], value[NFT_KEY_MAX];
+	size_t key_length, value_length;
+	char note[NFT_NOTE_MAX];
+};
+
+/* Of a set of names of interfaces. */
+struct nft_element nft_link_element(const char *set, const char *link);
+
+/* NFT_MSG_NEWSETELEM or NFT_MSG_DELSETELEM: what is there already, or not any more, is well. */
+int nft_change(struct netlink_socket *socket, const char *table, uint16_t type,
+	       const struct nft_element *element);

@@ -20,12 +20,8 @@
 
 #define CHAIN_FORWARD "forward"
 #define CHAIN_LEAVING "leaving"
-#define KEY_IS_IFNAME 41 /* how nft(8) shall print the elements */
 #define PRIORITY_FILTER 0
 #define PRIORITY_SOURCE_NAT 100
-
-/* For nft(8) as well: type, length and the number that says that a key is text of this host. */
-static const uint8_t key_order[] = {0, 4, 1, 0, 0, 0};
 
 static const char *const sets[] = {
 	[NFT_LINKS] = "links",
@@ -92,21 +88,6 @@ static const struct {
 	{CHAIN_FORWARD, rule_guard_6},    {CHAIN_LEAVING, rule_masquerade},
 };
 
-static void add_set(struct netlink_batch *batch, enum nft_set set)
-{
-	struct netlink_message message;
-
-	nft_begin(&message, NFT_MSG_NEWSET, NLM_F_CREATE);
-	netlink_put_text(&message, NFTA_SET_TABLE, NFT_TABLE);
-	netlink_put_text(&message, NFTA_SET_NAME, sets[set]);
-	nft_put_number(&message, NFTA_SET_FLAGS, 0);
-	nft_put_number(&message, NFTA_SET_KEY_TYPE, KEY_IS_IFNAME);
-	nft_put_number(&message, NFTA_SET_KEY_LEN, IFNAMSIZ);
-	nft_put_number(&message, NFTA_SET_ID, (uint32_t)set + 1);
-	netlink_put(&message, NFTA_SET_USERDATA, key_order, sizeof(key_order));
-	netlink_batch_add(batch, &message, false);
-}
-
 int nft_make(struct netlink_socket *socket)
 {
 	struct netlink_message message;
@@ -119,7 +100,7 @@ int nft_make(struct netlink_socket *socket)
 	netlink_put_text(&message, NFTA_TABLE_NAME, NFT_TABLE);
 	netlink_batch_add(&batch, &message, false);
 	for (size_t i = 0; i < _NFT_SET_COUNT; i++)
-		add_set(&batch, (enum nft_set)i);
+		nft_add_link_set(&batch, NFT_TABLE, sets[i], (uint32_t)i + 1);
 	nft_add_chain(&batch, NFT_TABLE, CHAIN_FORWARD, "filter", NF_INET_FORWARD, PRIORITY_FILTER);
 	nft_add_chain(&batch, NFT_TABLE, CHAIN_LEAVING, "nat", NF_INET_POST_ROUTING,
 		      PRIORITY_SOURCE_NAT);
@@ -142,37 +123,18 @@ int nft_remove(struct netlink_socket *socket)
 
 /* --- Elements --- */
 
-static int change_element(struct netlink_socket *socket, uint16_t type, enum nft_set set,
-			  const char *link)
-{
-	char key[IFNAMSIZ] = "";
-	struct netlink_message message;
-	size_t elements, element;
-
-	memcpy(key, link, strnlen(link, sizeof(key) - 1));
-	nft_begin(&message, type, type == NFT_MSG_NEWSETELEM ? NLM_F_CREATE : 0);
-	netlink_put_text(&message, NFTA_SET_ELEM_LIST_TABLE, NFT_TABLE);
-	netlink_put_text(&message, NFTA_SET_ELEM_LIST_SET, sets[set]);
-	elements = netlink_open(&message, NFTA_SET_ELEM_LIST_ELEMENTS);
-	element = netlink_open(&message, NFTA_LIST_ELEM);
-	nft_put_value(&message, NFTA_SET_ELEM_KEY, key, sizeof(key));
-	netlink_close(&message, element);
-	netlink_close(&message, elements);
-	return nft_call_one(socket, &message);
-}
-
 int nft_add(struct netlink_socket *socket, enum nft_set set, const char *link)
 {
-	int r = change_element(socket, NFT_MSG_NEWSETELEM, set, link);
+	const struct nft_element element = nft_link_element(sets[set], link);
 
-	return r == -EEXIST ? 0 : r;
+	return nft_change(socket, NFT_TABLE, NFT_MSG_NEWSETELEM, &element);
 }
 
 int nft_drop(struct netlink_socket *socket, enum nft_set set, const char *link)
 {
-	int r = change_element(socket, NFT_MSG_DELSETELEM, set, link);
+	const struct nft_element element = nft_link_element(sets[set], link);
 
-	return r == -ENOENT ? 0 : r;
+	return nft_change(socket, NFT_TABLE, NFT_MSG_DELSETELEM, &element);
 }
 
 struct listing {

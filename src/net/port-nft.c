@@ -31,12 +31,8 @@
 #define TYPE_IPV6 8u
 #define TYPE_PROTOCOL 12u
 #define TYPE_PORT 13u
-#define TYPE_IFNAME 41u
 
-#define KEY_MAX 24
 #define WORD 4 /* every part of a key begins at one */
-#define NOTE_MAX (2 * IFNAMSIZ)
-#define NOTE_IS_COMMENT 0 /* what nft(8) shows of what users may store */
 
 /* Maps from a port to a machine's address and port: for every address of the host, and for one. */
 static const struct map {
@@ -74,15 +70,6 @@ static void load(struct netlink_message *message, uint32_t base, uint32_t at, ui
 	nft_put_number(message, NFTA_PAYLOAD_BASE, base);
 	nft_put_number(message, NFTA_PAYLOAD_OFFSET, at);
 	nft_put_number(message, NFTA_PAYLOAD_LEN, length);
-	nft_expression_close(message, expression);
-}
-
-static void load_protocol(struct netlink_message *message, uint32_t reg)
-{
-	struct nft_expression expression = nft_expression_open(message, "meta");
-
-	nft_put_number(message, NFTA_META_KEY, NFT_META_L4PROTO);
-	nft_put_number(message, NFTA_META_DREG, reg);
 	nft_expression_close(message, expression);
 }
 
@@ -133,7 +120,7 @@ static void rule_of_map(struct netlink_message *message, const struct map *map)
 		     is_4 ? AT_DESTINATION_4 : AT_DESTINATION_6, size, reg);
 		reg += size / WORD;
 	}
-	load_protocol(message, reg);
+	nft_load_meta(message, NFT_META_L4PROTO, reg);
 	load(message, NFT_PAYLOAD_TRANSPORT_HEADER, AT_PORT, sizeof(uint16_t), reg + 1);
 	lead_on(message, map, NFT_REG32_00 + size / WORD);
 }
@@ -238,30 +225,14 @@ static const struct {
 	{"leaving", rule_from_host},
 };
 
-static void begin_set(struct netlink_message *message, const char *name, uint32_t number,
-		      uint32_t type, size_t length)
-{
-	nft_begin(message, NFT_MSG_NEWSET, NLM_F_CREATE);
-	netlink_put_text(message, NFTA_SET_TABLE, TABLE);
-	netlink_put_text(message, NFTA_SET_NAME, name);
-	nft_put_number(message, NFTA_SET_KEY_TYPE, type);
-	nft_put_number(message, NFTA_SET_KEY_LEN, (uint32_t)length);
-	nft_put_number(message, NFTA_SET_ID, number);
-}
-
 static void add_sets(struct netlink_batch *batch)
 {
-	/* For nft(8) as well: type, length and the number that says that a key is text. */
-	static const uint8_t order[] = {0, 4, 1, 0, 0, 0};
 	struct netlink_message message;
 
-	begin_set(&message, WAYS, 1, TYPE_IFNAME, IFNAMSIZ);
-	nft_put_number(&message, NFTA_SET_FLAGS, 0);
-	netlink_put(&message, NFTA_SET_USERDATA, order, sizeof(order));
-	netlink_batch_add(batch, &message, false);
+	nft_add_link_set(batch, TABLE, WAYS, 1);
 	for (size_t i = 0; i < ARRAY_LEN(maps); i++) {
-		begin_set(&message, maps[i].name, (uint32_t)i + 2, maps[i].key_type,
-			  key_size(&maps[i]));
+		nft_begin_set(&message, TABLE, maps[i].name, (uint32_t)i + 2, maps[i].key_type,
+			      key_size(&maps[i]));
 		nft_put_number(&message, NFTA_SET_FLAGS, NFT_SET_MAP);
 		nft_put_number(&message, NFTA_SET_DATA_TYPE, maps[i].value_type);
 		nft_put_number(&message, NFTA_SET_DATA_LEN,
@@ -302,46 +273,6 @@ static int remove_table(struct netlink_socket *socket)
 
 /* --- Elements --- */
 
-/* What nft(8) shows behind an element, and we know it again by: the cable and the way. */
-struct element {
-	const char *set;
-	uint8_t key[KEY_MAX], value[KEY_MAX];
-	size_t key_length, value_length;
-	char note[NOTE_MAX];
-};
-
-static void put_note(struct netlink_message *message, const char *note)
-{
-	uint8_t bytes[2 + NOTE_MAX] = {NOTE_IS_COMMENT, (uint8_t)(strlen(note) + 1)};
-
-	memcpy(bytes + 2, note, strlen(note) + 1);
-	netlink_put(message, NFTA_SET_ELEM_USERDATA, bytes, 2 + strlen(note) + 1);
-}
-
-/* Elements go one by one: what is there already, or not any more, is as it should be. */
-static int change(struct netlink_socket *socket, uint16_t type, const struct element *element)
-{
-	bool is_new = type == NFT_MSG_NEWSETELEM;
-	struct netlink_message message;
-	size_t list, item;
-	int r;
-
-	nft_begin(&message, type, is_new ? NLM_F_CREATE : 0);
-	netlink_put_text(&message, NFTA_SET_ELEM_LIST_TABLE, TABLE);
-	netlink_put_text(&message, NFTA_SET_ELEM_LIST_SET, element->set);
-	list = netlink_open(&message, NFTA_SET_ELEM_LIST_ELEMENTS);
-	item = netlink_open(&message, NFTA_LIST_ELEM);
-	nft_put_value(&message, NFTA_SET_ELEM_KEY, element->key, element->key_length);
-	if (is_new && element->value_length > 0)
-		nft_put_value(&message, NFTA_SET_ELEM_DATA, element->value, element->value_length);
-	if (is_new && *element->note)
-		put_note(&message, element->note);
-	netlink_close(&message, item);
-	netlink_close(&message, list);
-	r = nft_call_one(socket, &message);
-	return r == (is_new ? -EEXIST : -ENOENT) ? 0 : r;
-}
-
 static void put_port(uint8_t *bytes, uint16_t port)
 {
 	const uint16_t number = htons(port);
@@ -351,26 +282,18 @@ static void put_port(uint8_t *bytes, uint16_t port)
 
 /* False: the port is not of this map. */
 static bool make_element(const struct map *map, const struct port_request *port,
-			 struct element *ret)
+			 struct nft_element *ret)
 {
 	size_t at = map->has_address ? address_size(map) : 0;
 
 	if (map->has_address != (port->family != AF_UNSPEC) ||
 	    (map->has_address && port->family != map->family))
 		return false;
-	*ret = (struct element){.set = map->name, .key_length = key_size(map)};
+	*ret = (struct nft_element){.set = map->name, .key_length = key_size(map)};
 	memcpy(ret->key, port->address, at);
 	ret->key[at] = port->protocol;
 	put_port(ret->key + at + WORD, port->host);
 	return true;
-}
-
-static struct element way_element(const char *link)
-{
-	struct element element = {.set = WAYS, .key_length = IFNAMSIZ};
-
-	memcpy(element.key, link, strnlen(link, IFNAMSIZ - 1));
-	return element;
 }
 
 static int write_localnet(const char *way, bool is_on)
@@ -384,9 +307,9 @@ static int write_localnet(const char *way, bool is_on)
 /* First the shield, then what it is for. */
 static int open_way(struct netlink_socket *socket, const char *way)
 {
-	const struct element element = way_element(way);
+	const struct nft_element element = nft_link_element(WAYS, way);
 
-	TRY(change(socket, NFT_MSG_NEWSETELEM, &element));
+	TRY(nft_change(socket, TABLE, NFT_MSG_NEWSETELEM, &element));
 	return write_localnet(way, true);
 }
 
@@ -395,12 +318,12 @@ static int for_ports(struct netlink_socket *socket, const struct port_requests *
 {
 	for (size_t i = 0; i < ARRAY_LEN(maps); i++)
 		for (size_t j = 0; maps[i].family == target->family && j < ports->count; j++) {
-			struct element element;
+			struct nft_element element;
 
 			if (!make_element(&maps[i], &ports->items[j], &element))
 				continue;
 			/* We hold the port, so whoever's it was has it no more. */
-			TRY(change(socket, NFT_MSG_DELSETELEM, &element));
+			TRY(nft_change(socket, TABLE, NFT_MSG_DELSETELEM, &element));
 			if (!owner)
 				continue;
 			element.value_length = address_size(&maps[i]) + WORD;
@@ -408,7 +331,7 @@ static int for_ports(struct netlink_socket *socket, const struct port_requests *
 			put_port(element.value + address_size(&maps[i]), ports->items[j].inside);
 			(void)snprintf(element.note, sizeof(element.note), "%.15s %.15s",
 				       owner->cable, owner->way);
-			TRY(change(socket, NFT_MSG_NEWSETELEM, &element));
+			TRY(nft_change(socket, TABLE, NFT_MSG_NEWSETELEM, &element));
 		}
 	return 0;
 }
@@ -440,18 +363,18 @@ int port_nft_drop(const struct port_requests *ports, int family)
 /* --- Swept --- */
 
 struct elements {
-	struct element *items;
+	struct nft_element *items;
 	size_t count, room;
 	const char *set;
 	struct arena *arena;
 };
 
-static void take_note(const struct netlink_rest *inside, struct element *element)
+static void take_note(const struct netlink_rest *inside, struct nft_element *element)
 {
 	struct netlink_rest note;
 
 	if (!nft_find(*inside, NFTA_SET_ELEM_USERDATA, &note) || note.length < 3 ||
-	    note.bytes[0] != NOTE_IS_COMMENT || (size_t)note.bytes[1] + 2 > note.length)
+	    note.bytes[0] != NFT_NOTE_IS_COMMENT || (size_t)note.bytes[1] + 2 > note.length)
 		return;
 	(void)snprintf(element->note, sizeof(element->note), "%.*s", (int)note.bytes[1],
 		       (const char *)note.bytes + 2);
@@ -461,9 +384,9 @@ static int take_element(const struct netlink_rest *inside, const struct netlink_
 			void *userdata)
 {
 	struct elements *elements = userdata;
-	struct element *element;
+	struct nft_element *element;
 
-	if (key->length > KEY_MAX)
+	if (key->length > NFT_KEY_MAX)
 		return 0;
 	element = ARRAY_ADD(elements->arena, elements);
 	element->set = elements->set;
@@ -473,8 +396,9 @@ static int take_element(const struct netlink_rest *inside, const struct netlink_
 	return 0;
 }
 
-/* The way of an element whose cable is there, in 'ret'; false: it is gone, or 'except'. */
-static bool read_way(const struct element *element, const char *except, char ret[IFNAMSIZ])
+/* The note of an element is its cable and its way. The way of one whose cable is there, in 'ret';
+ * false: it is gone, or 'except'. */
+static bool read_way(const struct nft_element *element, const char *except, char ret[IFNAMSIZ])
 {
 	char cable[IFNAMSIZ] = "";
 
@@ -514,7 +438,7 @@ static int close_ways(struct netlink_socket *socket, const struct elements *elem
 		if (leads_anywhere(elements, except, way))
 			continue;
 		(void)write_localnet(way, false);
-		TRY(change(socket, NFT_MSG_DELSETELEM, &ways.items[i]));
+		TRY(nft_change(socket, TABLE, NFT_MSG_DELSETELEM, &ways.items[i]));
 	}
 	return 0;
 }
@@ -537,7 +461,7 @@ int port_nft_sweep(const char *cable)
 		if (read_way(&elements.items[i], cable, way))
 			kept++;
 		else
-			TRY(change(&socket, NFT_MSG_DELSETELEM, &elements.items[i]));
+			TRY(nft_change(&socket, TABLE, NFT_MSG_DELSETELEM, &elements.items[i]));
 	TRY(close_ways(&socket, &elements, cable));
 	if (kept > 0)
 		return kept < elements.count;
