@@ -110,6 +110,13 @@ static bool take_user(const struct reading *reading, const char *value)
 }
 
 #define OF(kind) (1u << (kind))
+static const struct name kind_names[] = {
+	{"bridge", NEW_LINK_BRIDGE},
+	{"tap", NEW_LINK_TAP},
+	{"veth", NEW_LINK_VETH},
+};
+const struct names new_link_kinds = NAMES(kind_names);
+
 #define OF_ALL (OF(NEW_LINK_BRIDGE) | OF(NEW_LINK_TAP) | OF(NEW_LINK_VETH))
 
 static const struct {

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "base/names.h"
 #include "config/settings.h"
 
 struct new_link_request;
@@ -15,6 +16,9 @@ enum new_link_kind {
 	NEW_LINK_TAP,    /* NAME */
 	NEW_LINK_VETH,   /* [:NAME] */
 };
+
+/* What each is called by verbs and options. */
+extern const struct names new_link_kinds;
 
 /*
  * Reads 'value', which it keeps no pointer to, into the arena of asking->config. Complains in the

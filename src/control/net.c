@@ -33,19 +33,18 @@ struct target {
 
 struct object {
 	const char *word;
-	enum new_link_kind kind; /* of a link */
-	bool may_be_alone;       /* the rest may be left out, or stand without a blank */
+	bool may_be_alone; /* the rest may be left out, or stand without a blank */
 	const char *wanted;
 	int (*read_port)(const struct asking *asking, const char *value); /* of ports */
 };
 
 /* What can be added, each by a method of the machine. */
 static const struct object objects[] = {
-	{"bridge", NEW_LINK_BRIDGE, false, "BRIDGE[:NAME][,OPTION...]", NULL},
-	{"tap", NEW_LINK_TAP, false, "NAME[,OPTION...]", NULL},
-	{"veth", NEW_LINK_VETH, true, "", NULL},
-	{"port", 0, false, "[ADDRESS:][tcp:|udp:]PORT[:PORT]", set_port},
-	{"host-port", 0, false, "[tcp:|udp:]PORT", set_host_port},
+	{"bridge", false, "BRIDGE[:NAME][,OPTION...]", NULL},
+	{"tap", false, "NAME[,OPTION...]", NULL},
+	{"veth", true, "", NULL},
+	{"port", false, "[ADDRESS:][tcp:|udp:]PORT[:PORT]", set_port},
+	{"host-port", false, "[tcp:|udp:]PORT", set_host_port},
 };
 
 static const struct object *find_object(const char *word, const char **ret_rest)
@@ -128,6 +127,11 @@ static int list(struct target *target, const struct net_words *words)
 	return net_show(&target->arena, &target->places, &target->entry, words->form);
 }
 
+static enum new_link_kind kind_of(const struct object *object)
+{
+	return (enum new_link_kind)names_find(&new_link_kinds, object->word)->value;
+}
+
 /* What is no such object at all is said before anybody is asked. */
 static int read_object(const struct object *object, const char *noun, const char *text)
 {
@@ -135,7 +139,7 @@ static int read_object(const struct object *object, const char *noun, const char
 	const struct asking asking = {.config = &config, .noun = noun};
 	struct new_link_request request;
 	int r = object->read_port ? object->read_port(&asking, text)
-				  : new_link_read(&asking, object->kind, text, &request);
+				  : new_link_read(&asking, kind_of(object), text, &request);
 
 	arena_done(&config.arena);
 	return r;

@@ -289,23 +289,6 @@ static int begin_of_host(struct ports *ports)
 	return r < 0 ? complain(ports, r) : 0;
 }
 
-int ports_add(struct ports *ports, const struct port_request *port, bool is_host_port)
-{
-	struct port_requests *list = is_host_port ? &ports->of_host : &ports->published;
-	struct port_request copy = *port;
-	const struct port_requests one = {.items = &copy, .count = 1};
-
-	if (is_host_port && ports->to_host.fd < 0)
-		TRY(begin_of_host(ports));
-	if (!is_host_port && ports->inward[0].fd < 0)
-		TRY(begin_published(ports));
-	TRY(is_host_port ? hold_inside(ports, &one) : hold(ports, &copy));
-	*ARRAY_ADD(ports->arena, list) = copy;
-	if (!is_host_port)
-		lead_anew(ports);
-	return 0;
-}
-
 static void let_go(struct ports *ports, const struct port_request *port, bool is_host_port)
 {
 	if (is_host_port) {
@@ -317,20 +300,63 @@ static void let_go(struct ports *ports, const struct port_request *port, bool is
 			(void)relay_remove(&ports->inward[i], port);
 }
 
-int ports_remove(struct ports *ports, const struct port_request *port, bool is_host_port)
+/* All of them, or none. */
+static int hold_all(struct ports *ports, const struct port_requests *added, bool is_host_port)
+{
+	for (size_t i = 0; i < added->count; i++) {
+		struct port_requests one = {.items = &added->items[i], .count = 1};
+		int r = is_host_port ? hold_inside(ports, &one) : hold(ports, one.items);
+
+		if (r == 0)
+			continue;
+		while (i-- > 0)
+			let_go(ports, &added->items[i], is_host_port);
+		return r;
+	}
+	return 0;
+}
+
+int ports_add(struct ports *ports, const struct port_requests *added, bool is_host_port)
 {
 	struct port_requests *list = is_host_port ? &ports->of_host : &ports->published;
 
-	for (size_t i = 0; i < list->count; i++) {
-		if (memcmp(&list->items[i], port, sizeof(*port)) != 0)
-			continue;
-		let_go(ports, port, is_host_port);
-		list->items[i] = list->items[--list->count];
-		if (!is_host_port)
-			lead_anew(ports);
-		return 0;
+	if (is_host_port && ports->to_host.fd < 0)
+		TRY(begin_of_host(ports));
+	if (!is_host_port && ports->inward[0].fd < 0)
+		TRY(begin_published(ports));
+	TRY(hold_all(ports, added, is_host_port));
+	for (size_t i = 0; i < added->count; i++)
+		*ARRAY_ADD(ports->arena, list) = added->items[i];
+	if (!is_host_port)
+		lead_anew(ports);
+	return 0;
+}
+
+static struct port_request *find_port(const struct port_requests *list,
+				      const struct port_request *port)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (memcmp(&list->items[i], port, sizeof(*port)) == 0)
+			return &list->items[i];
+	return NULL;
+}
+
+int ports_remove(struct ports *ports, const struct port_requests *removed, bool is_host_port)
+{
+	struct port_requests *list = is_host_port ? &ports->of_host : &ports->published;
+
+	for (size_t i = 0; i < removed->count; i++)
+		if (!find_port(list, &removed->items[i]))
+			return refuse(ENOENT, "The machine has no port %s",
+				      port_text(ports->arena, &removed->items[i]));
+	for (size_t i = 0; i < removed->count; i++) {
+		let_go(ports, &removed->items[i], is_host_port);
+		*find_port(list, &removed->items[i]) = list->items[list->count - 1];
+		list->count--;
 	}
-	return refuse(ENOENT, "The machine has no port %s", port_text(ports->arena, port));
+	if (!is_host_port)
+		lead_anew(ports);
+	return 0;
 }
 
 static void hear(struct ports *ports, struct relay *relay)

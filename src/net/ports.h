@@ -55,11 +55,11 @@ int ports_place(struct ports *ports, int leader_fd, int namespace_fd);
 bool ports_are_early(void);
 
 /*
- * One more, or one less, of a machine that runs: of the host's, or with 'is_host_port' of those
- * that lead to the host. Complain themselves; what was there stays as it was.
+ * More, or less, of a machine that runs: of the host's, or with 'is_host_port' of those that lead
+ * to the host. All of them or none. Complain themselves.
  */
-int ports_add(struct ports *ports, const struct port_request *port, bool is_host_port);
-int ports_remove(struct ports *ports, const struct port_request *port, bool is_host_port);
+int ports_add(struct ports *ports, const struct port_requests *added, bool is_host_port);
+int ports_remove(struct ports *ports, const struct port_requests *removed, bool is_host_port);
 
 /* Descriptors for poll(2), negative where there is nothing to be heard, and what to do then. */
 enum {

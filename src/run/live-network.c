@@ -11,19 +11,11 @@
 
 #include "base/log.h"
 #include "base/scope.h"
+#include "config/new-link-values.h"
 #include "config/port-values.h"
 #include "net/net-live.h"
 #include "run/describe.h"
 #include "run/launch.h"
-
-static const struct {
-	const char *word;
-	enum new_link_kind kind;
-} kinds[] = {
-	{"bridge", NEW_LINK_BRIDGE},
-	{"tap", NEW_LINK_TAP},
-	{"veth", NEW_LINK_VETH},
-};
 
 /* --- What is said meanwhile --- */
 
@@ -52,6 +44,16 @@ static void hear(const struct log_message *message, void *userdata)
 	}
 }
 
+/* What the client hears: nothing if it went well, which is noted then. */
+static const char *conclude(struct listener *listener, struct machine *machine, int r)
+{
+	log_set_sink(NULL, NULL);
+	if (r < 0)
+		return listener->text ?: strerror(-r);
+	describe_links(machine);
+	return NULL;
+}
+
 /* --- Changes --- */
 
 static int check(const struct machine *machine)
@@ -71,6 +73,7 @@ static int check(const struct machine *machine)
 static int add(struct machine *machine, const char *kind, const char *text,
 	       const struct link_plan **ret)
 {
+	const struct name *found = names_find(&new_link_kinds, kind);
 	struct net_live_request request = {
 		.machine = machine->plan->machine,
 		.facts = &machine->plan->facts->net,
@@ -79,29 +82,20 @@ static int add(struct machine *machine, const char *kind, const char *text,
 		.undo = machine->undo,
 	};
 
-	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-		if (strcmp(kind, kinds[i].word) != 0)
-			continue;
-		TRY(check(machine));
-		request.kind = kinds[i].kind;
-		return net_live_add(&machine->net, &request, ret);
-	}
-	return refuse(EINVAL, "'net add' does not know the kind '%s'", kind);
+	if (!found)
+		return refuse(EINVAL, "'net add' does not know the kind '%s'", kind);
+	TRY(check(machine));
+	request.kind = (enum new_link_kind)found->value;
+	return net_live_add(&machine->net, &request, ret);
 }
 
 const char *live_network_add(struct arena *arena, struct machine *machine, const char *kind,
 			     const char *text, const struct link_plan **ret)
 {
 	struct listener listener = {.arena = arena};
-	int r;
 
 	log_set_sink(hear, &listener);
-	r = add(machine, kind, text, ret);
-	log_set_sink(NULL, NULL);
-	if (r < 0)
-		return listener.text ?: strerror(-r);
-	describe_links(machine);
-	return NULL;
+	return conclude(&listener, machine, add(machine, kind, text, ret));
 }
 
 const char *live_network_remove(struct arena *arena, struct machine *machine, const char *inside)
@@ -113,11 +107,7 @@ const char *live_network_remove(struct arena *arena, struct machine *machine, co
 	r = check(machine);
 	r = r < 0 ? r : net_reach(&machine->net, machine->pid, machine->undo);
 	r = r < 0 ? r : net_live_remove(&machine->net, machine->plan->machine, inside);
-	log_set_sink(NULL, NULL);
-	if (r < 0)
-		return listener.text ?: strerror(-r);
-	describe_links(machine);
-	return NULL;
+	return conclude(&listener, machine, r);
 }
 
 /* --- Ports --- */
@@ -137,29 +127,12 @@ static int check_ports(const struct machine *machine)
 		       : refuse(EAGAIN, "Machine '%s' is only about to start", plan->machine);
 }
 
-/* All or none: what was done of a range is undone. */
-static int change_ports(struct ports *ports, const struct port_requests *list, bool is_host_port,
-			bool is_added)
-{
-	size_t done = 0;
-	int r = 0;
-
-	for (; r == 0 && done < list->count; done++)
-		r = is_added ? ports_add(ports, &list->items[done], is_host_port)
-			     : ports_remove(ports, &list->items[done], is_host_port);
-	if (r == 0)
-		return 0;
-	for (done--; done > 0; done--)
-		(void)(is_added ? ports_remove(ports, &list->items[done - 1], is_host_port)
-				: ports_add(ports, &list->items[done - 1], is_host_port));
-	return r;
-}
-
 static int change(struct machine *machine, const char *kind, const char *text, bool is_added)
 {
 	const char *noun = is_added ? "'net add'" : "'net remove'";
 	bool is_host_port = strcmp(kind, "host-port") == 0;
 	struct config config = {0};
+	const struct port_requests *list = is_host_port ? &config.host_ports : &config.ports;
 	const struct asking asking = {.config = &config, .noun = noun};
 	int r;
 
@@ -169,8 +142,8 @@ static int change(struct machine *machine, const char *kind, const char *text, b
 	if (r == 0)
 		r = is_host_port ? set_host_port(&asking, text) : set_port(&asking, text);
 	if (r == 0)
-		r = change_ports(&machine->ports, is_host_port ? &config.host_ports : &config.ports,
-				 is_host_port, is_added);
+		r = is_added ? ports_add(&machine->ports, list, is_host_port)
+			     : ports_remove(&machine->ports, list, is_host_port);
 	arena_done(&config.arena);
 	return r;
 }
@@ -179,13 +152,7 @@ const char *live_network_change_ports(struct arena *arena, struct machine *machi
 				      const char *kind, const char *text, bool is_added)
 {
 	struct listener listener = {.arena = arena};
-	int r;
 
 	log_set_sink(hear, &listener);
-	r = change(machine, kind, text, is_added);
-	log_set_sink(NULL, NULL);
-	if (r < 0)
-		return listener.text ?: strerror(-r);
-	describe_links(machine);
-	return NULL;
+	return conclude(&listener, machine, change(machine, kind, text, is_added));
 }
