@@ -82,18 +82,24 @@ static int open_link(const struct opening *opening, const char *link, bool is_ow
 	return write_switch(path, true);
 }
 
+/* The interface of a route, unless it was the last one's, the machine's or the loopback. */
+static bool is_next_way(struct opening *opening, const struct route *route, char ret[IFNAMSIZ])
+{
+	if (route->link <= 0 || route->link == opening->own || route->link == opening->last ||
+	    !if_indextoname((unsigned int)route->link, ret) || strcmp(ret, "lo") == 0)
+		return false;
+	opening->last = route->link;
+	return true;
+}
+
 /* Wherever the host has a route to, answers come from. */
 static int open_way(const struct route *route, void *userdata)
 {
 	struct opening *opening = userdata;
 	char name[IFNAMSIZ];
 
-	if (route->link <= 0 || route->link == opening->own || route->link == opening->last ||
-	    opening->result < 0 || !if_indextoname((unsigned int)route->link, name) ||
-	    strcmp(name, "lo") == 0)
-		return 0;
-	opening->last = route->link;
-	opening->result = open_link(opening, name, false);
+	if (opening->result == 0 && is_next_way(opening, route, name))
+		opening->result = open_link(opening, name, false);
 	return 0;
 }
 
@@ -156,11 +162,10 @@ static int find_shut(const struct route *route, void *userdata)
 	struct opening *opening = userdata;
 	char name[IFNAMSIZ], path[96];
 
-	if (route->link <= 0 || route->link == opening->last ||
-	    !if_indextoname((unsigned int)route->link, name) || strcmp(name, "lo") == 0)
-		return 0;
-	opening->last = route->link;
-	return read_switch(switch_path(opening->family, name, path)) == 0 ? -EEXIST : 0;
+	return is_next_way(opening, route, name) &&
+			       read_switch(switch_path(opening->family, name, path)) == 0
+		       ? -EEXIST
+		       : 0;
 }
 
 static bool is_any_shut(struct netlink_socket *routes)
