@@ -8,5 +8,8 @@
 
 #include <stdint.h>
 
+/* No time that will come. */
+#define CLOCK_NEVER UINT64_MAX
+
 uint64_t clock_now_usec(void);
 int64_t clock_now_msec(void);

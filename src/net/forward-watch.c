@@ -27,7 +27,7 @@ void forward_watch_begin(struct forward_watch *watch, const char *link)
 	*watch = (struct forward_watch){
 		.link = link,
 		.fd = -EBADF,
-		.next_usec = link ? clock_now_usec() + BEGIN_USEC : FORWARD_NEVER,
+		.next_usec = link ? clock_now_usec() + BEGIN_USEC : CLOCK_NEVER,
 	};
 }
 
@@ -35,12 +35,12 @@ void forward_watch_end(struct forward_watch *watch)
 {
 	scope_close(&watch->fd);
 	watch->fd = -EBADF;
-	watch->next_usec = FORWARD_NEVER;
+	watch->next_usec = CLOCK_NEVER;
 }
 
 int forward_watch_fd(const struct forward_watch *watch)
 {
-	return watch->next_usec == FORWARD_NEVER ? watch->fd : -EBADF;
+	return watch->next_usec == CLOCK_NEVER ? watch->fd : -EBADF;
 }
 
 void forward_watch_hear(struct forward_watch *watch)
@@ -80,7 +80,7 @@ void forward_watch_work(struct forward_watch *watch)
 	uint64_t start = clock_now_usec(), end;
 	int r = watch->fd < 0 ? subscribe(&watch->fd) : 0;
 
-	watch->next_usec = FORWARD_NEVER;
+	watch->next_usec = CLOCK_NEVER;
 	if (r < 0) {
 		debug("Cannot hear of the host's routes, leaving its forwarding as it is");
 		return;

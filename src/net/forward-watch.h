@@ -8,8 +8,6 @@
 
 #include <stdint.h>
 
-#define FORWARD_NEVER UINT64_MAX
-
 struct forward_watch {
 	const char *link;    /* of the machine */
 	int fd;              /* hears of routes */

@@ -39,6 +39,13 @@ enum handshake_passenger {
 	_PASSENGER_COUNT,
 };
 
+/* Nobody travels yet. */
+static inline void passengers_none(int passengers[_PASSENGER_COUNT])
+{
+	for (size_t i = 0; i < _PASSENGER_COUNT; i++)
+		passengers[i] = -EBADF;
+}
+
 #define HANDSHAKE_TEXT_MAX 2048
 
 /* Of a FAILED by who has no sentences. */

@@ -409,7 +409,7 @@ static void wipe_caller(void)
 /* A child of the client's, like ourselves, which waits for it. */
 static int make_command(struct joiner *joiner)
 {
-	int passengers[_PASSENGER_COUNT] = {joiner->master_fd, -EBADF, -EBADF, -EBADF, -EBADF};
+	int passengers[_PASSENGER_COUNT];
 	struct clone_args arguments = {
 		.flags = CLONE_PARENT | CLONE_PIDFD,
 		.pidfd = (uint64_t)(uintptr_t)&passengers[PASSENGER_PIDFD],
@@ -419,6 +419,8 @@ static int make_command(struct joiner *joiner)
 
 	if (joiner->inside->image_fd >= 0)
 		take_last_step(joiner);
+	passengers_none(passengers);
+	passengers[PASSENGER_CONSOLE] = joiner->master_fd;
 	joiner->master_fd = -EBADF;
 	wipe_caller();
 	pid = syscall(SYS_clone3, &arguments, sizeof(arguments));
@@ -467,7 +469,7 @@ static int ask_systemd(struct joiner *joiner)
 
 static int ask_for_getty(struct joiner *joiner)
 {
-	int passengers[_PASSENGER_COUNT] = {joiner->master_fd, -EBADF, -EBADF, -EBADF, -EBADF};
+	int passengers[_PASSENGER_COUNT];
 	int r = ask_systemd(joiner);
 
 	if (r < 0) {
@@ -476,6 +478,8 @@ static int ask_for_getty(struct joiner *joiner)
 		     "The machine's systemd gives no login prompt, asking for a login ourselves");
 		return r;
 	}
+	passengers_none(passengers);
+	passengers[PASSENGER_CONSOLE] = joiner->master_fd;
 	say_joined(joiner, passengers);
 }
 

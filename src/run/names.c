@@ -54,7 +54,7 @@ void names_begin(struct names *names, const struct machine *machine)
 {
 	const char *text = machine->plan->net.setup.resolv_conf;
 
-	*names = (struct names){.machine = machine, .watch_fd = -EBADF, .next_usec = NAMES_NEVER};
+	*names = (struct names){.machine = machine, .watch_fd = -EBADF, .next_usec = CLOCK_NEVER};
 	if (machine->names_fd < 0 || !text || machine->plan->config->resolv_conf != HOW_AUTO)
 		return;
 	names->told = strdup(text);
@@ -66,7 +66,7 @@ void names_end(struct names *names)
 {
 	scope_close(&names->watch_fd);
 	names->watch_fd = -EBADF;
-	names->next_usec = NAMES_NEVER;
+	names->next_usec = CLOCK_NEVER;
 	free(names->told);
 	names->told = NULL;
 }
@@ -102,7 +102,7 @@ static void look(struct names *names)
 
 void names_work(struct names *names)
 {
-	names->next_usec = NAMES_NEVER;
+	names->next_usec = CLOCK_NEVER;
 	if (names->watch_fd >= 0)
 		resolvers_drain(names->watch_fd);
 	else

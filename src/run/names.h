@@ -10,8 +10,6 @@
 
 struct machine;
 
-#define NAMES_NEVER UINT64_MAX
-
 /* Zero-filled but for the descriptor, which is -EBADF, and next_usec, is one that follows nobody.
  */
 struct names {

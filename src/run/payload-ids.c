@@ -136,7 +136,7 @@ static int enter_namespace(struct payload_request *request)
 
 int payload_ids_cross(struct payload_request *request, int directory_fd)
 {
-	int passengers[_PASSENGER_COUNT] = {-EBADF, -EBADF, -EBADF, -EBADF, -EBADF};
+	int passengers[_PASSENGER_COUNT];
 	struct clone_args arguments = {
 		/* A child of the supervisor, which waits for it, like ourselves. */
 		.flags = request->plan->clone_flags | CLONE_PARENT | CLONE_PIDFD,
@@ -147,6 +147,7 @@ int payload_ids_cross(struct payload_request *request, int directory_fd)
 	if (fchdir(directory_fd) < 0)
 		return fail(-errno, "Cannot enter the assembled tree");
 	TRY(enter_namespace(request));
+	passengers_none(passengers);
 	pid = syscall(SYS_clone3, &arguments, sizeof(arguments));
 	if (pid < 0) {
 		(void)fail(-errno, "Cannot create the namespaces of the machine");

@@ -332,8 +332,9 @@ void payload_run(struct payload_request *request)
 		.console_fd = -EBADF,
 		.label_fd = -EBADF,
 	};
-	int passengers[_PASSENGER_COUNT] = {-EBADF, -EBADF, -EBADF, -EBADF, -EBADF};
+	int passengers[_PASSENGER_COUNT];
 
+	passengers_none(passengers);
 	if (be_born(&payload) < 0 || assemble(&payload) < 0 || take_root(&payload, passengers) < 0)
 		give_up(&payload);
 

@@ -67,7 +67,7 @@ static void become_ready(struct ready *ready)
 	struct machine *machine = ready->machine;
 
 	ready->is_reached = true;
-	ready->progress_next_usec = READY_NEVER;
+	ready->progress_next_usec = CLOCK_NEVER;
 	if (!machine->entry || machine->entry->is_ready)
 		return;
 	machine->entry->is_ready = true;
@@ -88,7 +88,7 @@ static void start_probe(struct ready *ready, uint64_t now)
 		ready->probe_next_usec = now + SECOND;
 	else
 		ready->probe_next_usec =
-			when(ready->machine) == READY_EXEC ? now + COMMAND_USEC : READY_NEVER;
+			when(ready->machine) == READY_EXEC ? now + COMMAND_USEC : CLOCK_NEVER;
 }
 
 static void strike(struct ready *ready, uint64_t now)
@@ -96,7 +96,7 @@ static void strike(struct ready *ready, uint64_t now)
 	if (ready->strikes == 0)
 		debug("The command that tells whether the machine is ready takes too long");
 	(void)pidfd_send_signal(ready->probe_fd, strikes[ready->strikes], NULL, 0);
-	ready->probe_next_usec = ++ready->strikes < ARRAY_LEN(strikes) ? now + SECOND : READY_NEVER;
+	ready->probe_next_usec = ++ready->strikes < ARRAY_LEN(strikes) ? now + SECOND : CLOCK_NEVER;
 }
 
 void ready_probe_ended(struct ready *ready)
@@ -112,7 +112,7 @@ void ready_probe_ended(struct ready *ready)
 		return;
 	}
 	ready->is_probing = false;
-	ready->probe_next_usec = READY_NEVER;
+	ready->probe_next_usec = CLOCK_NEVER;
 	(void)notify_send("READY=1\nSTATUS=Container running.");
 	become_ready(ready);
 }
@@ -159,8 +159,8 @@ void ready_begin(struct ready *ready, struct machine *machine)
 	*ready = (struct ready){
 		.machine = machine,
 		.probe_fd = -EBADF,
-		.probe_next_usec = READY_NEVER,
-		.progress_next_usec = READY_NEVER,
+		.probe_next_usec = CLOCK_NEVER,
+		.progress_next_usec = CLOCK_NEVER,
 	};
 }
 
@@ -171,7 +171,7 @@ void ready_end(struct ready *ready)
 	scope_close(&ready->probe_fd);
 	ready->probe_fd = -EBADF;
 	ready->is_probing = false;
-	ready->probe_next_usec = ready->progress_next_usec = READY_NEVER;
+	ready->probe_next_usec = ready->progress_next_usec = CLOCK_NEVER;
 }
 
 void ready_spawned(struct ready *ready)

@@ -14,8 +14,6 @@
 
 struct machine;
 
-#define READY_NEVER UINT64_MAX
-
 /* Zero-filled but for the descriptor, which is -EBADF, is one that waits for nothing. */
 struct ready {
 	struct machine *machine;
@@ -48,6 +46,6 @@ void ready_heard(struct ready *ready, int heard);
 /* The process that looks has ended. */
 void ready_probe_ended(struct ready *ready);
 
-/* When ready_work() has something to do, by CLOCK_MONOTONIC, or READY_NEVER; and does it. */
+/* When ready_work() has something to do, by CLOCK_MONOTONIC, or CLOCK_NEVER; and does it. */
 uint64_t ready_next_usec(const struct ready *ready);
 void ready_work(struct ready *ready, uint64_t now_usec);

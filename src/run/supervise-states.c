@@ -133,10 +133,10 @@ static void set_deadline(struct supervisor *supervisor)
 {
 	uint64_t usec;
 
-	if (supervisor->deadline_usec != NEVER)
+	if (supervisor->deadline_usec != CLOCK_NEVER)
 		return;
 	usec = stop_usec(supervisor->machine);
-	supervisor->deadline_usec = usec == UINT64_MAX ? NEVER : clock_now_usec() + usec;
+	supervisor->deadline_usec = usec == UINT64_MAX ? CLOCK_NEVER : clock_now_usec() + usec;
 }
 
 static enum state stop(struct supervisor *supervisor)
@@ -192,7 +192,7 @@ static enum state give_up_waiting(struct supervisor *supervisor)
 	char names[REMAINING_MAX];
 
 	remaining_describe(supervisor->machine, names);
-	supervisor->deadline_usec = supervisor->report_usec = NEVER;
+	supervisor->deadline_usec = supervisor->report_usec = CLOCK_NEVER;
 	warn(0, "Machine '%s' did not stop in time, killing it with %s still running",
 	     supervisor->machine->plan->machine, names);
 	return kill_now(supervisor);
@@ -239,10 +239,10 @@ void supervise_report(struct supervisor *supervisor, uint64_t now_usec)
 {
 	char names[REMAINING_MAX], when[48] = "waiting for its end", text[REMAINING_MAX + 96];
 
-	supervisor->report_usec = NEVER;
+	supervisor->report_usec = CLOCK_NEVER;
 	if (supervisor->state != STATE_STOPPING || supervisor->deadline_usec <= now_usec)
 		return;
-	if (supervisor->deadline_usec != NEVER)
+	if (supervisor->deadline_usec != CLOCK_NEVER)
 		(void)snprintf(when, sizeof(when), "killing it in %u s",
 			       (unsigned int)((supervisor->deadline_usec - now_usec + SECOND - 1) /
 					      SECOND));

@@ -16,8 +16,6 @@
 #include "run/ready.h"
 #include "run/supervise.h"
 
-#define NEVER UINT64_MAX
-
 enum state {
 	STATE_RUNNING,
 	STATE_STOPPING, /* asked to stop, not yet gone */
@@ -43,9 +41,10 @@ struct supervisor {
 	struct ready ready;
 	struct names names;
 	struct forward_watch forward;
-	uint64_t report_usec;        /* when to tell what still runs, or NEVER */
-	uint64_t deadline_usec;      /* when EVENT_TIMEOUT happens, or NEVER */
-	uint64_t watchdog_next_usec; /* when our manager wants the next sign of life, or NEVER */
+	uint64_t report_usec;        /* when to tell what still runs, or CLOCK_NEVER */
+	uint64_t deadline_usec;      /* when EVENT_TIMEOUT happens, or CLOCK_NEVER */
+	uint64_t watchdog_next_usec; /* when our manager wants the next sign of life, or CLOCK_NEVER
+				      */
 	uint64_t watchdog_usec;      /* from one to the next */
 	struct notify_relay relay;
 	bool is_failed;   /* the payload said so after GO */

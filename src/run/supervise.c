@@ -138,12 +138,12 @@ static int time_left_msec(const struct supervisor *supervisor)
 		supervisor->deadline_usec,     supervisor->watchdog_next_usec,
 		supervisor->report_usec,       supervisor->names.next_usec,
 		supervisor->forward.next_usec, ready_next_usec(&supervisor->ready)};
-	uint64_t first = NEVER, now;
+	uint64_t first = CLOCK_NEVER, now;
 
 	for (size_t i = 0; i < ARRAY_LEN(times); i++)
 		if (times[i] < first)
 			first = times[i];
-	if (first == NEVER)
+	if (first == CLOCK_NEVER)
 		return -1;
 	now = clock_now_usec();
 	return first <= now ? 0 : (int)((first - now) / 1000 + 1);
@@ -304,10 +304,11 @@ int supervise(struct machine *machine, int signal_fd, struct ending *ret)
 	struct supervisor supervisor = {
 		.machine = machine,
 		.signal_fd = signal_fd,
-		.report_usec = NEVER,
-		.deadline_usec = NEVER,
+		.report_usec = CLOCK_NEVER,
+		.deadline_usec = CLOCK_NEVER,
 		.watchdog_usec = watchdog_usec,
-		.watchdog_next_usec = watchdog_usec > 0 ? clock_now_usec() + watchdog_usec : NEVER,
+		.watchdog_next_usec =
+			watchdog_usec > 0 ? clock_now_usec() + watchdog_usec : CLOCK_NEVER,
 		.relay =
 			{
 				.leader = machine->pid,
