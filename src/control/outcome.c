@@ -19,17 +19,14 @@
 /* 1: it is taken; 0: it is the verb's. */
 static int take_word(const char *word, enum output_form *form)
 {
-	if (strcmp(word, "--json") == 0) {
-		*form = OUTPUT_JSON;
-		return 1;
-	}
-	if (!text_has_prefix(word, "--json="))
+	const char *value = word + strlen("--json");
+
+	if (!text_has_prefix(word, "--json") || (*value && *value != '='))
 		return 0;
-	if (strcmp(word, "--json=short") == 0)
-		*form = OUTPUT_JSON_SHORT;
-	else if (output_form_find(word + strlen("--json="), form) < 0)
+	value = *value ? value + 1 : NULL;
+	if (output_json_form_find(value, form) < 0)
 		return refuse(EINVAL, "%s takes %s, not '%s'", "Option '--json'",
-			      "pretty, short or off", word + strlen("--json="));
+			      OUTPUT_JSON_WANTED, value);
 	return 1;
 }
 

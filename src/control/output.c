@@ -40,6 +40,14 @@ int output_form_find(const char *word, enum output_form *ret)
 	return 0;
 }
 
+int output_json_form_find(const char *word, enum output_form *ret)
+{
+	if (word && strcmp(word, "short") != 0)
+		return output_form_find(word, ret);
+	*ret = word ? OUTPUT_JSON_SHORT : OUTPUT_JSON;
+	return 0;
+}
+
 /* --- Cells --- */
 
 struct output_cell output_text(const char *text)

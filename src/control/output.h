@@ -23,6 +23,10 @@ enum output_form {
 /* "text", "json", "json-pretty", "json-short" and their like; -EINVAL for others. Silent. */
 int output_form_find(const char *word, enum output_form *ret);
 
+/* The same of what --json= takes, where "short" is a form of JSON; NULL: no value. */
+#define OUTPUT_JSON_WANTED "pretty, short or off"
+int output_json_form_find(const char *word, enum output_form *ret);
+
 /* --- Cells --- */
 
 enum output_kind {

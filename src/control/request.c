@@ -21,13 +21,7 @@ typedef int (*request_set)(struct arena *arena, struct request *request, const c
 static int set_json(struct arena *arena, struct request *request, const char *value)
 {
 	(void)arena;
-	request->form = OUTPUT_JSON;
-	/* The word 'short' means one line here, and a plain log line with --output. */
-	if (value && strcmp(value, "short") == 0)
-		request->form = OUTPUT_JSON_SHORT;
-	else if (value)
-		return output_form_find(value, &request->form);
-	return 0;
+	return output_json_form_find(value, &request->form);
 }
 
 static int set_form(struct arena *arena, struct request *request, const char *value)
@@ -188,7 +182,7 @@ static const struct row {
 	request_set set;
 	const char *wanted; /* what the value is, for a message */
 } rows[] = {
-	{"json",          0,   PERHAPS, REQUEST_FORM,       set_json,           "pretty, short or off"},
+	{"json",          0,   PERHAPS, REQUEST_FORM,       set_json,           OUTPUT_JSON_WANTED},
 	{"output",        'o', ONE,     REQUEST_FORM,       set_form,           "text, json, json-pretty or json-short"},
 	{"no-legend",     0,   NONE,    REQUEST_LEGEND,     set_no_legend,      NULL},
 	{"all",           'a', NONE,    REQUEST_ALL,        set_all,            NULL},
