@@ -16,7 +16,7 @@ import time
 
 import pytest
 
-from lab.network import ip, links
+from lab.network import ip, leaves, links, ruleset
 
 pytestmark = [pytest.mark.requires("root", "netns", "veth", "bridge", "macvlan"), pytest.mark.usefixtures("world")]
 
@@ -40,22 +40,17 @@ def sysctls():
 
 def state():
     """All that a machine could leave in the network of the host, or lock."""
-    ruleset = subprocess.run(["nft", "list", "ruleset"], stdout=subprocess.PIPE, text=True, check=True).stdout
     return {"links": sorted((name, link["address"], link.get("master"), link.get("altnames")) for name, link in links().items()),
             "addresses": [line.split("valid_lft")[0] for line in ip("-o", "addr").splitlines() if "inet6 fe80" not in line],
-            "routes": ip("route"), "rules": ip("rule") + ip("-6", "rule"), "tables": ruleset, "sysctls": sysctls(),
+            "routes": ip("route"), "rules": ip("rule") + ip("-6", "rule"), "tables": ruleset(), "sysctls": sysctls(),
             "locks": sorted(glob.glob("/run/nspawn/.*/*") + glob.glob("/run/systemd/nspawn-network-zone") + glob.glob("/run/systemd/nspawn/locks/*"))}
 
 
 @pytest.fixture(autouse=True)
 def nothing_left(world):
     del world
-    before = state()
-    yield
-    deadline = time.monotonic() + 5
-    while (after := state()) != before and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert after == before
+    with leaves(state):
+        yield
 
 
 # --- Values ---

@@ -18,7 +18,7 @@ import time
 import pytest
 
 from lab import probe
-from lab.network import WORLD, WORLD6, ip, links
+from lab.network import WORLD, WORLD6, ip, leaves, links, neighbour, read, ruleset
 from lab.run import leader_of
 
 pytestmark = [pytest.mark.requires("root", "netns", "veth"), pytest.mark.usefixtures("outside")]
@@ -26,14 +26,6 @@ pytestmark = [pytest.mark.requires("root", "netns", "veth"), pytest.mark.usefixt
 PING = "ping -c1 -W3 {0} >/dev/null && echo pong {0}"
 FORWARD = "/proc/sys/net/ipv4/conf/{0}/forwarding"
 FORWARD6 = "/proc/sys/net/ipv6/conf/{0}/force_forwarding"
-
-
-def read(path):
-    return pathlib.Path(path).read_text(encoding="utf-8") if os.path.exists(path) else None
-
-
-def ruleset():
-    return subprocess.run(["nft", "list", "ruleset"], stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
 def state():
@@ -47,12 +39,8 @@ def state():
 @pytest.fixture(autouse=True)
 def nothing_left(outside):
     del outside
-    before = state()
-    yield
-    deadline = time.monotonic() + 5
-    while state() != before and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert state() == before
+    with leaves(state):
+        yield
 
 
 def shell(*lines):
@@ -331,14 +319,14 @@ def reaches(leader, target):
 def test_an_uplink_that_comes_later_is_one_too(tree, Running):
     """And is shut again at the end."""
     targets = ["203.0.113.1"] + (["2001:db8:2::1"] if os.path.exists(FORWARD6.format("up0")) else [])
-    with subprocess.Popen(["unshare", "-n", "sleep", "600"], stdin=subprocess.DEVNULL) as far:
+    with neighbour() as far:
         try:
             with watched(Running, tree(kind="busybox")) as leader:
                 subprocess.run(["sh", "-ec", f"""
                     ip link add up1 type veth peer name eth0
                     ip addr add 203.0.113.2/24 dev up1; ip addr add 2001:db8:2::2/64 dev up1 nodad
-                    until ip link set eth0 netns {far.pid} && nsenter -n -t {far.pid} ip link show eth0 >/dev/null 2>&1; do sleep 0.02; done
-                    nsenter -n -t {far.pid} sh -ec 'ip addr add 203.0.113.1/24 dev eth0; ip addr add 2001:db8:2::1/64 dev eth0 nodad; ip link set lo up; ip link set eth0 up'
+                    until ip link set eth0 netns {far} && nsenter -n -t {far} ip link show eth0 >/dev/null 2>&1; do sleep 0.02; done
+                    nsenter -n -t {far} sh -ec 'ip addr add 203.0.113.1/24 dev eth0; ip addr add 2001:db8:2::1/64 dev eth0 nodad; ip link set lo up; ip link set eth0 up'
                     ip link set up1 up"""], check=True)
                 deadline = time.monotonic() + 10
                 for target in targets:
@@ -347,7 +335,6 @@ def test_an_uplink_that_comes_later_is_one_too(tree, Running):
                 assert read(FORWARD.format("up1")) == "1\n" and '"up1"' in ruleset()
             assert read(FORWARD.format("up1")) == "0\n" and read(FORWARD6.format("up1")) in ("0\n", None)
         finally:
-            far.kill()
             ip("link", "delete", "up1", check=False)
 
 

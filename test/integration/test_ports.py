@@ -7,7 +7,6 @@ import contextlib
 import glob
 import json
 import os
-import pathlib
 import shlex
 import signal
 import socket
@@ -17,7 +16,7 @@ import time
 
 import pytest
 
-from lab.network import ip
+from lab.network import ip, leaves, neighbour, read, ruleset
 from lab.run import leader_of
 
 pytestmark = [pytest.mark.requires("root", "netns", "veth"), pytest.mark.usefixtures("lan")]
@@ -74,24 +73,15 @@ print(data.decode().removeprefix("::ffff:"))
 def lan(own_network):
     """Another machine of the host's network, without a route to any container. Its process id."""
     del own_network
-    with subprocess.Popen(["unshare", "-n", "sleep", "600"], stdin=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 5
-        while os.stat(f"/proc/{process.pid}/ns/net").st_ino == os.stat("/proc/self/ns/net").st_ino:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        ip("link", "add", "lan0", "type", "veth", "peer", "name", "eth0", "netns", process.pid)
+    with neighbour() as pid:
+        ip("link", "add", "lan0", "type", "veth", "peer", "name", "eth0", "netns", pid)
         no_dad = "echo 0 >/proc/sys/net/ipv6/conf/{0}/accept_dad; echo 0 >/proc/sys/net/ipv6/conf/{0}/dad_transmits;"
         subprocess.run(["sh", "-ec", no_dad.format("lan0") + f"""
             ip addr add {HOST}/24 dev lan0; ip addr add {HOST6}/64 dev lan0 nodad; ip link set lan0 up"""], check=True)
-        subprocess.run(["nsenter", "-n", "-t", str(process.pid), "sh", "-ec", no_dad.format("eth0") + f"""ip link set lo up
+        subprocess.run(["nsenter", "-n", "-t", str(pid), "sh", "-ec", no_dad.format("eth0") + f"""ip link set lo up
             ip addr add {LAN}/24 dev eth0; ip addr add {LAN6}/64 dev eth0 nodad; ip link set eth0 up"""], check=True)
-        yield process.pid
+        yield pid
         ip("link", "del", "lan0")
-        process.kill()
-
-
-def read(path):
-    return pathlib.Path(path).read_text(encoding="utf-8") if os.path.exists(path) else None
 
 
 def relays():
@@ -102,10 +92,6 @@ def relays():
             if read(path) == "nspawn-ports\n" and os.stat(path.replace("comm", "ns/net")).st_ino:
                 found.append(path)
     return found
-
-
-def ruleset():
-    return subprocess.run(["nft", "list", "ruleset"], stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
 def sockets():
@@ -120,12 +106,8 @@ def state():
 @pytest.fixture(autouse=True)
 def nothing_left(lan):
     del lan
-    before = state()
-    yield
-    deadline = time.monotonic() + 5
-    while state() != before and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert state() == before
+    with leaves(state):
+        yield
 
 
 def serve(Running, root, name, *options):

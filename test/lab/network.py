@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import json
 import os
+import pathlib
 import subprocess
 import time
 
@@ -25,6 +26,39 @@ def links():
     return {link["ifname"]: link for link in json.loads(ip("-j", "-d", "link", "show"))}
 
 
+def read(path):
+    return pathlib.Path(path).read_text(encoding="utf-8") if os.path.exists(path) else None
+
+
+def ruleset():
+    return subprocess.run(["nft", "list", "ruleset"], stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
+@contextlib.contextmanager
+def leaves(state, patience=5):
+    """What state() tells comes to be as it was; some of it goes a moment after the machine."""
+    before = state()
+    yield
+    deadline = time.monotonic() + patience
+    while state() != before and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert state() == before
+
+
+@contextlib.contextmanager
+def neighbour():
+    """Another network, with nothing in it yet. The process id of who has it."""
+    with subprocess.Popen(["unshare", "-n", "sleep", "600"], stdin=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 5
+        while os.stat(f"/proc/{process.pid}/ns/net").st_ino == os.stat("/proc/self/ns/net").st_ino:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        try:
+            yield process.pid
+        finally:
+            process.kill()
+
+
 class Network:
     """Ours from here until leave(), and that of every process started meanwhile."""
 
@@ -43,13 +77,9 @@ class Network:
 @contextlib.contextmanager
 def outside():
     """A world that has no route to any machine: what gets an answer there was translated. Its process id."""
-    with subprocess.Popen(["unshare", "-n", "sleep", "600"], stdin=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 5
-        while os.stat(f"/proc/{process.pid}/ns/net").st_ino == os.stat("/proc/self/ns/net").st_ino:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        ip("link", "add", "up0", "type", "veth", "peer", "name", "eth0", "netns", process.pid)
-        inside = ["nsenter", "-n", "-t", str(process.pid), "sh", "-ec"]
+    with neighbour() as pid:
+        ip("link", "add", "up0", "type", "veth", "peer", "name", "eth0", "netns", pid)
+        inside = ["nsenter", "-n", "-t", str(pid), "sh", "-ec"]
         no_dad = "echo 0 >/proc/sys/net/ipv6/conf/{0}/accept_dad;"
         subprocess.run(["sh", "-ec", no_dad.format("up0") + """
             ip addr add 198.51.100.2/24 dev up0; ip addr add 2001:db8:1::2/64 dev up0 nodad; ip link set up0 up
@@ -57,9 +87,8 @@ def outside():
         subprocess.run([*inside, no_dad.format("eth0") + """ip link set lo up
             ip addr add 198.51.100.1/24 dev eth0; ip addr add 2001:db8:1::1/64 dev eth0 nodad; ip link set eth0 up"""], check=True)
         deadline = time.monotonic() + 10
-        while subprocess.run(["nsenter", "-n", "-t", str(process.pid), "bash", "-c", "</dev/tcp/2001:db8:1::2/9"], stderr=subprocess.PIPE,
+        while subprocess.run(["nsenter", "-n", "-t", str(pid), "bash", "-c", "</dev/tcp/2001:db8:1::2/9"], stderr=subprocess.PIPE,
                              text=True, check=False).stderr.find("refused") < 0 and time.monotonic() < deadline:
             time.sleep(0.05)
-        yield process.pid
+        yield pid
         ip("link", "del", "up0")
-        process.kill()
