@@ -507,6 +507,10 @@ def test_ports_come_and_go(tree, run, Running, lan, options):
             refused = run("net", "web", "add", "port", word)
             assert refused.code == 1 and complaint in refused.complaint, refused
         assert not [line for line in sockets() if ":8081" in line]
+        assert run("net", "web", "add", "port", "8081-8083:78-80").code == 0 and asked("tcp", HOST, 8083, lan)[1:] == ["hello"]
+        assert "tcp:8081-8083:78" in run("show", "web", "-p", "Ports", "--value").text
+        assert "The machine has no port tcp:8084" in run("net", "web", "remove", "port", "8081-8084:78-81").complaint
+        assert asked("tcp", "::1", 8083)[1:] == ["hello"] and run("net", "web", "remove", "port", "8081-8083:78-80").code == 0
         assert "The machine has no port tcp:9" in run("net", "web", "remove", "port", "9").complaint
         assert run("net", "web", "remove", "port", "8080:80").code == 0
         assert "refused" in asked("tcp", "127.0.0.1", 8080) and "refused" in asked("tcp", HOST, 8080, lan)
