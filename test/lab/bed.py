@@ -13,8 +13,8 @@ from lab import identity, probe
 CLONE_NEWNS = 0x00020000
 # Made if the host has none: a program that makes them itself would find another file system there.
 RUNTIME = ("/run/nspawn", "/run/systemd/nspawn", "/run/systemd/nspawn-uid", "/var/log/nspawn")
-PRIVATE = ("/tmp", "/var/tmp", "/run/nspawn", "/run/systemd/nspawn", "/run/systemd/nspawn-uid", "/var/log/journal",
-           "/var/log/nspawn")
+PRIVATE = ("/tmp", "/var/tmp", "/run/nspawn", "/run/systemd/nspawn", "/run/systemd/nspawn-uid", "/run/systemd/machines",
+           "/var/log/journal", "/var/log/nspawn")
 
 
 def _mounted_below(folders):
