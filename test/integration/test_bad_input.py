@@ -8,7 +8,8 @@ import pytest
 
 from lab.run import environment, program, run as run_now
 
-pytestmark = pytest.mark.requires("root")
+# What a junk value makes is nobody else's to see: links of some names are made.
+pytestmark = [pytest.mark.requires("root"), pytest.mark.usefixtures("own_network")]
 
 # Options with a value, and values that none of them could mean. An empty value that means "reset" is not among them.
 VALUED = {
