@@ -242,7 +242,8 @@ int link_make_child(struct netlink_socket *socket, const struct link_plan *plan,
 	return netlink_call(socket, &message, NULL, NULL);
 }
 
-int link_make_bridge(struct netlink_socket *socket, const char *name)
+int link_make_bridge(struct netlink_socket *socket, const char *name,
+		     const uint8_t mac[LINK_MAC_BYTES])
 {
 	const struct ifinfomsg down = {.ifi_family = AF_UNSPEC};
 	struct netlink_message message;
@@ -250,6 +251,7 @@ int link_make_bridge(struct netlink_socket *socket, const char *name)
 
 	netlink_begin(&message, RTM_NEWLINK, NEW, &down);
 	netlink_put_text(&message, IFLA_IFNAME, name);
+	netlink_put(&message, IFLA_ADDRESS, mac, LINK_MAC_BYTES);
 	info = netlink_open(&message, IFLA_LINKINFO);
 	netlink_put_text(&message, IFLA_INFO_KIND, "bridge");
 	netlink_close(&message, info);
@@ -318,6 +320,16 @@ int link_set_up(struct netlink_socket *socket, int index)
 	struct netlink_message message;
 
 	netlink_begin(&message, RTM_SETLINK, 0, &up);
+	return netlink_call(socket, &message, NULL, NULL);
+}
+
+int link_rename(struct netlink_socket *socket, int index, const char *name)
+{
+	const struct ifinfomsg body = {.ifi_family = AF_UNSPEC, .ifi_index = index};
+	struct netlink_message message;
+
+	netlink_begin(&message, RTM_SETLINK, 0, &body);
+	netlink_put_text(&message, IFLA_IFNAME, name);
 	return netlink_call(socket, &message, NULL, NULL);
 }
 

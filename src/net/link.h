@@ -54,8 +54,10 @@ int link_make_veth(struct netlink_socket *socket, const struct link_plan *plan, 
 int link_make_child(struct netlink_socket *socket, const struct link_plan *plan, int parent,
 		    int inside_fd);
 
-/* A bridge, still down. */
-int link_make_bridge(struct netlink_socket *socket, const char *name);
+/* A bridge, still down. The address is its own and not, as by default, one of what is plugged in.
+ */
+int link_make_bridge(struct netlink_socket *socket, const char *name,
+		     const uint8_t mac[LINK_MAC_BYTES]);
 
 /* What is said of it with vlan= and pvid=. */
 bool link_has_vlans(const struct link_plan *plan);
@@ -65,6 +67,7 @@ int link_set_vlans(struct netlink_socket *socket, int port, const struct new_lin
 
 int link_set_mac(struct netlink_socket *socket, int index, const uint8_t mac[LINK_MAC_BYTES]);
 int link_set_up(struct netlink_socket *socket, int index);
+int link_rename(struct netlink_socket *socket, int index, const char *name);
 
 /*
  * Before it is up, in the network that we are in: its addresses of IPv6 can be used at once,

@@ -170,7 +170,8 @@ static int make_veth(struct net *net, const struct link_plan *plan, struct net_l
 		hint("'ip link add NAME type bridge' makes one");
 		return r;
 	}
-	if (r < 0 && plan->bridge && !is_still_there(net, plan->bridge, ret->parent))
+	if (r < 0 && plan->bridge && !plan->bridge_is_zone &&
+	    !is_still_there(net, plan->bridge, ret->parent))
 		return refuse(ENODEV, "The bridge '%s' of the host is gone since it was found",
 			      plan->bridge);
 	if (r < 0) {
@@ -185,12 +186,11 @@ static int make_veth(struct net *net, const struct link_plan *plan, struct net_l
 
 static int make_veth_of_zone(struct net *net, const struct link_plan *plan, struct net_link *ret)
 {
-	int lock_fd, r;
+	struct zone_entry entry;
 
-	TRY(zone_enter(&net->host, plan->bridge, &lock_fd, &ret->parent));
-	r = make_veth(net, plan, ret);
-	zone_unlock(&lock_fd);
-	return r;
+	TRY(zone_enter(&net->host, plan->bridge, plan->bridge_mac, &entry));
+	ret->parent = entry.bridge;
+	return zone_finish(&net->host, &entry, make_veth(net, plan, ret));
 }
 
 static int make_child(struct net *net, const struct link_plan *plan, struct net_link *ret)

@@ -35,6 +35,7 @@ struct link_plan {
 	const char *bridge;             /* what the outer end is plugged into, or NULL */
 	bool bridge_is_zone;            /* made with the first machine, and removed with the last */
 	uint8_t host_mac[LINK_MAC_BYTES], inside_mac[LINK_MAC_BYTES]; /* of what is made */
+	uint8_t bridge_mac[LINK_MAC_BYTES];                           /* of a zone */
 	enum setting setting; /* what asked for it, for --dry-run */
 	/* What was said about it between commas, or NULL. */
 	const struct new_link_request *asked;

@@ -21,6 +21,9 @@
 #define WAITS_MAX 1000
 #define WAITS_BEFORE_WORD 100
 
+/* Of a bridge that has nothing plugged in yet; there is one at a time, under the lock. */
+#define NAME_BEFORE "nspawn-zone"
+
 /* -EAGAIN: somebody else holds it, or has just removed the file that we opened. */
 static int try_lock(int *ret_fd)
 {
@@ -66,43 +69,73 @@ void zone_unlock(int *lock_fd)
 	*lock_fd = -EBADF;
 }
 
-static int find_or_make(struct netlink_socket *socket, const char *bridge, struct link *ret)
+/* One is left over where somebody was killed who had the lock. */
+static int make(struct netlink_socket *socket, const uint8_t mac[LINK_MAC_BYTES], struct link *ret)
 {
-	int r = link_find(socket, bridge, NULL, ret);
+	if (link_find(socket, NAME_BEFORE, NULL, ret) == 0 && strcmp(ret->kind, "bridge") == 0)
+		TRY(link_remove(socket, ret->index));
+	TRY(link_make_bridge(socket, NAME_BEFORE, mac));
+	return link_find(socket, NAME_BEFORE, NULL, ret);
+}
 
-	if (r == -ENODEV) {
-		r = link_make_bridge(socket, bridge);
-		link_trust_addresses(bridge);
-		r = r < 0 ? r : link_find(socket, bridge, NULL, ret);
-	}
+static int find_or_make(struct netlink_socket *socket, const uint8_t mac[LINK_MAC_BYTES],
+			struct zone_entry *entry)
+{
+	struct link link;
+	int r = link_find(socket, entry->name, NULL, &link);
+
+	entry->is_new = r == -ENODEV;
+	if (entry->is_new)
+		r = make(socket, mac, &link);
 	if (r < 0)
-		return fail(r, "Cannot make the bridge '%s' of the zone", bridge);
-	if (strcmp(ret->kind, "bridge") != 0)
+		return fail(r, "Cannot make the bridge '%s' of the zone", entry->name);
+	if (strcmp(link.kind, "bridge") != 0)
 		return refuse(EEXIST, "The interface '%s' of the host is no bridge of a zone",
-			      bridge);
-	/* systemd-nspawn makes them down, for a network manager to set up. */
-	if (!(ret->flags & IFF_UP))
-		r = link_set_up(socket, ret->index);
-	if (r < 0)
-		warn(r, "Cannot set up the bridge '%s' of the zone, leaving it down", bridge);
+			      entry->name);
+	entry->bridge = link.index;
 	return 0;
 }
 
-int zone_enter(struct netlink_socket *socket, const char *bridge, int *ret_lock_fd, int *ret_index)
+int zone_enter(struct netlink_socket *socket, const char *name, const uint8_t mac[LINK_MAC_BYTES],
+	       struct zone_entry *ret)
 {
-	int lock_fd = -EBADF, r = zone_lock(&lock_fd);
-	struct link link;
+	int r;
 
+	*ret = (struct zone_entry){.name = name, .lock_fd = -EBADF};
+	r = zone_lock(&ret->lock_fd);
 	if (r < 0)
 		return fail(r, "Cannot lock the zones of the host by '%s'", ZONE_LOCK);
-	r = find_or_make(socket, bridge, &link);
-	if (r < 0) {
-		zone_unlock(&lock_fd);
-		return r;
-	}
-	*ret_lock_fd = lock_fd;
-	*ret_index = link.index;
+	r = find_or_make(socket, mac, ret);
+	if (r < 0)
+		zone_unlock(&ret->lock_fd);
+	return r;
+}
+
+/* Before it is up: its own addresses of IPv6 are nobody else's. */
+static int name_it(struct netlink_socket *socket, const struct zone_entry *entry)
+{
+	int r = link_rename(socket, entry->bridge, entry->name);
+
+	if (r < 0)
+		return fail(r, "Cannot make the bridge '%s' of the zone", entry->name);
+	link_trust_addresses(entry->name);
 	return 0;
+}
+
+int zone_finish(struct netlink_socket *socket, struct zone_entry *entry, int r)
+{
+	int up = 0;
+
+	if (r == 0 && entry->is_new)
+		r = name_it(socket, entry);
+	if (r == 0) /* systemd-nspawn makes them down, for a network manager to set up. */
+		up = link_set_up(socket, entry->bridge);
+	else if (entry->is_new)
+		(void)link_remove(socket, entry->bridge);
+	zone_unlock(&entry->lock_fd);
+	if (up < 0)
+		warn(up, "Cannot set up the bridge '%s' of the zone, leaving it down", entry->name);
+	return r;
 }
 
 static int remove_empty(struct netlink_socket *socket, const char *bridge)

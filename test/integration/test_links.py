@@ -204,6 +204,44 @@ def test_a_zone_comes_with_the_first_and_goes_with_the_last(tree, run, Running):
 
 
 @pytest.mark.requires("bridge")
+def test_a_zone_is_not_seen_before_something_is_plugged_in(tree, run):
+    """A network manager that sets it up sooner sees its carrier go and come: systemd-networkd takes another subnet then."""
+    with subprocess.Popen(["ip", "-o", "monitor", "link"], stdout=subprocess.PIPE, text=True) as monitor:
+        try:
+            ip("link", "add", "before", "type", "bridge")
+            while "before" not in monitor.stdout.readline():
+                pass
+            ip("link", "add", "nspawn-zone", "type", "bridge")  # of somebody who was killed
+            assert run("-q", "-P", "-D", tree(kind="busybox"), "-M", "one", "--network-zone=shop", "/bin/true").code == 0
+            ip("link", "del", "before")
+            seen = []
+            while not seen or not re.match(r"Deleted \d+: before", seen[-1]):
+                seen.append(monitor.stdout.readline())
+        finally:
+            monitor.kill()
+    first = {name: next(i for i, line in enumerate(seen) if f" {name}" in line) for name in ("vb-one", "vz-shop")}
+    assert first["vb-one"] < first["vz-shop"], seen
+    assert set(links()) == {"lo"}
+
+
+@pytest.mark.requires("bridge")
+def test_the_address_of_a_zone_stays(tree, Running):
+    """Whatever is plugged in, now and the next time: what machines know of the host's address is true."""
+    def address():
+        return links()["vz-shop"]["address"]
+
+    found = set()
+    for names in (("one", "two"), ("three", "four")):
+        with Running("-P", "-D", tree(kind="busybox"), "-M", names[0], "--network-zone=shop", "--", "/bin/sh", "-c", "echo ready; exec sleep 60") as machine:
+            machine.expect("ready")
+            found.add(address())
+            ip("link", "add", "low", "address", "02:00:00:00:00:01", "master", "vz-shop", "up", "type", "veth", "peer", "name", "low1")
+            found.add(address())
+            ip("link", "del", "low")
+    assert len(found) == 1 and not found & {links()[name]["address"] for name in links()}, found
+
+
+@pytest.mark.requires("bridge")
 def test_a_zone_is_kept_while_others_use_it(tree, run):
     with link("x0", "type", "veth", "peer", "name", "x1"):
         with link("vz-shop", "type", "bridge"):
