@@ -350,6 +350,7 @@ static const struct {
 	{"link-name-taken", "Two interfaces of the machine would be called '%s'"},
 	{"network-enter", "Cannot ask the kernel for the interfaces of the host"},
 	{"network-enter", "Cannot enter the network of the machine"},
+	{"network-enter", "Cannot open the network of the machine"},
 	{"network-enter", "Cannot return to the network of the host"},
 	{"network-enter", "Machine '%s' has no network of its own"},
 	{"network-join", "'%s' is no network namespace"},

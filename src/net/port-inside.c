@@ -6,12 +6,14 @@
 #include "net/port-inside.h"
 
 #include <errno.h>
+#include <linux/nsfs.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -27,13 +29,13 @@ struct made {
 	int result;
 };
 
-int port_network_enter(int fd, bool is_namespace, bool is_ours)
+int port_network_enter(int fd, bool is_ours)
 {
-	if (is_namespace)
-		return setns(fd, CLONE_NEWNET) < 0 ? -errno : 0;
-	if (is_ours && setns(fd, CLONE_NEWNET) == 0)
-		return 0;
-	return setns(fd, CLONE_NEWUSER | CLONE_NEWNET) < 0 ? -errno : 0;
+	auto_close int users_fd = is_ours ? -EBADF : ioctl(fd, NS_GET_USERNS);
+
+	if (!is_ours && (users_fd < 0 || setns(users_fd, CLONE_NEWUSER) < 0))
+		return -errno;
+	return setns(fd, CLONE_NEWNET) < 0 ? -errno : 0;
 }
 
 static int send_made(int to_fd, const struct made *made, int fd)
@@ -75,11 +77,9 @@ static int make(const struct port_requests *ports, int to_fd)
 __attribute__((noreturn)) static void go_inside(const struct relay_network *network,
 						const struct port_requests *ports, int to_fd)
 {
-	bool is_namespace = network->namespace_fd >= 0;
 	struct made made = {.number = SIZE_MAX};
 
-	made.result = port_network_enter(is_namespace ? network->namespace_fd : network->leader_fd,
-					 is_namespace, network->is_ours);
+	made.result = port_network_enter(network->fd, network->is_ours);
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		made.result = -errno;
 	if (made.result < 0)

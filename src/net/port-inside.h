@@ -9,10 +9,10 @@
 #include "net/port-relay.h"
 
 /*
- * For processes that do not come back: enters by 'fd', a namespace or the pidfd of a process in it,
- * with its user namespace if it must be. 0 or a negative errno.
+ * For processes that do not come back: enters the network of relay_network, with the user namespace
+ * that owns it if it is not ours. 0 or a negative errno.
  */
-int port_network_enter(int fd, bool is_namespace, bool is_ours);
+int port_network_enter(int fd, bool is_ours);
 
 /* Takes a socket; the descriptor stays the caller's. */
 typedef int (*port_socket_taker)(const struct port_request *port, int fd, void *userdata);

@@ -337,7 +337,7 @@ static int begin(struct relay_loop *loop, const struct relay_order *order, int f
 		return -errno;
 	loop->flow_max = relay_flow_max(limit.rlim_cur);
 	if (loop->side == RELAY_INWARD) {
-		TRY(port_network_enter(fd, order->is_namespace, order->is_ours));
+		TRY(port_network_enter(fd, order->is_ours));
 		TRY(watch_addresses(loop));
 	}
 	loop->has_links = order->has_links;

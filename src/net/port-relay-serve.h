@@ -15,7 +15,7 @@ enum relay_order_kind {
 
 struct relay_order {
 	enum relay_order_kind what;
-	bool is_namespace, is_ours, has_links;
+	bool is_ours, has_links;
 	struct port_request port;
 };
 

@@ -150,15 +150,13 @@ static int tell(struct relay *relay, const struct relay_order *order, int passen
 
 int relay_enter(struct relay *relay, const struct relay_network *network)
 {
-	bool is_namespace = network->namespace_fd >= 0;
 	const struct relay_order order = {
 		.what = RELAY_ORDER_BEGIN,
-		.is_namespace = is_namespace,
 		.is_ours = network->is_ours,
 		.has_links = network->has_links,
 	};
 
-	return tell(relay, &order, is_namespace ? network->namespace_fd : network->leader_fd);
+	return tell(relay, &order, network->fd);
 }
 
 int relay_add(struct relay *relay, const struct port_request *port, int socket_fd)

@@ -36,10 +36,9 @@ struct relay {
 
 /* Where a machine's network is. */
 struct relay_network {
-	int leader_fd;    /* pidfd of a process in it */
-	int namespace_fd; /* or it itself, or -EBADF */
-	bool is_ours;     /* we may enter without its user namespace */
-	bool has_links;   /* else its loopback is all there is */
+	int fd;         /* it itself, or if it is ours a pidfd of a process in it */
+	bool is_ours;   /* we may enter without its user namespace */
+	bool has_links; /* else its loopback is all there is */
 };
 
 /* Starts the process. Silent: 0 or a negative errno. */

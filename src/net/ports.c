@@ -226,15 +226,12 @@ bool ports_are_early(void)
 	return geteuid() == 0;
 }
 
-int ports_place(struct ports *ports, int leader_fd, int namespace_fd)
+int ports_place(struct ports *ports, int network_fd)
 {
 	int r = 0;
 
-	if (ports->is_placed)
-		return 0;
 	ports->network = (struct relay_network){
-		.leader_fd = leader_fd,
-		.namespace_fd = namespace_fd,
+		.fd = network_fd,
 		.is_ours = ports_are_early(),
 		.has_links = ports->plan->count > 0 || ports->plan->namespace_path,
 	};
@@ -246,7 +243,6 @@ int ports_place(struct ports *ports, int leader_fd, int namespace_fd)
 		r = enter_all(ports);
 	if (r < 0)
 		return complain(ports, r);
-	ports->is_placed = true;
 	if (ports->published.count > 0 && ports->network.is_ours) {
 		find_owner(ports);
 		/* Nobody else has the cable's name: what a killed supervisor of ours left goes,

@@ -29,13 +29,12 @@ struct ports {
 	struct relay_network network;
 	struct port_owner owner;     /* without a way only processes serve */
 	struct relay_targets led_to; /* where the kernel leads packets to, by family */
-	bool is_placed;
 };
 
 #define PORTS_NONE \
 	((struct ports){.inward = {RELAY_NONE, RELAY_NONE, RELAY_NONE, RELAY_NONE}, \
 			.to_host = RELAY_NONE, \
-			.network = {.leader_fd = -EBADF, .namespace_fd = -EBADF}})
+			.network = {.fd = -EBADF}})
 
 /*
  * Takes the host's ports, before the machine exists: one that is taken already is a failure.
@@ -45,13 +44,13 @@ int ports_prepare(struct arena *arena, const struct config *config, const char *
 		  const struct net_plan *plan, struct ports *ports, struct undo *undo);
 
 /*
- * Lets them lead to where they should, once the machine's network has its links. 'leader_fd' is a
- * pidfd of a process in it, 'namespace_fd' the network itself if that is another's, or -EBADF. The
- * second time nothing is done. Complains itself.
+ * Lets them lead to where they should, once the machine's network has its links. 'network_fd' is
+ * that network, or a pidfd of a process in it; it stays the caller's and must live as long as the
+ * ports. Complains itself.
  */
-int ports_place(struct ports *ports, int leader_fd, int namespace_fd);
+int ports_place(struct ports *ports, int network_fd);
 
-/* Whether that can be before the payload is executed: until then an ordinary user may not enter. */
+/* Whether a pidfd will do: an ordinary user may not enter by the payload's process. */
 bool ports_are_early(void);
 
 /*

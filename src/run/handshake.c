@@ -85,8 +85,8 @@ static void luggage_done(struct luggage *luggage)
 }
 
 #define auto_luggage __attribute__((cleanup(luggage_done)))
-#define NO_LUGGAGE ((struct luggage){.fds = {-EBADF, -EBADF, -EBADF, -EBADF, -EBADF}})
-static_assert(_PASSENGER_COUNT == 5, "NO_LUGGAGE has an entry for each passenger");
+#define NO_LUGGAGE ((struct luggage){.fds = {-EBADF, -EBADF, -EBADF, -EBADF, -EBADF, -EBADF}})
+static_assert(_PASSENGER_COUNT == 6, "NO_LUGGAGE has an entry for each passenger");
 
 /*
  * CMSG_SPACE() rounds up: there is room for one descriptor too many, and the kernel fills it if the

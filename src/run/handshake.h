@@ -36,6 +36,7 @@ enum handshake_passenger {
 	PASSENGER_KMSG,    /* both ends of the FIFO at /proc/kmsg */
 	PASSENGER_PIDFD,   /* with BORN and JOINED: the process that was made */
 	PASSENGER_NAMES,   /* where its files of names are that we wrote: run/names.h */
+	PASSENGER_NETWORK, /* its network namespace, for who may not look at its process */
 	_PASSENGER_COUNT,
 };
 

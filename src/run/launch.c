@@ -238,6 +238,7 @@ static int bear(struct machine *machine, struct handshake *container)
 		.ids_fd = machine->ids_fd,
 		.network_fd = machine->net.join_fd,
 		.has_cgroup = machine->has_cgroup,
+		.shows_network = machine->plan->clone_flags & CLONE_NEWNET && !ports_are_early(),
 	};
 	bool must_move = false;
 	int r;
@@ -284,6 +285,8 @@ static int take_passengers(struct machine *machine, const int passengers[_PASSEN
 	undo_push(machine->undo, close_fd, &machine->kmsg_fd, "kernel log FIFO");
 	machine->names_fd = passengers[PASSENGER_NAMES];
 	undo_push(machine->undo, close_fd, &machine->names_fd, "files of names");
+	machine->network_fd = passengers[PASSENGER_NETWORK];
+	undo_push(machine->undo, close_fd, &machine->network_fd, "network namespace");
 	undo_push(machine->undo, console_stop, &machine->console, "console");
 	TRY(console_start(&machine->console, &machine->plan->console,
 			  passengers[PASSENGER_CONSOLE]));
@@ -320,7 +323,8 @@ static int accompany(struct machine *machine)
 	if (r < 0)
 		return r == -EPIPE ? explain_silence(machine, r) : r;
 	if (ports_are_early())
-		TRY(ports_place(&machine->ports, machine->pidfd, machine->net.join_fd));
+		TRY(ports_place(&machine->ports,
+				machine->net.join_fd >= 0 ? machine->net.join_fd : machine->pidfd));
 	managers_tell(machine);
 
 	r = handshake_say(&machine->handshake, HANDSHAKE_PLACED, NULL);
@@ -334,6 +338,8 @@ static int accompany(struct machine *machine)
 		return explain_silence(machine, r);
 
 	TRY(take_passengers(machine, passengers));
+	if (machine->network_fd >= 0)
+		TRY(ports_place(&machine->ports, machine->network_fd));
 	TRY(managers_confirm(machine));
 
 	r = handshake_say(&machine->handshake, HANDSHAKE_GO, NULL);

@@ -35,6 +35,8 @@ struct machine {
 	int ids_fd; /* the payload's user namespace, -EBADF: none, or made by the payload's side */
 	int tree_map_fd; /* the one that the tree is mapped by, if that is another, or -EBADF */
 	struct net net;
+	int network_fd;  /* the machine's network, where we may not enter by its process, or -EBADF
+			  */
 	int *interfaces; /* what entry->interfaces has, once that was written */
 	struct ports ports;
 	struct cgroup cgroup;

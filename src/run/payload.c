@@ -160,6 +160,18 @@ static int open_names(const struct payload *payload)
 }
 
 /*
+ * An ordinary user owns it, but may not look at us: before the exec, and a stub init has none, our
+ * memory is a program's of the host.
+ */
+static int show_network(const struct payload *payload, int *ret_fd)
+{
+	if (!payload->request->shows_network)
+		return 0;
+	*ret_fd = openat(payload->site.proc_fd, "self/ns/net", O_RDONLY | O_CLOEXEC);
+	return *ret_fd < 0 ? fail(-errno, "Cannot open the network of the machine") : 0;
+}
+
+/*
  * Every namespace but the cgroup's is the payload's. Must: leave nothing of the host's file system
  * in reach.
  */
@@ -182,6 +194,7 @@ static int take_root(struct payload *payload, int passengers[_PASSENGER_COUNT])
 		return fail(-errno, "Cannot set the host name '%s'", payload->plan->hostname);
 	if (payload->plan->net.setup.does_guest)
 		passengers[PASSENGER_NAMES] = open_names(payload);
+	TRY(show_network(payload, &passengers[PASSENGER_NETWORK]));
 	return payload->plan->clone_flags & CLONE_NEWNET ? bring_up_loopback() : 0;
 }
 

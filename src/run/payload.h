@@ -20,8 +20,9 @@ struct payload_request {
 	int supervisor_fd;                     /* its end of the handshake */
 	int network_fd;                        /* the network namespace to join, -EBADF: none */
 	struct handshake handshake;
-	int ids_fd;      /* the payload's user namespace, -EBADF without */
-	bool has_cgroup; /* we were born in, or get moved to, a group of our own */
+	int ids_fd;         /* the payload's user namespace, -EBADF without */
+	bool has_cgroup;    /* we were born in, or get moved to, a group of our own */
+	bool shows_network; /* the supervisor gets the network by a descriptor of ours */
 };
 
 /* Becomes the payload; never returns. */

@@ -282,6 +282,7 @@ static int boot(struct run *run, int signal_fd, struct ending *ret)
 		.ids_fd = -EBADF,
 		.tree_map_fd = -EBADF,
 		.net = NET_NONE,
+		.network_fd = -EBADF,
 		.ports = PORTS_NONE,
 		.control = &run->control,
 	};

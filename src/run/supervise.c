@@ -53,18 +53,6 @@ static int handle_console(struct supervisor *supervisor, const struct pollfd *fd
 	return 0;
 }
 
-/* An ordinary user may enter its network from now on. */
-static void spawned(struct supervisor *supervisor)
-{
-	struct machine *machine = supervisor->machine;
-
-	ready_spawned(&supervisor->ready);
-	if (ports_place(&machine->ports, machine->pidfd, machine->net.join_fd) == 0)
-		return;
-	supervisor->is_failed = true;
-	supervise_happen(supervisor, EVENT_KILL);
-}
-
 /* Its end is closed by the exec; the stub init gave up its copy before. */
 static void hear_payload(struct supervisor *supervisor)
 {
@@ -76,7 +64,7 @@ static void hear_payload(struct supervisor *supervisor)
 	if (r < 0)
 		supervisor->is_failed = true;
 	if (r == 1)
-		spawned(supervisor);
+		ready_spawned(&supervisor->ready);
 	if (r != 0) {
 		scope_close(&handshake->fd);
 		handshake->fd = -EBADF;

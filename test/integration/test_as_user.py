@@ -336,26 +336,44 @@ def test_a_runtime_directory_that_is_not_taken_is_mentioned(tree, run, tmp_path)
     assert result.code == 3 and said == [f"nspawn: '{tmp_path}/open' of $XDG_RUNTIME_DIR is not a directory of ours alone, looking elsewhere"], result
 
 
+def answers(address, port):
+    for _ in range(100):
+        with contextlib.suppress(ConnectionError), socket.create_connection((address, port), timeout=5) as client:
+            client.sendall(b"in")
+            if client.recv(16) == b"in":
+                return True
+        time.sleep(0.05)
+    return False
+
+
 @pytest.mark.requires("netns")
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
-def test_ports_of_a_private_network(tree, Running, own, address):
-    """One leads in and one out, without any link."""
+@pytest.mark.parametrize("how", ["-a", "-b", None])
+def test_ports_of_a_private_network(tree, run, Running, own, how, address):
+    """One leads in and one out, without any link, and before the first program runs; more come later. Whoever is process 1: a stub init never
+    executes anything, and nobody inside may look into it."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.create_server((address, 0), family=family) as server, socket.create_server(("", 0)) as spare:
-        out, port = server.getsockname()[1], spare.getsockname()[1]
+    with socket.create_server((address, 0), family=family) as server, socket.create_server(("", 0)) as spare, socket.create_server(("", 0)) as later:
+        out, port, more = server.getsockname()[1], spare.getsockname()[1], later.getsockname()[1]
         spare.close()
-        script = f"nc -ll -p 80 -e /bin/cat & while ! echo out | nc 127.0.0.1 {out}; do sleep 0.1; done; echo said; sleep 60"
-        with Running("--user", "-D", tree(kind="busybox"), "-P", "--private-network", "-p", f"{port}:80", f"--host-port={out}", "--", "/bin/sh", "-c", script,
-                     env=own[1]) as machine:
+        script = (f"nc -ll -p 80 -e /bin/cat & echo out | nc 127.0.0.1 {out} || exit 9; readlink /proc/1/ns/net && echo seen; echo said; read line; "
+                  f"echo more | nc 127.0.0.1 {more}; sleep 60")
+        root = tree({"start!": f"#!/bin/sh\n{script}\n"}, kind="busybox")
+        shutil.move(root / "start", root / "sbin/init")
+        start = {"-a": ["-a", "/bin/sh", "-c", script], "-b": ["-b"], None: ["/bin/sh", "-c", script]}[how]
+        with Running("--user", "-D", root, "-M", "lab", "-P", "--private-network", "-p", f"{port}:80", f"--host-port={out}", *start, env=own[1]) as machine:
             server.settimeout(20)
             with server.accept()[0] as connection:
                 assert connection.recv(16) == b"out\n"
             machine.expect("said")
-            for _ in range(100):
-                with contextlib.suppress(ConnectionError), socket.create_connection((address, port), timeout=5) as client:
-                    client.sendall(b"in")
-                    if client.recv(16) == b"in":
-                        break
-                time.sleep(0.05)
-            else:
-                raise AssertionError("nobody answered")
+            assert answers(address, port)
+            if not identity.IS_USER:
+                return  # the verbs of root look for machines of the system
+            assert ("seen" in machine.out.decode()) == (how != "-a")
+            assert run("net", "lab", "remove", "port", f"{port}:80").code == 0 and run("net", "lab", "add", "port", f"{port}:80").code == 0
+            assert answers(address, port) and run("net", "lab", "add", "host-port", more).code == 0
+            machine.process.stdin.write(b"\n")
+            machine.process.stdin.flush()
+            later.settimeout(20)
+            with later.accept()[0] as connection:
+                assert connection.recv(16) == b"more\n"
