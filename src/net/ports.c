@@ -169,7 +169,7 @@ static int hold_inside(struct ports *ports, const struct port_requests *of_host)
 
 /* --- All of them --- */
 
-/* A boot adds and removes what the next one does not know of. */
+/* What is asked for stays as it is. */
 static void copy(struct arena *arena, const struct port_requests *from, struct port_requests *to)
 {
 	*to = (struct port_requests){0};
@@ -198,16 +198,20 @@ static int enter_all(struct ports *ports)
 	return r;
 }
 
-int ports_prepare(struct arena *arena, const struct config *config, const char *machine,
-		  const struct net_plan *plan, struct ports *ports, struct undo *undo)
+void ports_ask(struct arena *arena, const struct config *config, struct ports *ports)
+{
+	ports->arena = arena;
+	copy(arena, &config->ports, &ports->published);
+	copy(arena, &config->host_ports, &ports->of_host);
+}
+
+int ports_prepare(const char *machine, const struct net_plan *plan, struct ports *ports,
+		  struct undo *undo)
 {
 	int r = 0;
 
-	ports->arena = arena;
 	ports->machine = machine;
 	ports->plan = plan;
-	copy(arena, &config->ports, &ports->published);
-	copy(arena, &config->host_ports, &ports->of_host);
 	/* Also what is added later. */
 	undo_push(undo, undo_ports, ports, "ports");
 	if (ports->published.count > 0)

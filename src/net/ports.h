@@ -36,12 +36,15 @@ struct ports {
 			.to_host = RELAY_NONE, \
 			.network = {.fd = -EBADF}})
 
+/* Which ports there shall be. '*ports' starts as PORTS_NONE. */
+void ports_ask(struct arena *arena, const struct config *config, struct ports *ports);
+
 /*
  * Takes the host's ports, before the machine exists: one that is taken already is a failure.
- * '*ports' starts as PORTS_NONE. Complains itself.
+ * Complains itself.
  */
-int ports_prepare(struct arena *arena, const struct config *config, const char *machine,
-		  const struct net_plan *plan, struct ports *ports, struct undo *undo);
+int ports_prepare(const char *machine, const struct net_plan *plan, struct ports *ports,
+		  struct undo *undo);
 
 /*
  * Lets them lead to where they should, once the machine's network has its links. 'network_fd' is

@@ -24,6 +24,7 @@ struct run {
 	int tree_fd;                   /* the tree in any case */
 	struct control control;        /* of all boots */
 	struct managers managers;
+	struct ports ports; /* with which the next boot begins */
 };
 
 /*

@@ -283,7 +283,7 @@ static int boot(struct run *run, int signal_fd, struct ending *ret)
 		.tree_map_fd = -EBADF,
 		.net = NET_NONE,
 		.network_fd = -EBADF,
-		.ports = PORTS_NONE,
+		.ports = run->ports,
 		.control = &run->control,
 	};
 	struct registry_entry entry;
@@ -299,7 +299,7 @@ static int boot(struct run *run, int signal_fd, struct ending *ret)
 				 &machine.journal_remote, &undo));
 	machine.net.id_shift = plan->ids.shift;
 	TRY(net_prepare(arena, &plan->net, &machine.net, &undo));
-	TRY(ports_prepare(arena, &run->config, plan->machine, &plan->net, &machine.ports, &undo));
+	TRY(ports_prepare(plan->machine, &plan->net, &machine.ports, &undo));
 	TRY(run_open_ids(run, &machine));
 	if (machine.journal_remote.socket &&
 	    lchown(machine.journal_remote.socket, plan->ids.shift, plan->ids.shift) < 0)
@@ -311,6 +311,9 @@ static int boot(struct run *run, int signal_fd, struct ending *ret)
 	TRY(launch(&machine));
 	TRY(supervise(&machine, signal_fd, ret));
 	names_take_back(&machine);
+	/* Who came by these does not ask for them anew because the machine reboots. */
+	run->ports.published = machine.ports.published;
+	run->ports.of_host = machine.ports.of_host;
 	ret->memory_kills = machine.has_cgroup ? cgroup_memory_kills(&machine.cgroup) : 0;
 	return 0;
 }
@@ -435,7 +438,8 @@ static int do_as_told(int argc, char **argv)
 	struct run run = {.directory_fd = -EBADF,
 			  .lease = LEASE_NONE,
 			  .managers = MANAGERS_NONE,
-			  .control = CONTROL_NONE};
+			  .control = CONTROL_NONE,
+			  .ports = PORTS_NONE};
 	int r;
 
 	r = config_from_command_line(&run.config, argc, argv);
@@ -461,6 +465,7 @@ static int do_as_told(int argc, char **argv)
 		announce(&run.plan, run.managers.scope);
 	if (change_owners(&run) < 0)
 		return EXIT_FAILURE;
+	ports_ask(&run.config.arena, &run.config, &run.ports);
 	r = run_until_end(&run);
 	return r < 0 ? EXIT_FAILURE : r;
 }

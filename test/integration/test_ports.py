@@ -533,20 +533,25 @@ def test_no_ports_on_the_hosts_network(tree, run, Running):
         assert result.code == 1 and "'web' has no network of its own" in result.complaint and "--private-network" in result.complaint
 
 
-def test_ports_of_the_command_line_are_there_after_a_reboot(tree, run, Running):
-    """And those that were added go."""
+def test_ports_are_there_after_a_reboot(tree, run, Running):
+    """As they were when it came."""
     root = tree(kind="busybox")
     init = root / "sbin/init"
     init.parent.mkdir(exist_ok=True)
     init.unlink(missing_ok=True)
     init.write_text("#!/bin/sh\necho up\n[ -e /second ] || { touch /second; while [ ! -e /go ]; do sleep 0.05; done; exec busybox reboot -f; }\necho again\nexec sleep 60\n")
     init.chmod(0o755)
-    with Running("-q", "-P", "-D", root, "-M", "web", "-n", "-p", "8080:80", "-b") as running:
+    with Running("-q", "-P", "-D", root, "-M", "web", "-n", "-p", "8080:80", "-p", "8070:80", "-b") as running, service(os.getpid(), port=1143, address="127.0.0.1"):
         running.expect("up")
-        assert run("net", "web", "add", "port", "8090:80").code == 0
+        for change in (("add", "port", "8090:80"), ("remove", "port", "8070:80"), ("add", "host-port", "1143")):
+            assert run("net", "web", *change).code == 0
         (root / "go").touch()
         running.expect("again")
-        with service(leader_of(running.process.pid)):
-            assert asked("tcp", "127.0.0.1", 8080)[1:] == ["hello"]
-        assert run("show", "web", "-p", "Ports", "--value").text.split() == ["tcp:8080:80"]
-        running.stop()
+        leader = leader_of(running.process.pid)
+        with service(leader):
+            for port in (8080, 8090):
+                assert asked("tcp", "127.0.0.1", port)[1:] == ["hello"]
+        assert "refused" in asked("tcp", "127.0.0.1", 8070) and asked("tcp", "127.0.0.1", 1143, leader)[1:] == ["hello"]
+        assert run("show", "web", "-p", "Ports", "--value").text.split() == ["tcp:8080:80", "tcp:8090:80"]
+        assert run("net", "web", "remove", "port", "8090:80").code == 0
+        assert "refused" in asked("tcp", "127.0.0.1", 8090)
