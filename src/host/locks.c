@@ -366,6 +366,11 @@ static int take_name_lock(struct locks *locks, const struct lock_request *reques
 	return 0;
 }
 
+bool locks_name_was_left(const struct locks *locks)
+{
+	return locks->name && may_have_leftovers(locks->name);
+}
+
 int locks_name_fd(const struct locks *locks)
 {
 	return locks->name ? locks->name->fd : -EBADF;

@@ -53,6 +53,9 @@ struct locks {
 /* In the directory of a machine: the lock of its name, and what registry.h writes. */
 #define LOCKS_NAME_FILE "state.json"
 
+/* Whether a supervisor that was killed had the name last. No system call. */
+bool locks_name_was_left(const struct locks *locks);
+
 /* The lock file of the name, or -EBADF. */
 int locks_name_fd(const struct locks *locks);
 

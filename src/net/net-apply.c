@@ -226,7 +226,7 @@ int net_clean(const struct net_plan *plan)
 	net_setup_forget();
 	if (net_setup_sweep() > 0)
 		has_removed = true;
-	if (ports_sweep() > 0)
+	if (ports_sweep(NULL) > 0)
 		has_removed = true;
 	return has_removed;
 }

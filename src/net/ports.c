@@ -386,7 +386,7 @@ void ports_dispatch(struct ports *ports)
 	hear(ports, &ports->to_host);
 }
 
-int ports_sweep(void)
+int ports_sweep(const char *cable)
 {
-	return sweep(NULL) > 0;
+	return sweep(cable) > 0;
 }

@@ -70,5 +70,8 @@ enum {
 void ports_fds(const struct ports *ports, int ret[PORTS_POLLFDS]);
 void ports_dispatch(struct ports *ports);
 
-/* Removes what killed supervisors left in the kernel. Returns 1 if there was anything. Silent. */
-int ports_sweep(void);
+/*
+ * Removes what killed supervisors left in the kernel, also of 'cable' (may be NULL), which is about
+ * to go. Returns 1 if there was anything. Silent.
+ */
+int ports_sweep(const char *cable);

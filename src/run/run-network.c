@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Takes addresses for the machine's name, when it is known which that is.
+ * What the machine's name has of the host's network: takes its addresses, and what was left of it.
  * Zone: owing.
  */
 #include "run/run-network.h"
 
+#include <net/if.h>
+
 #include "base/log.h"
 #include "base/scope.h"
+#include "host/locks.h"
+#include "host/registry.h"
+#include "net/ports.h"
 #include "net/setup-find.h"
 
 /* Its files give addresses by DHCP. Inside only a systemd brings a program that asks unasked. */
@@ -26,6 +31,27 @@ static void mention_networkd(const struct config *config, const struct facts *fa
 		     link);
 }
 
+/*
+ * Ports of one that was killed, of which a start without ports would not hear: they lead to
+ * whatever has the cable's name next. That it had some stands in the file of the name, which is not
+ * written anew yet.
+ */
+static void sweep_ports(struct arena *arena, const struct facts *facts, const struct locks *locks)
+{
+	struct registry_entry entry;
+	char cable[IF_NAMESIZE];
+
+	if (!locks || !locks_name_was_left(locks) ||
+	    registry_read_left(arena, &facts->places, facts->machine, &entry) < 0 ||
+	    entry.ports.count == 0)
+		return;
+	(void)ports_sweep(NULL);
+	/* The kernel takes its time to remove a cable. */
+	for (size_t i = 0; i < entry.interfaces.count; i++)
+		if (if_indextoname((unsigned int)entry.interfaces.items[i], cable))
+			(void)ports_sweep(cable);
+}
+
 int run_take_network(struct arena *arena, const struct config *config, struct facts *facts,
 		     struct locks *locks, struct undo *undo)
 {
@@ -43,6 +69,7 @@ int run_take_network(struct arena *arena, const struct config *config, struct fa
 
 	if (!facts->net.may_make_links)
 		return 0;
+	sweep_ports(arena, facts, locks);
 	TRY(net_setup_find(&request, &facts->net.setup));
 	if (facts->net.setup.is_managed)
 		mention_networkd(config, facts, request.link);

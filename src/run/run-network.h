@@ -11,8 +11,8 @@ struct locks;
 struct undo;
 
 /*
- * Fills facts->net.setup, if the machine has a link that we set up. Without 'locks' nothing is
- * taken. Complains itself.
+ * Fills facts->net.setup, if the machine has a link that we set up, and removes the ports of a
+ * killed one. Without 'locks' nothing is taken or removed. Complains itself.
  */
 int run_take_network(struct arena *arena, const struct config *config, struct facts *facts,
 		     struct locks *locks, struct undo *undo);

@@ -442,14 +442,34 @@ def test_what_a_killed_supervisor_had_is_free_at_once(tree, Running):
         assert asked("tcp", "127.0.0.1", 8080)[1:] == ["hello"] and "udp . 8080" not in ruleset()
 
 
-def test_what_a_killed_supervisor_left_is_cleaned_up(tree, run, Running):
-    root = tree(kind="busybox")
-    with serve(Running, root, "web", "-n", "-p", "8080:80") as first:
+def left_of_a_killed_one(Running, root, *options):
+    """What it led to the machine is still there, its process is not."""
+    with serve(Running, root, "web", "-n", "-p", "8080:80", *options) as first:
         first.expect("ready")
         os.kill(first.process.pid, signal.SIGKILL)
         first.process.wait(timeout=10)
-    assert run("--cleanup", "-D", root, "-M", "web", "-n").code == 0
-    assert "nspawn-ports" not in ruleset()
+    assert "nspawn-ports" in ruleset()
+
+
+@pytest.mark.parametrize("options", [[], ["--network-veth-name=cable"]], ids=["", "named"])
+@pytest.mark.parametrize("words", [["--cleanup", "-M", "web", "-n"], ["--cleanup", "-M", "web"], ["clean", "web"], ["clean"],
+                                   ["-P", "-M", "web", "--", "/bin/true"], ["-P", "-M", "web", "--private-network", "--", "/bin/true"]], ids=" ".join)
+def test_what_a_killed_supervisor_left_is_cleaned_up(tree, run, Running, words, options):
+    """By whoever comes next, at once or later."""
+    root = tree(kind="busybox")
+    left_of_a_killed_one(Running, root, *options)
+    where = [] if words[0] == "clean" else ["-D", root]
+    result = run(words[0], *where, *words[1:])
+    assert result.code == 0 and "nspawn-ports" not in ruleset(), result
+    # A start without links leaves the rules of theirs to one that has some.
+    assert run("--cleanup", "-D", root, "-M", "web", "-n", *options).code == 0
+
+
+def test_a_port_of_a_killed_one_does_not_lead_to_the_next(tree, Running):
+    root = tree(kind="busybox")
+    left_of_a_killed_one(Running, root)
+    with machine(Running, root, "web", "-n") as (_, leader), service(leader):
+        assert "refused" in asked("tcp", HOST, 8080) and "nspawn-ports" not in ruleset()
 
 
 def test_the_process_that_serves_has_nothing(tree, Running):
