@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Registers a machine, and takes that back.
+ *
+ * Managers since systemd 258 have a call with which the leader cannot be mistaken. Which one this
+ * is would be a question more, and the older call would wait for its answer: so both are said at
+ * once. A manager that knows the new words answers the old ones that there is such a machine.
  * Zone: owing.
  */
 #include "manager/machined.h"
@@ -108,23 +112,37 @@ static void put_fields(struct bus_writer *body, const struct machined_request *r
 
 /* --- Asking --- */
 
-static int say(struct machined *machined, const struct machined_request *request, bool is_modern)
+static int say_new(struct machined *machined, const struct machined_request *request)
 {
-	struct bus_call call = is_modern ? call_of("RegisterMachineEx", "sa(sv)")
-					 : call_of("RegisterMachineWithNetwork", "sayssusai");
+	struct bus_call call = call_of("RegisterMachineEx", "sa(sv)");
 	struct bus_writer body = {0};
 	int r;
 
-	if (is_modern) {
-		call.fd_count = 1;
-		put_properties(&body, request);
-	} else {
-		put_fields(&body, request);
-	}
-	bus_set_patience(machined->bus, MANAGER_PATIENCE_MSEC);
+	call.fd_count = 1;
+	put_properties(&body, request);
 	r = bus_send(machined->bus, &call, &body, &request->leader_fd, &machined->serial);
 	bus_writer_done(&body);
 	return r;
+}
+
+static int say_old(struct machined *machined, const struct machined_request *request)
+{
+	const struct bus_call call = call_of("RegisterMachineWithNetwork", "sayssusai");
+	struct bus_writer body = {0};
+	int r;
+
+	put_fields(&body, request);
+	r = bus_send(machined->bus, &call, &body, NULL, &machined->old_serial);
+	bus_writer_done(&body);
+	return r;
+}
+
+static int say(struct machined *machined, const struct machined_request *request)
+{
+	bus_set_patience(machined->bus, MANAGER_PATIENCE_MSEC);
+	TRY(say_new(machined, request));
+	(void)say_old(machined, request); /* who hung up meanwhile is noticed by hearing */
+	return 0;
 }
 
 static int open_own(struct arena *arena, struct machined *machined)
@@ -149,31 +167,19 @@ int machined_ask(struct arena *arena, struct machined *machined, struct bus *sha
 		machined->bus = shared;
 	else if (machined->bus != &machined->own || machined->own.fd < 0)
 		TRY(open_own(arena, machined));
-	if (say(machined, request, true) == 0)
+	if (say(machined, request) == 0)
 		return 0;
 	/* The bus was there for the boot before, and is another one now. */
 	TRY(open_own(arena, machined));
-	return say(machined, request, true);
+	return say(machined, request);
 }
 
-static bool is_error(const struct bus_message *reply, const char *name)
+static bool is_nobody(const char *error)
 {
-	return strcmp(reply->error, name) == 0;
-}
-
-/* Managers that do not know a method, and buses that do not let it through to them. */
-static bool is_unknown(const struct bus_message *reply)
-{
-	return is_error(reply, "org.freedesktop.DBus.Error.UnknownMethod") ||
-	       is_error(reply, "org.freedesktop.DBus.Error.AccessDenied");
-}
-
-static bool is_nobody(const struct bus_message *reply)
-{
-	return is_error(reply, "org.freedesktop.DBus.Error.ServiceUnknown") ||
-	       is_error(reply, "org.freedesktop.DBus.Error.NameHasNoOwner") ||
-	       is_error(reply, "org.freedesktop.systemd1.NoSuchUnit") ||
-	       is_error(reply, "org.freedesktop.systemd1.UnitMasked");
+	return strcmp(error, "org.freedesktop.DBus.Error.ServiceUnknown") == 0 ||
+	       strcmp(error, "org.freedesktop.DBus.Error.NameHasNoOwner") == 0 ||
+	       strcmp(error, "org.freedesktop.systemd1.NoSuchUnit") == 0 ||
+	       strcmp(error, "org.freedesktop.systemd1.UnitMasked") == 0;
 }
 
 /* "v" with a "u" in it. */
@@ -229,34 +235,58 @@ static void take_back_dead(struct arena *arena, struct machined *machined, const
 	bus_writer_done(&body);
 }
 
+struct verdict {
+	bool is_registered;
+	const char *error, *text; /* of the older call, which every manager knows */
+};
+
+/* Both answers, in whatever order they come: one that is left over could come after the farewell.
+ */
+static int hear_both(struct arena *arena, struct machined *machined, struct verdict *ret)
+{
+	struct verdict verdict = {.error = "", .text = ""};
+
+	for (int left = 2; left > 0;) {
+		struct bus_message reply;
+		bool is_old;
+
+		TRY(bus_next(machined->bus, &reply));
+		is_old = reply.reply_serial == machined->old_serial;
+		if (!is_old && reply.reply_serial != machined->serial)
+			continue;
+		left--;
+		verdict.is_registered = verdict.is_registered || reply.type == BUS_REPLY;
+		if (is_old && reply.type == BUS_ERROR) {
+			verdict.error = arena_copy(arena, reply.error);
+			verdict.text = arena_copy(arena, bus_error_text(&reply));
+		}
+	}
+	*ret = verdict;
+	return 0;
+}
+
 int machined_hear(struct arena *arena, struct machined *machined,
 		  const struct machined_request *request, const char **ret_why)
 {
-	bool is_modern = true;
-
 	*ret_why = NULL;
-	for (int left = NAME_PATIENCE_MSEC;;) {
-		struct bus_message reply = {0};
-		int r = bus_await(machined->bus, machined->serial, &reply);
+	for (int left = NAME_PATIENCE_MSEC;; left -= NAME_INTERVAL_MSEC) {
+		struct verdict verdict;
+		bool is_taken;
 
-		if (r == 0)
+		TRY(hear_both(arena, machined, &verdict));
+		if (verdict.is_registered) {
 			machined->machine = request->machine;
-		if (r != -EREMOTEIO)
-			return r;
-		if (is_modern && is_unknown(&reply)) {
-			is_modern = false;
-		} else if (left > 0 && is_error(&reply, MANAGER_NAME ".MachineExists")) {
-			if (left < NAME_PATIENCE_MSEC)
-				(void)usleep(NAME_INTERVAL_MSEC * 1000);
-			left -= NAME_INTERVAL_MSEC;
-			take_back_dead(arena, machined, request->machine);
-		} else {
-			*ret_why = arena_copy(arena, bus_error_text(&reply));
-			if (is_error(&reply, MANAGER_NAME ".MachineExists"))
-				return -EEXIST;
-			return is_nobody(&reply) ? -ENOENT : -EREMOTEIO;
+			return 0;
 		}
-		TRY(say(machined, request, is_modern));
+		is_taken = strcmp(verdict.error, MANAGER_NAME ".MachineExists") == 0;
+		if (!is_taken || left <= 0) {
+			*ret_why = verdict.text;
+			return is_taken ? -EEXIST : is_nobody(verdict.error) ? -ENOENT : -EREMOTEIO;
+		}
+		if (left < NAME_PATIENCE_MSEC)
+			(void)usleep(NAME_INTERVAL_MSEC * 1000);
+		take_back_dead(arena, machined, request->machine);
+		TRY(say(machined, request));
 	}
 }
 

@@ -31,6 +31,7 @@ struct machined {
 	const char *runtime;  /* of the user */
 	struct bus own, *bus; /* 'bus' may be somebody else's, which must stay where it is */
 	uint32_t serial;      /* of the call whose answer is awaited, 0: none */
+	uint32_t old_serial;  /* of the same in older words, said with it */
 	const char *machine;  /* what it is registered as, NULL: nothing is */
 	uint32_t farewell;    /* of the call that takes it back, 0: none is under way */
 };
@@ -46,7 +47,7 @@ int machined_ask(struct arena *arena, struct machined *machined, struct bus *sha
 		 const struct machined_request *request);
 
 /*
- * Waits for its answer, asking once more in the words of older managers, some seconds at most.
+ * Waits for its answers, asking again while a dead machine has the name, some seconds at most.
  * Returns 0, -ENOENT where nobody is a machine manager, -EEXIST if another machine of that name
  * runs, or another negative errno; then *ret_why is what it said, or NULL. Silent.
  */

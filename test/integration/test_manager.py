@@ -122,6 +122,15 @@ def test_an_old_machine_manager(start, bus):
         assert start("--register=yes").code == 4
         name, _, service, kind, leader, root, interfaces = asked.named("RegisterMachineWithNetwork")[0]
         assert (name, service, kind, interfaces) == ("lab", "systemd-nspawn", "container", []) and leader > 1 and root.startswith("/")
+        assert asked.machines == {}
+
+
+def test_old_and_new_words_are_said_at_once(start, bus):
+    """One round trip whatever the manager knows: this one answers nothing before it has heard both."""
+    with manager.Manager(bus, 0, machined="both") as asked:
+        assert start("--register=yes").code == 4
+        said = [member for member in asked.calls if member.startswith("RegisterMachine")]
+        assert said == ["RegisterMachineEx", "RegisterMachineWithNetwork"] and asked.machines == {}
 
 
 @pytest.mark.requires("netns", "veth")

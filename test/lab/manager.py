@@ -129,6 +129,7 @@ class Manager:
         self.path, self.uid, self.manner, self.machined = pathlib.Path(path), uid, manner, machined
         self.asked, self.machines, self.connections, self.attempts = [], {}, [], 0
         self.calls, self.unit, self.properties, self.group = [], None, {}, None
+        self.put_off = None
         self.listener = socket.socket(socket.AF_UNIX)
 
     def __enter__(self):
@@ -247,6 +248,8 @@ class Manager:
         manner = self.machined
         if manner == "none":
             refuse("org.freedesktop.DBus.Error.ServiceUnknown", "The name org.freedesktop.machine1 was not provided by any .service files")
+        elif member == "RegisterMachineEx" and manner == "both":
+            self.put_off = reply  # until it is asked in older words as well
         elif member == "RegisterMachineEx" and manner == "old":
             refuse("org.freedesktop.DBus.Error.UnknownMethod", "Unknown method RegisterMachineEx")
         elif member == "GetMachine":
@@ -269,10 +272,13 @@ class Manager:
             if manner == "late":
                 time.sleep(1)
             leader = pid_of(fds[-1]) if member == "RegisterMachineEx" else arguments[4]
-            known = arguments[0] in self.machines
-            self.machines[arguments[0]] = leader
-            assert not known, "it was not taken back"
-            reply(signature="o", body=texts("/machine/x"))
+            if manner == "both":
+                self.put_off(3, [(4, "s", "org.freedesktop.DBus.Error.UnknownMethod")], "s", texts("Unknown method"))
+            if arguments[0] in self.machines:
+                refuse("org.freedesktop.machine1.MachineExists", f"Machine '{arguments[0]}' already exists")
+            else:
+                self.machines[arguments[0]] = leader
+                reply(signature="o", body=texts("/machine/x"))
 
     def _start(self, arguments, reply, connection, fds):
         self.unit, self.properties = arguments[0], dict(arguments[2])
