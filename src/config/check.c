@@ -163,17 +163,21 @@ static bool chowns_read_only(const struct config *config)
 	return owns(config, OWNERSHIP_CHOWN) && config->read_only;
 }
 
-/* New owners are told by the upper half of an id, old ones by the lower: see the manual. */
 /* What is thrown away in the end must not be rewritten in the tree. */
 static bool chowns_ephemeral(const struct config *config)
 {
 	return owns(config, OWNERSHIP_CHOWN) && config->ephemeral;
 }
 
+/*
+ * New owners are told by the upper half of an id, old ones by the lower: see the manual. The last
+ * range but one is the mark of a tree that is not done, the last one has the id that means none.
+ */
 static bool chowns_odd_range(const struct config *config)
 {
 	return owns(config, OWNERSHIP_CHOWN) && config->private_users == PRIVATE_USERS_RANGE &&
 	       (config->private_users_base % USERS_RANGE ||
+		config->private_users_base > USERS_SHIFT_LAST ||
 		config->private_users_count != USERS_RANGE);
 }
 
@@ -289,7 +293,7 @@ static const struct {
 	 "Leave it out: the throw-away changes are mapped, and the tree stays as it is"},
 	{chowns_odd_range,
 	 "'--private-users-ownership=chown' needs 65536 ids, the first a multiple of 65536",
-	 "'map' takes any range"},
+	 "That first id can be 4294770688 at most; 'map' takes any range"},
 	{follows_mounted_root,
 	 "A mount on '/' hides the owners that the user namespace has to follow",
 	 "Name the range, as in --private-users=131072, and add --private-users-ownership=off"},

@@ -104,6 +104,8 @@ enum users_ownership {
 
 /* Ids that a system needs, and what one allocation of nsresourced holds. */
 #define USERS_RANGE 65536u
+/* The first id of the last range that owners on disk can be moved to (ids/shift.h). */
+#define USERS_SHIFT_LAST 0xFFFD0000u
 
 enum dry_run {
 	DRY_RUN_NO,

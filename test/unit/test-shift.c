@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "config/config.h"
 #include "ids/shift.h"
 
 static enum shift_state state(uint32_t uid, uint32_t gid, uint32_t expected)
@@ -43,9 +44,9 @@ static void test_id(void)
 
 static void test_validity(void)
 {
-	CHECK(shift_is_valid(0) && shift_is_valid(65536) && shift_is_valid(0xFFFD0000));
+	CHECK(shift_is_valid(0) && shift_is_valid(65536) && shift_is_valid(USERS_SHIFT_LAST));
 	CHECK(!shift_is_valid(1) && !shift_is_valid(65535) && !shift_is_valid(65537));
-	CHECK(!shift_is_valid(0xFFFE0000) && !shift_is_valid(0xFFFF0000));
+	CHECK(!shift_is_valid(SHIFT_BUSY) && !shift_is_valid(0xFFFF0000));
 }
 
 static const unsigned char list[] = {

@@ -170,6 +170,8 @@ static const struct {
 	{"pick", "chown", SETTING_VOLATILE, "state", "cannot be combined with '--read-only'"},
 	{"65537", "chown", SETTING_QUIET, NULL, "needs 65536 ids"},
 	{"65536:65537", "chown", SETTING_QUIET, NULL, "needs 65536 ids"},
+	/* The mark of a tree that is not done. */
+	{"4294836224", "chown", SETTING_QUIET, NULL, "needs 65536 ids"},
 	{"pick", "off", SETTING_BIND, "/srv:/", "A mount on '/'"},
 	{"65536", "map", SETTING_BIND, "/srv:/", "A mount on '/'"},
 	{"yes", NULL, SETTING_TMPFS, "/", "A mount on '/'"},
@@ -191,6 +193,8 @@ static void test_users_conflicts(void)
 	CHECK(ask(SETTING_PRIVATE_USERS, "65536") == 0 && apply(SETTING_BIND, "/srv:/") == 0 &&
 	      config_check(&config) == 0);
 	CHECK(ask(SETTING_PRIVATE_USERS, "0") == 0 &&
+	      apply(SETTING_PRIVATE_USERS_OWNERSHIP, "chown") == 0 && config_check(&config) == 0);
+	CHECK(ask(SETTING_PRIVATE_USERS, "4294770688") == 0 &&
 	      apply(SETTING_PRIVATE_USERS_OWNERSHIP, "chown") == 0 && config_check(&config) == 0);
 	CHECK(ask(SETTING_PRIVATE_USERS, "pick") == 0);
 	config.api_vfs = API_VFS_NETWORK;
