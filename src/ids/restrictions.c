@@ -17,10 +17,12 @@
 #include "base/numbers.h"
 #include "base/scope.h"
 
+#define PROFILE_MAX_BYTES ((size_t)8 * 1024)
+
 enum when {
 	WHEN_MISSING,
 	WHEN_ZERO,
-	WHEN_NOT_ZERO,
+	WHEN_NOT_ZERO_WITHOUT_PROFILE,
 };
 
 /* clang-format off */
@@ -36,8 +38,8 @@ static const struct {
 	/* A patch of Debian's and others'. */
 	{WHEN_ZERO, true, {"sys/kernel/unprivileged_userns_clone", "kernel.unprivileged_userns_clone is 0",
 		"As root: sysctl -w kernel.unprivileged_userns_clone=1, and the same in /etc/sysctl.d for good"}},
-	/* Ubuntu's: the namespace is made, but who makes it has no rights in it. */
-	{WHEN_NOT_ZERO, true, {"sys/kernel/apparmor_restrict_unprivileged_userns",
+	/* Ubuntu's: the namespace is made, but who makes it has no rights in it; who has a profile is asked only by that. */
+	{WHEN_NOT_ZERO_WITHOUT_PROFILE, true, {"sys/kernel/apparmor_restrict_unprivileged_userns",
 		"AppArmor keeps it from programs without a profile (kernel.apparmor_restrict_unprivileged_userns is 1)",
 		"As root, allow this one program in /etc/apparmor.d/nspawn, which a build with -Dapparmor=true installs, "
 		"and load it with apparmor_parser -r: "
@@ -55,13 +57,28 @@ static int read_number(const char *path, uint64_t *ret)
 	return parse_u64(text, ret);
 }
 
-static bool holds(enum when when, const char *path)
+/* One that leaves us unconfined, as the one advised above, has a name there all the same. */
+static bool has_profile(const char *proc)
+{
+	auto_free char *text = NULL;
+	char path[512];
+
+	(void)snprintf(path, sizeof(path), "%s/self/attr/apparmor/current", proc);
+	if (file_read(AT_FDCWD, path, PROFILE_MAX_BYTES, &text, NULL) < 0)
+		return false;
+	text[strcspn(text, "\n")] = '\0';
+	return *text != '\0' && strcmp(text, "unconfined") != 0;
+}
+
+static bool holds(enum when when, const char *proc, const char *path)
 {
 	uint64_t number;
 
 	if (when == WHEN_MISSING)
 		return access(path, F_OK) < 0 && errno == ENOENT;
-	return read_number(path, &number) == 0 && (number == 0) == (when == WHEN_ZERO);
+	if (read_number(path, &number) < 0)
+		return false;
+	return when == WHEN_ZERO ? number == 0 : number != 0 && !has_profile(proc);
 }
 
 const struct restriction *restriction_find(const char *proc, bool is_ordinary)
@@ -70,7 +87,7 @@ const struct restriction *restriction_find(const char *proc, bool is_ordinary)
 		char path[512];
 
 		(void)snprintf(path, sizeof(path), "%s/%s", proc, rows[i].restriction.file);
-		if ((is_ordinary || !rows[i].is_for_ordinary) && holds(rows[i].when, path))
+		if ((is_ordinary || !rows[i].is_for_ordinary) && holds(rows[i].when, proc, path))
 			return &rows[i].restriction;
 	}
 	return NULL;
@@ -91,6 +108,8 @@ static const struct {
 	{-ENOSPC,
 	 "There are as many as user.max_user_namespaces allows, here or in a container around us"},
 	{-EUSERS, "There are 32 around us already, which is as deep as they go"},
+	{-EACCES,
+	 "The AppArmor profile that nspawn runs under must allow them, by the rule 'userns,'"},
 	{-EPERM, "In a chroot, or under a filter of system calls, the kernel gives none"},
 };
 

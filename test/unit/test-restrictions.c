@@ -33,7 +33,8 @@ static void put(const char *name, const char *text)
 	(void)close(fd);
 }
 
-static const char *const directories[] = {"self", "self/ns", "sys", "sys/user", "sys/kernel"};
+static const char *const directories[] = {
+	"self", "self/ns", "sys", "sys/user", "sys/kernel", "self/attr", "self/attr/apparmor"};
 
 static const struct {
 	const char *file, *text;
@@ -49,6 +50,29 @@ static const struct {
 	{"sys/kernel/apparmor_restrict_unprivileged_userns", "1\n", false, true, "AppArmor"},
 	{"sys/kernel/apparmor_restrict_unprivileged_userns", "0\n", false, false, NULL},
 };
+
+/* What AppArmor asks of a program without a profile it does not ask of one that has one. */
+static void test_profiles(void)
+{
+	static const struct {
+		const char *label;
+		bool stops;
+	} labels[] = {
+		{"unconfined\n", true},
+		{"", true},
+		{"nspawn (unconfined)\n", false},
+		{"box (enforce)\n", false},
+	};
+
+	put("sys/kernel/apparmor_restrict_unprivileged_userns", "1\n");
+	for (size_t i = 0; i < ARRAY_LEN(labels); i++) {
+		put("self/attr/apparmor/current", labels[i].label);
+		CHECK((restriction_find(proc, true) != NULL) == labels[i].stops);
+		CHECK(!restriction_find(proc, false));
+	}
+	CHECK(unlink(in_proc("self/attr/apparmor/current")) == 0);
+	CHECK(unlink(in_proc("sys/kernel/apparmor_restrict_unprivileged_userns")) == 0);
+}
 
 int main(void)
 {
@@ -76,6 +100,7 @@ int main(void)
 		}
 		CHECK(unlink(in_proc(rows[i].file)) == 0);
 	}
+	test_profiles();
 	capture_start(&captured);
 	CHECK(restriction_explain(-EUSERS, false) == -EUSERS && strstr(captured.all, "as deep as"));
 	CHECK(unlink(in_proc("self/ns/user")) == 0);
