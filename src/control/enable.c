@@ -19,6 +19,7 @@
 #include "base/numbers.h"
 #include "base/scope.h"
 #include "base/text.h"
+#include "image/find.h"
 #include "manager/unit.h"
 
 #define DROP_IN "50-nspawn-enable.conf"
@@ -117,6 +118,29 @@ static int remove_drop_in(const struct request *request, const char *machine)
 	return 0;
 }
 
+/* --- Trees --- */
+
+/* A unit of its own, or a drop-in, may well name a tree at another place. */
+static bool has_own_unit(const struct request *request, const char *machine)
+{
+	const char *path = arena_format(request->arena, "%s/%s", request->places.units,
+					unit_of_machine(request->arena, machine));
+
+	return access(path, F_OK) == 0 || access(drop_in_directory(request, machine), F_OK) == 0;
+}
+
+/* Whose tree is nowhere would be heard of at the host's next start only. */
+static int check_trees(const struct request *request)
+{
+	struct found_image found;
+
+	for (size_t i = 0; i < request->machines.count; i++)
+		if (!has_own_unit(request, request->machines.items[i]))
+			TRY(image_find(request->arena, request->machines.items[i], &request->places,
+				       &found));
+	return 0;
+}
+
 /* --- The deeds --- */
 
 static int tell_failure(const struct request *request, int r, const char *why)
@@ -140,6 +164,7 @@ static int enable(const struct request *request, struct bus *bus)
 	const char *why = "";
 	int r;
 
+	TRY(check_trees(request));
 	for (size_t i = 0; i < request->machines.count; i++)
 		if (request->after.count > 0 || request->delay_sec > 0)
 			TRY(write_drop_in(request, request->machines.items[i]));

@@ -49,13 +49,17 @@ static int list(struct arena *arena, const struct request *request)
 		.columns = columns,
 		.column_count = ARRAY_LEN(columns) - (request->addresses_max == 0),
 	};
+	uint32_t most = request->addresses_max;
 	struct places places;
 
+	/* Programs have room for all of them. As in systemd's JSON they are lines of one text. */
+	if (request->form != OUTPUT_TEXT && most > 0)
+		most = ADDRESSES_ALL;
 	TRY(places_find(arena, request->scope, &places));
 	auto_machines struct machines machines = machines_none(arena, &places);
 
 	TRY(machines_add_all(&machines, request->shows_all));
-	probe_machines(&machines, PROBE_OS | (request->addresses_max > 0 ? PROBE_ADDRESSES : 0));
+	probe_machines(&machines, PROBE_OS | (most > 0 ? PROBE_ADDRESSES : 0));
 	for (size_t i = 0; i < machines.count; i++) {
 		const struct machine_view *machine = &machines.items[i];
 
@@ -65,8 +69,7 @@ static int list(struct arena *arena, const struct request *request)
 					   output_text(machine->service),
 					   output_text(machine->os.id),
 					   output_text(machine->os.version_id),
-					   addresses_cell(arena, &machine->addresses,
-							  request->addresses_max),
+					   addresses_cell(arena, &machine->addresses, most),
 				   });
 	}
 	return output_print(&table, &style);

@@ -103,9 +103,7 @@ static int refuse_not_found(struct arena *arena, const char *name, const struct 
 	for (size_t i = 0; places->images[i]; i++)
 		searched = arena_format(arena, "%s%s%s", searched, i == 0 ? "" : " ",
 					places->images[i]);
-	(void)refuse(ENOENT, "No image for machine '%s' found in: %s", name, searched);
-	hint("Name a tree with --directory=, or put one into '%s/%s'", places->image_home, name);
-	return -ENOENT;
+	return refuse(ENOENT, "No image for machine '%s' found in: %s", name, searched);
 }
 
 int image_find(struct arena *arena, const char *name, const struct places *places,

@@ -66,7 +66,12 @@ static int find_directory(struct config *config, struct facts *facts)
 	if (config->template && (config->directory || config->machine))
 		return find_new_directory(config, facts);
 	if (config->machine && !config->directory) {
-		TRY(image_find(&config->arena, config->machine, &facts->places, &found));
+		int r = image_find(&config->arena, config->machine, &facts->places, &found);
+
+		if (r == -ENOENT)
+			hint("Name a tree with --directory=, or put one into '%s/%s'",
+			     facts->places.image_home, config->machine);
+		TRY(r);
 		facts->directory = found.path;
 		facts->image_is_read_only = found.is_read_only;
 		return 0;

@@ -40,9 +40,8 @@
 #include "run/join-last.h"
 #include "run/join-leader.h"
 #include "run/join-login.h"
+#include "run/join-user.h"
 #include "run/program.h"
-
-#define PASSWD_MAX_BYTES ((size_t)4 * 1024 * 1024)
 
 struct joiner {
 	struct join_inside *inside;
@@ -152,38 +151,15 @@ static int enter(struct joiner *joiner)
 
 /* --- The user --- */
 
-/* users_find() needs no files for root, who has a shell there all the same. */
-static void find_shell_of_root(struct joiner *joiner)
+static const char *user_of(const struct joiner *joiner)
 {
-	auto_user_identity struct user_identity found = {0};
-	auto_free char *text = NULL;
-
-	if (path_read(joiner->root_fd, "/etc/passwd", PASSWD_MAX_BYTES, &text, NULL) < 0 ||
-	    users_parse_passwd(text, "root", 0, &found) < 0 || found.uid != 0)
-		return;
-	free(joiner->user.shell);
-	joiner->user.shell = steal_ptr(found.shell);
-	if (strcmp(found.home, "/") == 0)
-		return;
-	free(joiner->user.home);
-	joiner->user.home = steal_ptr(found.home);
+	return joiner->request->user ? joiner->request->user : "root";
 }
 
 static int find_user(struct joiner *joiner)
 {
-	const char *name = joiner->request->user ? joiner->request->user : "root";
-	int r = users_find(joiner->root_fd, name, &joiner->user);
-
-	if (r == -ESRCH || r == -ENOENT || r == -EINVAL) {
-		(void)refuse(ESRCH, "There is no user '%s' in the machine", name);
-		hint("Look at /etc/passwd there, or give a number");
-		return -ESRCH;
-	}
-	if (r < 0)
-		return fail(r, "Cannot look up the user '%s' in the machine", name);
-	if (joiner->user.uid == 0 && joiner->kind != JOIN_COMMAND)
-		find_shell_of_root(joiner);
-	return 0;
+	return join_user_find(joiner->inside->arena, joiner->root_fd, user_of(joiner),
+			      joiner->kind != JOIN_COMMAND, &joiner->user);
 }
 
 static void set(struct joiner *joiner, const char *name, const char *value)
@@ -311,7 +287,7 @@ static int give_up_rights(struct joiner *joiner)
 			       joiner->user.groups, joiner->user.group_count);
 	if (r < 0)
 		return fail(r, "Cannot give up capabilities and become the user '%s'",
-			    joiner->user.name);
+			    user_of(joiner));
 	return stay_tied();
 }
 

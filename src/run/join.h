@@ -43,7 +43,7 @@ enum join_kind {
 struct join_request {
 	const struct join_machine *machine;
 	enum join_kind kind;
-	const char *user;         /* name or number in the machine; NULL: root */
+	const char *user;         /* USER[:GROUP], names or numbers there; NULL: root */
 	const char *const *words; /* NULL-terminated; may be empty but for a command */
 	struct strings environment;
 	const char *directory; /* NULL: / for a command, the home for a shell */

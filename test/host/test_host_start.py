@@ -80,6 +80,25 @@ def test_what_others_wrote_stays(host, machines):
     host.check("rm -r /etc/systemd/system/nspawn@one.service.d && systemctl daemon-reload")
 
 
+def test_only_what_is_there_is_enabled(host, machines):
+    machines("one")
+    result = host.run("nspawn enable one nosuch --after=one --delay=1")
+    assert (result.code, result.text) == (1, "")
+    assert re.fullmatch(r"nspawn: No image for machine 'nosuch' found in: .*/var/lib/machines .*\n", result.complaint), result
+    assert host.run("systemctl is-enabled nspawn@one nspawn@nosuch").text.split() == ["disabled", "disabled"]
+    assert host.run(f"test -e {CONF.format('one')}").code == 1, "nothing is half done"
+    assert host.check("nspawn disable nosuch").complaint == "", "what is not enabled need not be there"
+
+
+def test_a_tree_elsewhere_is_the_administrators_business(host):
+    drop_in = "/etc/systemd/system/nspawn@far.service.d"
+    host.check(f"mkdir {drop_in} && printf '[Service]\\nExecStart=\\nExecStart=/usr/bin/nspawn --keep-unit -b -D /srv/far -M far\\n' >{drop_in}/own.conf")
+    try:
+        host.check("nspawn enable far && systemctl is-enabled nspawn@far && nspawn disable far")
+    finally:
+        host.run(f"rm -r {drop_in}; systemctl daemon-reload")
+
+
 @pytest.mark.parametrize("words, complaint", [
     ("start", "'start' needs the name of a machine"),
     ("start --now a", "'start' does not take '--now'"),

@@ -217,8 +217,19 @@ def test_a_user_and_what_goes_with_it(machine, run):
         assert run("exec", *spelling, name, "id", "-u").text == "1000\n"
     assert run("exec", name, "-u", "alice", "--", "id", "-u").text == "1000\n"
     assert run("exec", "-u", "4711", name, "id", "-u").text == "4711\n"
-    result = run("exec", "-u", "nobody-here", name, "true")
-    assert result.code == 125 and "There is no user 'nobody-here' in the machine" in result.complaint
+
+
+@pytest.mark.parametrize("who, ids", [("alice:44", "1000 44 44"), ("1000:video", "1000 44 44"), ("4711:4712", "4711 4712 4712"), ("0:0", "0 0 0"), ("root:7", "0 7 7")])
+def test_a_group_of_ones_choice_is_the_only_one(machine, run, who, ids):
+    assert run("exec", "-u", who, machine(), "sh", "-c", "echo $(id -u) $(id -g) $(id -G)").text == ids + "\n"
+
+
+@pytest.mark.parametrize("who, complaint", [
+    ("nobody-here", "user 'nobody-here'"), ("nobody-here:44", "user 'nobody-here'"), (":44", "user ''"), ("-1", "user '-1'"), ("4294967295", "user '4294967295'"),
+    ("alice:", "group ''"), ("alice:nobody-here", "group 'nobody-here'"), ("alice:4294967295", "group '4294967295'"), ("alice:1:2", "group '1:2'")])
+def test_who_is_not_there(machine, run, who, complaint):
+    result = run("exec", "-u", who, machine(), "true")
+    assert result.code == 125 and result.complaint.startswith(f"nspawn: There is no {complaint} in the machine\n"), result
 
 
 def test_a_machine_without_accounts(machine, run):

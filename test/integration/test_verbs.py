@@ -96,8 +96,11 @@ def test_addresses_are_those_of_its_own_network(run, sleeper):
     every = run("list", "--no-legend", "--max-addresses=all").text.split()
     assert every[5:7] == ["192.0.2.7", "2001:db8::7"]
     assert "127.0.0.1" not in every and "::1" not in every
-    assert run("list", "--json", "--max-addresses=2").json[0]["addresses"].startswith("192.0.2.7\n2001:db8::7")
-    assert "ADDRESSES" not in run("list", "--max-addresses=0").text
+    # For programs always all of them, in one text, as systemd's JSON has them.
+    for option in ("--max-addresses=1", "--max-addresses=all", "--no-legend"):
+        told = run("list", "--json", option).json[0]["addresses"].split("\n")
+        assert told[:2] == ["192.0.2.7", "2001:db8::7"] and len(told) == 4 and all(text.startswith("fe80:") and "…" not in text for text in told[2:])
+    assert "ADDRESSES" not in run("list", "--max-addresses=0").text and "addresses" not in run("list", "--json", "--max-addresses=0").json[0]
 
 
 def test_a_guest_that_never_answers_costs_a_second(run, sleeper):
