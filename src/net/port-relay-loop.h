@@ -97,3 +97,4 @@ void tcp_bury(struct relay_loop *loop);
 
 int udp_listen(struct relay_loop *loop, struct listener *listener);
 void udp_forget(struct relay_loop *loop, const struct listener *listener); /* NULL: the idle */
+void udp_forget_all(struct relay_loop *loop);

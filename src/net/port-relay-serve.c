@@ -209,6 +209,8 @@ static void look_again(struct relay_loop *loop)
 	if (look(loop, &targets) < 0 || memcmp(&targets, &loop->targets, sizeof(targets)) == 0)
 		return;
 	loop->targets = targets;
+	/* Who goes on talking would talk to the old ones for ever. */
+	udp_forget_all(loop);
 	(void)report(loop, /* is_answer= */ false, 0);
 }
 

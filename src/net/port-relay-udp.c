@@ -106,6 +106,12 @@ void udp_forget(struct relay_loop *loop, const struct listener *listener)
 	}
 }
 
+void udp_forget_all(struct relay_loop *loop)
+{
+	while (loop->oldest)
+		end_session(loop, loop->oldest);
+}
+
 /* --- To the other side --- */
 
 static void answered(struct relay_loop *loop, struct watch *watch, uint32_t events);

@@ -14,6 +14,7 @@
 #include "base/scope.h"
 #include "config/port-values.h"
 #include "net/forward.h"
+#include "net/port-flows.h"
 #include "net/port-inside.h"
 #include "net/port-socket.h"
 #include "net/zone.h"
@@ -49,18 +50,21 @@ static int lead_family(struct ports *ports, const struct address *to, int family
 		       struct address *led)
 {
 	bool is_reachable = is_reached(ports, to);
+	const struct address old = *led;
+	int r = 0;
 
 	if (is_reachable && memcmp(to, led, sizeof(*to)) == 0)
 		return 0;
-	if (!is_reachable) {
-		bool was_led = led->family != AF_UNSPEC;
-
-		*led = (struct address){0};
-		return was_led ? port_nft_drop(&ports->published, family) : 0;
-	}
-	TRY(port_nft_set(&ports->owner, &ports->published, to));
-	*led = *to;
-	return 0;
+	*led = (struct address){0};
+	if (is_reachable)
+		r = port_nft_set(&ports->owner, &ports->published, to);
+	else if (old.family != AF_UNSPEC)
+		r = port_nft_drop(&ports->published, family);
+	if (is_reachable && r == 0)
+		*led = *to;
+	if (old.family != AF_UNSPEC)
+		port_flows_forget(&old);
+	return r;
 }
 
 /* Whatever is missing here is served by processes. */

@@ -5,8 +5,10 @@ The host is a network namespace of the tests, the LAN beside it another one.
 """
 import contextlib
 import glob
+import ipaddress
 import json
 import os
+import select
 import shlex
 import signal
 import socket
@@ -426,6 +428,63 @@ def test_a_guest_that_changes_its_address(tree, Running, lan):
                 pass
             assert asked("tcp", HOST, 8080, lan) == [f"192.0.2.{number}", "hello"]
             assert asked("tcp", "::1", 8080)[1:] == ["hello"]
+
+
+# Says something all the time, from one address and port, and who answers is told once.
+TALK = """
+import socket, sys, time
+client = socket.socket(socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET, socket.SOCK_DGRAM)
+client.connect((sys.argv[1], int(sys.argv[2])))
+client.settimeout(0.05)
+said = set()
+while True:
+    try:
+        client.send(b"hello")
+        answer = client.recv(100).split()[-1]
+    except OSError:
+        time.sleep(0.05)
+        continue
+    if answer not in said:
+        print(answer.decode(), flush=True)
+    said.add(answer)
+    time.sleep(0.02)
+"""
+# Answers with the address that it has.
+AT = """
+import socket, sys
+server = socket.socket(getattr(socket, sys.argv[2]), socket.SOCK_DGRAM)
+server.bind((sys.argv[3], int(sys.argv[4])))
+print("ready", flush=True)
+while True:
+    server.sendto(sys.argv[3].encode(), server.recvfrom(100)[1])
+"""
+
+
+@pytest.mark.parametrize("family, addresses, has_gap", [("inet", ("127.0.0.1", HOST), False), ("inet", ("127.0.0.1", HOST), True), ("inet6", ("::1", HOST6), False)])
+def test_who_goes_on_talking_is_led_to_the_new_address(tree, Running, lan, family, addresses, has_gap):
+    """Though the kernel, or the process that serves, knows where its datagrams went before: those of other machines, and the host's own."""
+    with machine(Running, tree(kind="busybox"), "web", "-n", "-p", "udp:8080:80") as (_, leader), contextlib.ExitStack() as stack:
+        inside = ["nsenter", "-n", "-t", str(leader), "ip"]
+        shown = json.loads(subprocess.run([*inside, "-j", "addr", "show", "host0"], stdout=subprocess.PIPE, check=True).stdout)
+        old, prefix = next((a["local"], a["prefixlen"]) for a in shown[0]["addr_info"] if a["family"] == family and a["scope"] == "global")
+        new = str(ipaddress.ip_address(old) + 1)
+        assert ipaddress.ip_address(new) in ipaddress.ip_interface(f"{old}/{prefix}").network
+        if not has_gap:
+            subprocess.run([*inside[:-1], "sh", "-c", "echo 1 >/proc/sys/net/ipv4/conf/host0/promote_secondaries"], check=True)
+        stack.enter_context(service(leader, "udp", address=old, script=AT))
+        talks = []
+        for address, pid in [(address, None) for address in addresses] + [(HOST if family == "inet" else HOST6, lan)]:
+            words = [*(["nsenter", "-n", "-t", str(pid)] if pid else []), sys.executable, "-c", TALK, address, "8080"]
+            talk = stack.enter_context(subprocess.Popen(words, stdout=subprocess.PIPE, text=True))
+            stack.callback(talk.kill)
+            assert talk.stdout.readline() == old + "\n"
+            talks.append(talk)
+        subprocess.run([*inside, "addr", "add", f"{new}/{prefix}", "dev", "host0", *(["nodad"] if family == "inet6" else [])], check=True)
+        stack.enter_context(service(leader, "udp", address=new, script=AT))
+        subprocess.run([*inside, "addr", "del", f"{old}/{prefix}", "dev", "host0"], check=True)
+        subprocess.run([*inside, "addr", "replace", f"{new}/{prefix}", "dev", "host0"], check=True)
+        for talk in talks:
+            assert select.select([talk.stdout], [], [], 5)[0] and talk.stdout.readline() == new + "\n"
 
 
 def test_what_a_killed_supervisor_had_is_free_at_once(tree, Running):
