@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The interfaces that a machine has just now, whoever made them, with the ends of cables on the
- * host.
+ * host, and its ports.
  * Zone: free.
  */
 #include <errno.h>
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 
+#include "base/escape.h"
 #include "base/log.h"
 #include "base/scope.h"
 #include "control/net.h"
@@ -128,6 +130,17 @@ static int print(const struct shown_links *list, enum output_form form)
 	return output_print(&table, &style);
 }
 
+/* Below the table of links, and not in its JSON, which is a list of them. */
+static void print_ports(struct arena *arena, const char *title, const struct strings *ports)
+{
+	if (ports->count > 0)
+		printf("%s:", title);
+	for (size_t i = 0; i < ports->count; i++)
+		printf(" %s", escape_text(arena, ports->items[i]));
+	if (ports->count > 0)
+		(void)putchar('\n');
+}
+
 static int enter(const struct places *places, const struct registry_entry *entry)
 {
 	auto_close int pidfd = -EBADF;
@@ -161,5 +174,10 @@ int net_show(struct arena *arena, const struct places *places, const struct regi
 		return fail(r, "Cannot enter the network of the machine");
 	for (size_t i = 0; i < list.count; i++)
 		find_host_end(&host, arena, &list.items[i]);
-	return print(&list, form);
+	TRY(print(&list, form));
+	if (form == OUTPUT_TEXT) {
+		print_ports(arena, "Ports", &entry->ports);
+		print_ports(arena, "Host ports", &entry->host_ports);
+	}
+	return 0;
 }

@@ -213,3 +213,7 @@ def test_the_table_for_people(tree, run, Running):
         lines = run("net", "web", "list").text.splitlines()
         assert lines[0].split() == ["INTERFACE", "KIND", "UP", "HOST", "BRIDGE", "ADDRESSES"]
         assert lines[1].split() == ["lan", "veth", "yes", "vb-web+1", "br0", "10.80.0.2/24"]
+        assert not [line for line in lines if "orts:" in line]
+        for kind, port in (("port", "8080:80"), ("port", "udp:5353:53"), ("host-port", "1143")):
+            assert run("net", "web", "add", kind, port).code == 0
+        assert run("net", "web").text.splitlines()[-2:] == ["Ports: tcp:8080:80 udp:5353:53", "Host ports: tcp:1143"]
