@@ -456,7 +456,10 @@ server = socket.socket(getattr(socket, sys.argv[2]), socket.SOCK_DGRAM)
 server.bind((sys.argv[3], int(sys.argv[4])))
 print("ready", flush=True)
 while True:
-    server.sendto(sys.argv[3].encode(), server.recvfrom(100)[1])
+    try:
+        server.sendto(sys.argv[3].encode(), server.recvfrom(100)[1])
+    except OSError:
+        pass  # no way back while there is no address
 """
 
 
