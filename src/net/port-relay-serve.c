@@ -23,6 +23,7 @@
 #include "base/scope.h"
 #include "mount/detached.h"
 #include "mount/mount-plan.h"
+#include "net/port-filter.h"
 #include "net/port-inside.h"
 #include "net/port-relay-loop.h"
 
@@ -334,6 +335,7 @@ static int begin(struct relay_loop *loop, const struct relay_order *order, int f
 {
 	bool is_root = geteuid() == 0;
 	struct rlimit limit;
+	int r;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return -errno;
@@ -344,6 +346,10 @@ static int begin(struct relay_loop *loop, const struct relay_order *order, int f
 	}
 	loop->has_links = order->has_links;
 	TRY(confine(is_root && order->is_ours));
+	/* A kernel without filters serves all the same. */
+	r = port_filter_load();
+	if (r < 0 && r != -ENOSYS && r != -EINVAL)
+		return r;
 	loop->is_serving = true;
 	for (struct listener *listener = loop->listeners; listener; listener = listener->next)
 		TRY(serve(loop, listener));

@@ -543,7 +543,7 @@ def test_the_process_that_serves_has_nothing(tree, Running):
         for pid in mine:
             status = dict(line.split(":\t", 1) for line in read(f"/proc/{pid}/status").splitlines() if ":\t" in line)
             assert status["Uid"].split() == ["65534"] * 4 and status["Gid"].split() == ["65534"] * 4 and status["Groups"].strip() == ""
-            assert int(status["CapEff"], 16) == 0 and int(status["CapPrm"], 16) == 0 and status["NoNewPrivs"] == "1"
+            assert int(status["CapEff"], 16) == 0 and int(status["CapPrm"], 16) == 0 and status["NoNewPrivs"] == "1" and status["Seccomp"] == "2"
             assert os.listdir(f"/proc/{pid}/root") == []
             assert os.stat(f"/proc/{pid}/ns/net").st_ino == os.stat(f"/proc/{leader}/ns/net").st_ino
 
