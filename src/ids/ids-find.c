@@ -136,10 +136,13 @@ static const struct {
 };
 /* clang-format on */
 
-/* With the map that changes nothing; what the kernel checks of a mount is the same for all. */
+/*
+ * What the kernel checks of a mount is the same for all maps. One of a single id can be had in any
+ * namespace: more of them may be in several pieces of the map above.
+ */
 static enum ids_mapping try_mapping(int tree_fd)
 {
-	static const struct id_extent extent = {0, 0, USERS_RANGE};
+	static const struct id_extent extent = {0, 0, 1};
 	static const struct id_maps maps = {{&extent, 1}, {&extent, 1}};
 	auto_close int clone_fd =
 		open_tree(tree_fd, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);

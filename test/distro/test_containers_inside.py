@@ -159,6 +159,15 @@ def test_what_cannot_be_mapped_inside_is_said(given):
     assert "cannot be changed on disk" in said[2] and "--private-users=identity" in said[3], said
 
 
+@pytest.mark.requires("newuidmap")
+def test_what_cannot_be_mapped_inside_is_said_to_a_user(as_user):
+    """Whose machine has its ids in several pieces."""
+    script = ("test $(wc -l </proc/self/uid_map) -gt 1; mkdir /tmp/inner; tar -C /tmp/inner -xf /mnt/image.tar; "
+              "/mnt/nspawn -q -P -D /tmp/inner --private-users=1000:100 --private-users-ownership=map true || :")
+    said = as_user(script).complaint.splitlines()
+    assert len(said) == 2 and "cannot be mapped on its file system, tmpfs" in said[0] and "identity" in said[1], said
+
+
 def test_the_filter_of_devices_fails_nothing_of_a_booted_system(guest):
     """The same units fail and the same is in the journal as with a filter that lets everything through, which makes nodes of disks."""
     tree = types.SimpleNamespace(root=lab_tree.cached("bookworm"), options=["-x"])
