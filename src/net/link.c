@@ -314,13 +314,24 @@ int link_set_mac(struct netlink_socket *socket, int index, const uint8_t mac[LIN
 	return netlink_call(socket, &message, NULL, NULL);
 }
 
-int link_set_up(struct netlink_socket *socket, int index)
+static int change_flags(struct netlink_socket *socket, int index, unsigned int flags)
 {
-	const struct ifinfomsg up = {.ifi_index = index, .ifi_flags = IFF_UP, .ifi_change = IFF_UP};
+	const struct ifinfomsg body = {
+		.ifi_index = index, .ifi_flags = flags, .ifi_change = IFF_UP};
 	struct netlink_message message;
 
-	netlink_begin(&message, RTM_SETLINK, 0, &up);
+	netlink_begin(&message, RTM_SETLINK, 0, &body);
 	return netlink_call(socket, &message, NULL, NULL);
+}
+
+int link_set_up(struct netlink_socket *socket, int index)
+{
+	return change_flags(socket, index, IFF_UP);
+}
+
+int link_set_down(struct netlink_socket *socket, int index)
+{
+	return change_flags(socket, index, 0);
 }
 
 int link_rename(struct netlink_socket *socket, int index, const char *name)

@@ -67,6 +67,7 @@ int link_set_vlans(struct netlink_socket *socket, int port, const struct new_lin
 
 int link_set_mac(struct netlink_socket *socket, int index, const uint8_t mac[LINK_MAC_BYTES]);
 int link_set_up(struct netlink_socket *socket, int index);
+int link_set_down(struct netlink_socket *socket, int index);
 int link_rename(struct netlink_socket *socket, int index, const char *name);
 
 /*

@@ -11,6 +11,7 @@
 #include "base/undo.h"
 #include "net/net-plan.h"
 #include "net/netlink.h"
+#include "net/wireless.h"
 
 /* One link of the plan. */
 struct net_link {
@@ -18,6 +19,8 @@ struct net_link {
 	char inside[IFNAMSIZ]; /* moved: what the machine will */
 	int parent;            /* index of what it is made of, or is plugged into */
 	int index;             /* of what we made: outside for a cable, else inside; 0: nothing */
+	struct wireless wireless; /* moved with its radio */
+	uint64_t newest;          /* id of an interface: the radio's later ones are the guest's */
 };
 
 struct net_live;

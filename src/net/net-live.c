@@ -188,7 +188,7 @@ int net_live_remove(struct net *net, const char *machine, const char *inside)
 	for (size_t i = 0; net->links && i < net->plan->count; i++)
 		if (is_meant(net, &net->plan->items[i], &net->links[i], inside)) {
 			net_take_back(net, &net->plan->items[i], &net->links[i]);
-			net->links[i].index = net->links[i].parent = 0;
+			net->links[i] = (struct net_link){0};
 			if (net->plan->items[i].is_main && net->plan->setup.does_host)
 				(void)net_setup_sweep();
 			return 0;

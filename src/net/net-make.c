@@ -18,6 +18,7 @@
 #include "config/config.h"
 #include "net/address.h"
 #include "net/link.h"
+#include "net/net-wireless.h"
 #include "net/zone.h"
 
 /* A killed supervisor's last request may take effect while we clean up after it. */
@@ -68,8 +69,12 @@ static void give_back(struct net *net, const struct net_link *link)
 {
 	int r;
 
-	(void)link_drop_alternative(&net->inside, link->index, link->name);
-	r = link_move(&net->inside, link->index, net->home_fd, link->name);
+	if (link->wireless.id) {
+		r = net_wireless_back(net, link);
+	} else {
+		(void)link_drop_alternative(&net->inside, link->index, link->name);
+		r = link_move(&net->inside, link->index, net->home_fd, link->name);
+	}
 	if (r == -ENODEV)
 		warn(0,
 		     "The interface '%s' is gone, going on without: the machine removed it or passed it on",
@@ -81,7 +86,7 @@ static void give_back(struct net *net, const struct net_link *link)
 
 void net_take_back(struct net *net, const struct link_plan *plan, const struct net_link *link)
 {
-	if (link->index > 0 && plan->kind == LINK_MOVED)
+	if (plan->kind == LINK_MOVED && (link->index > 0 || link->wireless.id))
 		give_back(net, link);
 	else if (link->index > 0 && plan->kind == LINK_VETH)
 		remove_veth(net, plan, link->index);
@@ -210,6 +215,8 @@ static int make_child(struct net *net, const struct link_plan *plan, struct net_
 		(void)fail(r, "Cannot make the %s '%s' of the interface '%s'", kind, plan->inside,
 			   plan->host);
 		net_explain(&net->host);
+		if (r == -EBUSY)
+			hint("An interface has macvlans or ipvlans, and not both");
 		return r;
 	}
 	ret->index = link.index;
@@ -233,16 +240,25 @@ static void find_half_moved(struct net *net, struct net_link *ret)
 static int move_in(struct net *net, struct net_link *ret)
 {
 	bool is_renamed = strcmp(ret->name, ret->inside) != 0;
-	int r = link_move(&net->host, ret->parent, net->inside_fd, is_renamed ? ret->inside : NULL);
+	int r = -EINVAL;
 	struct link link;
 
+	if (!ret->wireless.id)
+		r = link_move(&net->host, ret->parent, net->inside_fd,
+			      is_renamed ? ret->inside : NULL);
+	/* What the kernel does not move by itself may move with its radio. */
+	if (r == -EINVAL)
+		r = net_wireless_in(net, ret);
 	r = r < 0 ? r : link_find(&net->inside, ret->inside, NULL, &link);
 	if (r < 0) {
-		find_half_moved(net, ret);
+		if (!ret->wireless.id)
+			find_half_moved(net, ret);
 		(void)fail(r, "Cannot move the interface '%s' into the machine", ret->name);
 		net_explain(&net->host);
 		if (r == -EINVAL)
-			hint("Bridges, tunnels and wireless interfaces stay where they are");
+			hint("Bridges and most tunnels stay where they are");
+		else if (r == -EOPNOTSUPP && ret->wireless.id)
+			hint("The driver of this radio keeps it in the host's network");
 		return r;
 	}
 	ret->index = link.index;

@@ -12,6 +12,7 @@
 #include "net/address.h"
 #include "net/link.h"
 #include "net/nft.h"
+#include "net/wireless.h"
 
 static const uint8_t *answer;
 static size_t left;
@@ -92,9 +93,22 @@ static int find_link(struct netlink_socket *socket)
 	return r;
 }
 
+static int find_wireless(struct netlink_socket *socket)
+{
+	struct wireless_socket air = {.netlink = *socket, .family = 0x1c};
+	struct wireless found;
+	uint64_t newest;
+	int r = wireless_find(&air, 7, &found);
+
+	MUST(r != 0 || (found.id != 0 && found.index >= 0));
+	return r < 0 ? r : wireless_newest(&air, found.radio, &newest);
+}
+
 /* The first byte says what is asked. */
 static int ask(struct netlink_socket *socket, uint8_t question)
 {
+	if (question & 16)
+		return find_wireless(socket);
 	switch (question % 8) {
 	case 0:
 		return nft_list(socket, NFT_LINKS, look_at_name, NULL);

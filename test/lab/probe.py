@@ -155,6 +155,7 @@ WORDS = {
     "emulator": (lambda: shutil.which("qemu-system-x86_64") is not None, "needs qemu-system-x86_64"),
     "apparmor_parser": (lambda: shutil.which("apparmor_parser") is not None, "needs apparmor_parser"),
     "checkpolicy": (lambda: shutil.which("checkpolicy") is not None, "needs checkpolicy"),
+    "iw": (lambda: shutil.which("iw") is not None, "needs iw"),
     "journal-remote": (_has_journal_remote, "needs systemd-journal-remote and journalctl"),
     "compiler": (lambda: shutil.which("gcc") is not None, "needs gcc"),
     "reference": (_has_reference, "needs systemd-nspawn of release 252, which test/compat compares with"),

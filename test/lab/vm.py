@@ -62,14 +62,17 @@ def cpio(root):
 
 
 # Modules that tests load, in an order in which each finds what it needs.
-MODULES = ["llc", "stp", "bridge", "garp", "mrp", "8021q", "veth"]
+BRIDGE = ["llc", "stp", "bridge", "garp", "mrp", "8021q", "veth"]
+LINKS = ["dummy", "macvlan", "ipvlan"]
+WIRELESS = ["rfkill", "libarc4", "cfg80211", "mac80211", "virtio_ring", "virtio", "mac80211_hwsim"]
+MODULES = BRIDGE + LINKS + WIRELESS
 
 
 def kernel(work):
-    """The kernel of Debian's package for virtual machines, with its MODULES, fetched once: a directory."""
-    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "nspawn-test-trees/kernel-2"
+    """The kernel of Debian's package for machines of any kind, with its MODULES, fetched once: a directory."""
+    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "nspawn-test-trees/kernel-3"
     if not cache.exists():
-        depends = subprocess.run(["apt-cache", "depends", "linux-image-cloud-amd64"], capture_output=True, text=True, check=True)
+        depends = subprocess.run(["apt-cache", "depends", "linux-image-amd64"], capture_output=True, text=True, check=True)
         package = depends.stdout.split("Depends:")[1].split()[0]
         subprocess.run(["apt-get", "download", "-q", "-o", "APT::Sandbox::User=root", package], cwd=work, check=True)
         subprocess.run(["dpkg", "-x", next(work.glob("*.deb")), work / "files"], check=True)
@@ -85,12 +88,12 @@ def kernel(work):
     return cache
 
 
-def bring_modules(root, work):
+def bring_modules(root, work, names):
     """Puts the modules into the machine's root; returns the script that loads them."""
-    (root / "modules").mkdir()
-    for name in MODULES:
+    (root / "modules").mkdir(exist_ok=True)
+    for name in names:
         shutil.copy(kernel(work) / f"{name}.ko", root / "modules")
-    return "".join(f"insmod /modules/{name}.ko\n" for name in MODULES)
+    return "".join(f"insmod /modules/{name}.ko\n" for name in names)
 
 
 def furnish(root):
@@ -101,6 +104,15 @@ def furnish(root):
         shutil.copy("/bin/busybox", target)
     shutil.copy(shutil.which(program()[0]), root / "bin/nspawn")
     (root / "tree/etc/os-release").write_text("ID=small\n")
+
+
+def bring_program(root, name):
+    """Puts a program of ours into that directory, with its libraries."""
+    path = shutil.which(name)
+    words = subprocess.run(["ldd", path], capture_output=True, text=True, check=True).stdout.split()
+    for source, folder in [(path, "bin"), *((word, os.path.dirname(word)[1:]) for word in words if word.startswith("/"))]:
+        (root / folder).mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, root / folder)
 
 
 def boot(root, script, work, parameters="", early=""):

@@ -5,6 +5,8 @@
  */
 #include "net/net-plan.h"
 
+#include <linux/genetlink.h>
+#include <linux/nl80211.h>
 #include <linux/veth.h>
 
 #include "base/scope.h"
@@ -14,6 +16,7 @@
 #include "net/link.h"
 #include "net/netlink.h"
 #include "net/siphash.h"
+#include "net/wireless.h"
 
 static struct arena arena;
 
@@ -298,6 +301,58 @@ static void test_round_trip(void)
 	CHECK(link_parse(&body, NULL, &link) && !link.is_also);
 }
 
+/* An interface and a family of generic netlink, which have the same head. */
+static struct netlink_rest begin_generic(struct netlink_message *message)
+{
+	const struct genlmsghdr head = {.version = 1};
+
+	netlink_begin_with(message, GENL_MIN_ID, 0, &head, sizeof(head));
+	return (struct netlink_rest){message->bytes + sizeof(struct nlmsghdr), 0};
+}
+
+static void test_wireless(void)
+{
+	const uint64_t id = UINT64_C(0x300000002);
+	struct netlink_message message;
+	struct netlink_rest body = begin_generic(&message);
+	struct wireless found = {.id = 1};
+
+	netlink_put_u32(&message, NL80211_ATTR_IFINDEX, 9);
+	netlink_put(&message, NL80211_ATTR_WDEV, &id, sizeof(id));
+	body.length = message.length - sizeof(struct nlmsghdr);
+	CHECK(!wireless_parse(&body, &found) && found.id == 1);
+	netlink_put_u32(&message, NL80211_ATTR_WIPHY, 0);
+	for (body.length = 0; body.length < message.length - sizeof(struct nlmsghdr); body.length++)
+		CHECK(!wireless_parse(&body, &found));
+	CHECK(wireless_parse(&body, &found) && found.id == id && found.radio == 0 &&
+	      found.index == 9);
+}
+
+static void test_wireless_family(void)
+{
+	static const struct {
+		const char *name;
+		uint16_t number;
+		bool is_it;
+	} cases[] = {
+		{"nl80211", 28, true}, {"nl80211", 0, false},   {"nl80211", 3, false},
+		{"nlctrl", 16, false}, {"nl80211x", 28, false}, {NULL, 28, false},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct netlink_message message;
+		struct netlink_rest body = begin_generic(&message);
+		uint16_t number = 0;
+
+		if (cases[i].name)
+			netlink_put_text(&message, CTRL_ATTR_FAMILY_NAME, cases[i].name);
+		netlink_put(&message, CTRL_ATTR_FAMILY_ID, &cases[i].number, 2);
+		body.length = message.length - sizeof(struct nlmsghdr);
+		CHECK(wireless_parse_family(&body, &number) == cases[i].is_it);
+		CHECK(number == (cases[i].is_it ? cases[i].number : 0));
+	}
+}
+
 /* Cut anywhere, and with any one byte changed: never read past the end (sanitizers look). */
 static void test_damage(void)
 {
@@ -359,6 +414,8 @@ int main(void)
 	test_refusals();
 	test_round_trip();
 	test_vlan_filtering();
+	test_wireless();
+	test_wireless_family();
 	test_damage();
 	test_full();
 	arena_done(&arena);

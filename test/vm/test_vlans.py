@@ -46,7 +46,7 @@ def said(tmp_path_factory):
     vm.furnish(root)
     for name in ("sh", "ip", "ping", "sleep", "true"):
         (root / "tree/bin" / name).symlink_to("busybox")
-    answers = vm.boot(root, vm.bring_modules(root, work) + SCRIPT, work)
+    answers = vm.boot(root, vm.bring_modules(root, work, vm.BRIDGE) + SCRIPT, work)
     print(*(f"== {name}\n{text}" for name, text in answers.items()))
     return answers
 
