@@ -486,6 +486,10 @@ def test_who_goes_on_talking_is_led_to_the_new_address(tree, Running, lan, famil
         stack.enter_context(service(leader, "udp", address=new, script=AT))
         subprocess.run([*inside, "addr", "del", f"{old}/{prefix}", "dev", "host0"], check=True)
         subprocess.run([*inside, "addr", "replace", f"{new}/{prefix}", "dev", "host0"], check=True)
+        if has_gap:
+            # Its way out went with the address.
+            host = next(a["local"] for a in json.loads(ip("-j", "addr", "show", "ve-web"))[0]["addr_info"] if a["family"] == "inet")
+            subprocess.run([*inside, "route", "replace", "default", "via", host], check=True)
         for talk in talks:
             assert select.select([talk.stdout], [], [], 5)[0] and talk.stdout.readline() == new + "\n"
 
