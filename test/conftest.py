@@ -15,7 +15,7 @@ import subprocess
 
 import pytest
 
-from lab import bed, identity, leaks, network, probe, schedule
+from lab import bed, identity, leaks, network, ports, probe, schedule
 from lab import run as lab_run
 from lab import tree as lab_tree
 from lab.terminal import Terminal as lab_terminal
@@ -126,6 +126,14 @@ def outside(own_network):
     del own_network
     with network.outside() as world:
         yield world
+
+
+@pytest.fixture(scope="module")
+def lan(own_network):
+    """Another machine of that network: lab/ports.py. Its process id."""
+    del own_network
+    with ports.lan() as pid:
+        yield pid
 
 
 @pytest.fixture
