@@ -2,7 +2,7 @@
 /*
  * Registers a machine, and takes that back.
  *
- * Managers since systemd 258 have a call with which the leader cannot be mistaken. Which one this
+ * Managers newer than systemd 257 have a call with which no leader is mistaken. Which one this
  * is would be a question more, and the older call would wait for its answer: so both are said at
  * once. A manager that knows the new words answers the old ones that there is such a machine.
  * Zone: owing.
