@@ -158,6 +158,10 @@ void host_files_plan_network(const struct config *config, const struct host_file
 		 .text = texts->network_file ? IFUPDOWN_STATE : NULL,
 		 .makes_directory = true,
 		 .is_for_ifupdown = true},
+		{.how = HOW_COPY,
+		 .target = IFUPDOWN_SMALL_INSIDE,
+		 .text = texts->network_file ? IFUPDOWN_SMALL : NULL,
+		 .is_for_ifupdown = true},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(wanted); i++)

@@ -47,7 +47,7 @@ struct host_file_action {
 /* After those of an administrator of the machine, before those that come with systemd. */
 #define NETWORK_FILE_INSIDE "/run/systemd/network/79-nspawn-host0.network"
 
-#define HOST_FILE_ACTIONS_MAX 7
+#define HOST_FILE_ACTIONS_MAX 8
 
 struct host_file_plan {
 	struct host_file_action actions[HOST_FILE_ACTIONS_MAX];

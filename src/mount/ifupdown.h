@@ -7,11 +7,16 @@
 
 #include <stdbool.h>
 
-/* The first tells ifup(8) that host0 is done, the second who asks it (ifquery --state). */
+/*
+ * The first tells ifup(8) that host0 is done, the second who asks it (ifquery --state), the third
+ * those of busybox and their like: lo, too, or they would fail at what is there.
+ */
 #define IFUPDOWN_DONE_INSIDE "/run/network/ifstate.host0"
 #define IFUPDOWN_DONE "host0\n"
 #define IFUPDOWN_STATE_INSIDE "/run/network/ifstate"
 #define IFUPDOWN_STATE "host0=host0\n"
+#define IFUPDOWN_SMALL_INSIDE "/run/ifstate"
+#define IFUPDOWN_SMALL "lo=lo\nhost0=host0\n"
 
 enum ifupdown_words {
 	IFUPDOWN_NOTHING, /* about the interface */

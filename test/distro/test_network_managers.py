@@ -78,3 +78,13 @@ def test_a_bare_command_has_names_where_a_program_would_write_them(tree, run):
     for options in ([], ["-U"], ["--read-only"], ["--ephemeral"]):
         result = run("-P", "-D", root, "-n", *options, "--", "/bin/sh", "-c", "readlink /etc/resolv.conf; grep -c ^nameserver /etc/resolv.conf")
         assert result.code == 0 and result.text.splitlines()[0] == "../run/resolvconf/resolv.conf" and result.text.splitlines()[1] != "0", result
+
+
+@pytest.mark.parametrize("client", ["dhclient -v -1 -cf /etc/soon.conf host0", "dhcpcd --noipv4ll --timeout 3 host0"])
+def test_a_client_of_dhcp_that_gets_no_answer_changes_nothing(tree, run, client):
+    root = tree({"etc/soon.conf": "timeout 3;\nretry 3;\n"}, kind="network")
+    look = "ip -o addr show host0; ip route; ip -6 route show default; "
+    result = run("-P", "-D", root, "-n", "--", "/bin/sh", "-c", f"{look} echo between; {client} >/said 2>&1; sleep 8; {look}", timeout=60)
+    before, _, after = result.text.partition("between\n")
+    assert before == after and "default" in after, result
+    assert "DHCPDISCOVER" in (said := (root / "said").read_text()) or "soliciting a DHCP lease" in said

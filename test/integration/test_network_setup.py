@@ -256,6 +256,26 @@ def test_a_network_manager_inside_is_told(tree, run):
 
 # --- Who does what ---
 
+ASKS = "auto lo\niface lo inet loopback\nauto host0\niface host0 inet dhcp\n"
+# What the script of udhcpc does in distributions, before it has any answer.
+FORGETS = '#!/bin/sh\n[ "$1" != deconfig ] || { ip -4 addr flush dev $interface; touch /asked; }\n'
+
+
+def test_a_small_ifup_does_not_ask(tree, run):
+    """The ifup of busybox has its own file of what is done, and its client begins by taking the address away."""
+    entries = {"etc/network/interfaces": ASKS, "var/run=": "/run", "etc/udhcpc/default.script!": FORGETS,
+               **{f"etc/network/if-{when}.d/": None for when in ("pre-up", "up")}}
+    root = tree(entries, kind="busybox")
+    result = run("-P", "-D", root, "-n", "--", *shell("ifup -a || exit 3", PING.format("host"), PING.format(WORLD), "cat /run/ifstate"))
+    assert result.code == 0 and result.text.splitlines()[-4:] == ["pong host", f"pong {WORLD}", "lo=lo", "host0=host0"], result
+    assert not (root / "asked").exists()
+    # Where an administrator of the machine says otherwise, or somebody else sets the network up, there is none.
+    for options in (["-n", "--network-setup=host"], ["--private-network"]):
+        assert run("-P", "-D", root, *options, "--", "/bin/ls", "/run/ifstate").code == 1
+    (root / "etc/network/interfaces").write_text("iface host0 inet static\n")
+    assert run("-P", "-D", root, "-n", "--", "/bin/ls", "/run/ifstate").code == 1
+
+
 @pytest.mark.parametrize("setup, host, guest", [("auto", True, True), ("host", True, False), ("guest", False, True), ("none", False, False)])
 def test_each_end_by_itself(tree, Running, setup, host, guest):
     with serve(Running, tree(kind="busybox"), "web", "-n", f"--network-setup={setup}") as machine:
