@@ -433,7 +433,7 @@ static const struct {
 	{"credential-pass", "Cannot make the file system of the credentials"},
 	{"credential-read", "Cannot open the directory '%s' of our credentials"},
 	{"credential-read", "Cannot pass on the credential '%s': we were started with none"},
-	{"credential-read", "Cannot read the credential '%s'"},
+	{"credential-read", "Cannot read the credential '%s' from '%s'"},
 	{"credential-read", "The credential '%s' is larger than 1 MiB"},
 
 	/* --- Journal --- */

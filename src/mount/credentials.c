@@ -134,17 +134,16 @@ static int read_inherited(struct credential *credential, const char *name)
 	auto_close int fd = -EBADF;
 
 	if (!directory || *directory != '/') {
-		int r = refuse(ENOENT,
-			       "Cannot pass on the credential '%s': we were started with none",
-			       name);
-
+		(void)refuse(ENOENT,
+			     "Cannot pass on the credential '%s': we were started with none", name);
 		hint("Write a path with a slash, like ./%s, for a file", name);
-		return r;
+		return -ECANCELED; /* said already */
 	}
 	fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return fail(-errno, "Cannot open the directory '%s' of our credentials", directory);
-	return read_path(credential, fd, name);
+	if (fd >= 0)
+		return read_path(credential, fd, name);
+	(void)fail(-errno, "Cannot open the directory '%s' of our credentials", directory);
+	return -ECANCELED; /* said already */
 }
 
 static int read_one(struct credential *credential, const struct credential_request *request)
@@ -158,6 +157,18 @@ static int read_one(struct credential *credential, const struct credential_reque
 	else if (r >= 0)
 		r = read_inherited(credential, request->inherited);
 	return r;
+}
+
+static int complain(const struct credential_request *request, int r)
+{
+	const char *from = request->path ? request->path : request->inherited;
+
+	if (r == -ECANCELED)
+		return r;
+	if (r == -EFBIG)
+		return refuse(EFBIG, "The credential '%s' is larger than 1 MiB", request->id);
+	return fail(r, "Cannot read the credential '%s' from '%s'", request->id,
+		    from ? from : "--set-credential");
 }
 
 /*
@@ -211,11 +222,8 @@ int credentials_read(struct config *config, struct credentials *ret, struct undo
 
 		credential->id = request->id;
 		r = read_one(credential, request);
-		if (r == -EFBIG)
-			return refuse(EFBIG, "The credential '%s' is larger than 1 MiB",
-				      request->id);
 		if (r < 0)
-			return fail(r, "Cannot read the credential '%s'", request->id);
+			return complain(request, r);
 	}
 	wipe_typed(config);
 	ret->are_for_everyone = are_for_everyone(config);

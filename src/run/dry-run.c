@@ -204,8 +204,8 @@ static void look_at_credentials(struct rehearsal *run)
 	for (size_t i = 0; i < requests->count; i++)
 		if (requests->items[i].path &&
 		    faccessat(AT_FDCWD, requests->items[i].path, R_OK, AT_EACCESS) < 0)
-			(void)fail(-errno, "Cannot read the credential '%s'",
-				   requests->items[i].id);
+			(void)fail(-errno, "Cannot read the credential '%s' from '%s'",
+				   requests->items[i].id, requests->items[i].path);
 }
 
 /* Whether the receiver is installed; its version is not asked for, which would start it. */

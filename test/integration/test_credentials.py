@@ -84,6 +84,7 @@ def test_one_that_was_given_to_us_is_handed_on(tree, do, tmp_path):
 def test_none_was_given_to_us(tree, do, directory):
     result = do(tree(), "exit", "0", options=["--load-credential=a:theirs"], env={"CREDENTIALS_DIRECTORY": directory})
     assert result.code == 1 and "'theirs'" in result.complaint and "slash" in result.complaint
+    assert len(result.complaint.splitlines()) == 2, result
 
 
 def test_the_payload_is_told_where_they_are(tree, ask):
@@ -179,6 +180,7 @@ def test_the_largest_and_one_byte_more(tree, do, tmp_path):
 def test_what_cannot_be_read_is_refused_before_anything_starts(tree, do, path):
     result = do(tree(), "exit", "0", options=[f"--load-credential=a:{path}"])
     assert result.code == 1 and "'a'" in result.complaint and len(result.complaint.splitlines()) == 1
+    assert f"'{path}'" in result.complaint or f"'{path.rstrip('/')}'" in result.complaint
 
 
 def memory_of(pid):
