@@ -525,7 +525,7 @@ static const struct {
 	/* --- Supervision --- */
 	{"console-slow", "Machine '%s' writes faster than this terminal shows"},
 	{"log-none", "Machine '%s' keeps no log of its console"},
-	{"log-none", "No %srun of a machine '%s' has left a log"},
+	{"log-none", "No run of a machine '%s' has left a log"},
 	{"log-read", "Cannot read the log of machine '%s'"},
 	{"log-read", "Cannot show the log of machine '%s'"},
 	{"payload-killed", "Machine '%s' was terminated by signal %s"},

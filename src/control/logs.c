@@ -90,8 +90,7 @@ static int find_log(struct arena *arena, struct logs *logs)
 		return -ENOENT;
 	}
 	if (logs->fd == -ENOENT)
-		return refuse(ENOENT, "No %srun of a machine '%s' has left a log",
-			      runs ? "earlier " : "", logs->machine);
+		return refuse(ENOENT, "No run of a machine '%s' has left a log", logs->machine);
 	if (logs->fd >= 0 && !runs && !logs->is_previous)
 		note("Machine '%s' does not run; this is its last run", logs->machine);
 	return logs->fd < 0 ? fail(logs->fd, "Cannot read the log of machine '%s'", logs->machine)

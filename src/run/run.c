@@ -343,11 +343,8 @@ static int status_of_ending(const struct plan *plan, const struct ending *ending
 	case OUTCOME_REBOOT: /* with --keep-unit: the unit starts us again */
 		return STATUS_RESTART;
 	case OUTCOME_KILLED:
-	case OUTCOME_ENDED:
 		note("Machine '%s' was killed as asked", plan->machine);
-		/* A unit that its administrator ended at once has not failed. */
-		return ending->outcome == OUTCOME_ENDED && plan->config->keep_unit ? EXIT_SUCCESS
-										   : EXIT_FAILURE;
+		return EXIT_FAILURE;
 	case OUTCOME_SIGNALLED:
 		(void)refuse(EIO, "Machine '%s' was terminated by signal %s", plan->machine,
 			     signal_name(ending->status, name));

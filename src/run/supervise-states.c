@@ -67,7 +67,7 @@ static enum state kill_now(struct supervisor *supervisor)
 
 static enum state kill_on_request(struct supervisor *supervisor)
 {
-	supervisor->is_stop_ours = supervisor->is_kill_asked = true;
+	supervisor->is_stop_ours = true;
 	return kill_now(supervisor);
 }
 

@@ -37,8 +37,7 @@ struct supervisor {
 	struct machine *machine;
 	enum state state;
 	int signal_fd;
-	bool is_stop_ours;  /* the payload ends because we were told to stop it */
-	bool is_kill_asked; /* and at once: nobody waits for a clean end */
+	bool is_stop_ours; /* the payload ends because we were told to stop it */
 	struct ready ready;
 	struct names names;
 	struct forward_watch forward;

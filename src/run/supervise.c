@@ -231,10 +231,9 @@ static int turn(struct supervisor *supervisor)
 const char *outcome_word(enum outcome outcome)
 {
 	static const char *const words[] = {
-		[OUTCOME_EXITED] = "exited",   [OUTCOME_POWER_OFF] = "powered-off",
-		[OUTCOME_REBOOT] = "rebooted", [OUTCOME_KILLED] = "killed",
-		[OUTCOME_ENDED] = "killed",    [OUTCOME_SIGNALLED] = "signalled",
-		[OUTCOME_FAILED] = "failed",
+		[OUTCOME_EXITED] = "exited",       [OUTCOME_POWER_OFF] = "powered-off",
+		[OUTCOME_REBOOT] = "rebooted",     [OUTCOME_KILLED] = "killed",
+		[OUTCOME_SIGNALLED] = "signalled", [OUTCOME_FAILED] = "failed",
 	};
 
 	return words[outcome];
@@ -259,8 +258,7 @@ static struct ending conclude(const struct supervisor *supervisor)
 		return (struct ending){
 			supervisor->is_stop_ours ? OUTCOME_POWER_OFF : OUTCOME_REBOOT, 0};
 	if (status == SIGKILL && supervisor->is_stop_ours)
-		return (struct ending){supervisor->is_kill_asked ? OUTCOME_ENDED : OUTCOME_KILLED,
-				       status};
+		return (struct ending){OUTCOME_KILLED, status};
 	return (struct ending){OUTCOME_SIGNALLED, status};
 }
 
@@ -270,9 +268,7 @@ static struct ending conclude(const struct supervisor *supervisor)
  */
 static void drain_console(struct supervisor *supervisor)
 {
-	enum outcome outcome = conclude(supervisor).outcome;
-
-	if (outcome == OUTCOME_KILLED || outcome == OUTCOME_ENDED) {
+	if (conclude(supervisor).outcome == OUTCOME_KILLED) {
 		(void)console_drain(&supervisor->machine->console, -EBADF);
 		return;
 	}

@@ -13,7 +13,6 @@ enum outcome {
 	OUTCOME_POWER_OFF, /* the payload halted or powered itself off */
 	OUTCOME_REBOOT,    /* the payload rebooted */
 	OUTCOME_KILLED,    /* by us, because we were told to stop */
-	OUTCOME_ENDED,     /* by us, because we were told to kill it */
 	OUTCOME_SIGNALLED, /* it died of the signal 'status' */
 	OUTCOME_FAILED,    /* it could not be started; said already */
 };

@@ -59,7 +59,6 @@ def test_only_its_end_is_kept_and_the_file_stays_small(system, run, Running):
     root = system("i=0; while [ $i -lt 60000 ]; do echo line number $i; i=$((i+1)); done; echo over; read x")
     with Running("-q", "-b", "-D", root, "-M", root.name) as machine:
         machine.expect(b"\nover")
-        assert f"No earlier run of a machine '{root.name}' has left a log" in run("logs", root.name, "--previous").complaint
         log = door.directory(root.name) / "log"
         assert os.stat(log).st_size > 1000000 and os.stat(log).st_blocks * 512 <= (256 + 64 + 8) * 1024
         text = run("logs", root.name).text
