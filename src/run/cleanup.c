@@ -30,6 +30,7 @@
 #include "run/console-log.h"
 #include "run/facts.h"
 #include "run/journal-remote.h"
+#include "run/run-network.h"
 
 /* Of what the machine manager knows of a machine, as NAME=VALUE lines. */
 #define REGISTRY_BYTES_MAX 65536
@@ -234,6 +235,7 @@ int cleanup(struct config *config)
 	if (group >= 0)
 		group |= clean_cgroup(&config->arena, facts.machine);
 	journal = journal_remote_clean(&config->arena, &facts.places, facts.machine);
+	run_sweep_ports(&entry);
 	links = clean_links(config, facts.machine);
 	r = clean_tree_locks(config, &facts, &tree_locks, &undo);
 	if (had_directory)

@@ -31,6 +31,19 @@ static void mention_networkd(const struct config *config, const struct facts *fa
 		     link);
 }
 
+void run_sweep_ports(const struct registry_entry *left)
+{
+	char cable[IF_NAMESIZE];
+
+	if (left->ports.count == 0)
+		return;
+	/* The kernel takes its time to remove a cable: by name while there is one, then without. */
+	for (size_t i = 0; i < left->interfaces.count; i++)
+		if (if_indextoname((unsigned int)left->interfaces.items[i], cable))
+			(void)ports_sweep(cable);
+	(void)ports_sweep(NULL);
+}
+
 /*
  * Ports of one that was killed, of which a start without ports would not hear: they lead to
  * whatever has the cable's name next. That it had some stands in the file of the name, which is not
@@ -39,17 +52,10 @@ static void mention_networkd(const struct config *config, const struct facts *fa
 static void sweep_ports(struct arena *arena, const struct facts *facts, const struct locks *locks)
 {
 	struct registry_entry entry;
-	char cable[IF_NAMESIZE];
 
-	if (!locks || !locks_name_was_left(locks) ||
-	    registry_read_left(arena, &facts->places, facts->machine, &entry) < 0 ||
-	    entry.ports.count == 0)
-		return;
-	(void)ports_sweep(NULL);
-	/* The kernel takes its time to remove a cable. */
-	for (size_t i = 0; i < entry.interfaces.count; i++)
-		if (if_indextoname((unsigned int)entry.interfaces.items[i], cable))
-			(void)ports_sweep(cable);
+	if (locks && locks_name_was_left(locks) &&
+	    registry_read_left(arena, &facts->places, facts->machine, &entry) == 0)
+		run_sweep_ports(&entry);
 }
 
 int run_take_network(struct arena *arena, const struct config *config, struct facts *facts,

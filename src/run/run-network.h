@@ -8,7 +8,11 @@
 #include "run/facts.h"
 
 struct locks;
+struct registry_entry;
 struct undo;
+
+/* Removes the ports of a killed supervisor, which left this. Silent. */
+void run_sweep_ports(const struct registry_entry *left);
 
 /*
  * Fills facts->net.setup, if the machine has a link that we set up, and removes the ports of a
