@@ -69,17 +69,15 @@ struct network {
 static int hear_address(uint16_t type, const struct netlink_rest *body, void *userdata)
 {
 	struct network *network = userdata;
-	struct netlink_rest rest = *body;
+	struct netlink_rest rest;
 	struct netlink_attribute attribute;
 	struct ifaddrmsg message;
 	struct address address = {0};
 	bool has_bytes = false;
 
-	if (type != RTM_NEWADDR || rest.length < sizeof(message) || network->count >= ADDRESSES_MAX)
+	if (type != RTM_NEWADDR || network->count >= ADDRESSES_MAX ||
+	    !netlink_take_head(body, &message, sizeof(message), &rest))
 		return 0;
-	memcpy(&message, rest.bytes, sizeof(message));
-	rest.bytes += sizeof(message);
-	rest.length -= sizeof(message);
 	address.family = message.ifa_family;
 	address.scope = message.ifa_scope;
 	while (netlink_next(&rest, &attribute)) {
@@ -100,16 +98,13 @@ static int hear_address(uint16_t type, const struct netlink_rest *body, void *us
 static int hear_link(uint16_t type, const struct netlink_rest *body, void *userdata)
 {
 	struct network *network = userdata;
-	struct netlink_rest rest = *body;
+	struct netlink_rest rest;
 	struct netlink_attribute attribute;
 	struct rtnl_link_stats64 counts;
 	struct ifinfomsg message;
 
-	if (type != RTM_NEWLINK || rest.length < sizeof(message))
+	if (type != RTM_NEWLINK || !netlink_take_head(body, &message, sizeof(message), &rest))
 		return 0;
-	memcpy(&message, rest.bytes, sizeof(message));
-	rest.bytes += sizeof(message);
-	rest.length -= sizeof(message);
 	if (message.ifi_flags & IFF_LOOPBACK)
 		return 0;
 	while (netlink_next(&rest, &attribute)) {

@@ -83,17 +83,6 @@ struct listing {
 	void *userdata;
 };
 
-/* False: there are fewer bytes. The attributes follow the head. */
-static bool take_head(const struct netlink_rest *body, void *head, size_t length,
-		      struct netlink_rest *ret)
-{
-	if (body->length < length)
-		return false;
-	memcpy(head, body->bytes, length);
-	*ret = (struct netlink_rest){body->bytes + length, body->length - length};
-	return true;
-}
-
 static void take_bytes(const struct netlink_attribute *attribute, struct address *address)
 {
 	if (attribute->length == address_size(address->family))
@@ -132,7 +121,7 @@ static int take_route(uint16_t type, const struct netlink_rest *body, void *user
 	struct rtmsg head;
 	uint32_t number;
 
-	if (type != RTM_NEWROUTE || !take_head(body, &head, sizeof(head), &rest) ||
+	if (type != RTM_NEWROUTE || !netlink_take_head(body, &head, sizeof(head), &rest) ||
 	    head.rtm_family != listing->family || head.rtm_table == RT_TABLE_LOCAL ||
 	    head.rtm_flags & RTM_F_CLONED || head.rtm_type == RTN_BROADCAST ||
 	    head.rtm_type == RTN_MULTICAST || head.rtm_dst_len > 8 * ADDRESS_BYTES)
@@ -166,7 +155,7 @@ static int take_found(uint16_t type, const struct netlink_rest *body, void *user
 	struct rtmsg head;
 	uint32_t number;
 
-	if (type != RTM_NEWROUTE || !take_head(body, &head, sizeof(head), &rest) ||
+	if (type != RTM_NEWROUTE || !netlink_take_head(body, &head, sizeof(head), &rest) ||
 	    head.rtm_type != RTN_UNICAST)
 		return 0;
 	while (netlink_next(&rest, &attribute))
@@ -203,7 +192,7 @@ static int take_address(uint16_t type, const struct netlink_rest *body, void *us
 	struct ifaddrmsg head;
 	bool is_local_said = false;
 
-	if (type != RTM_NEWADDR || !take_head(body, &head, sizeof(head), &rest) ||
+	if (type != RTM_NEWADDR || !netlink_take_head(body, &head, sizeof(head), &rest) ||
 	    head.ifa_family != listing->family || head.ifa_scope >= RT_SCOPE_LINK)
 		return 0;
 	prefix.length = head.ifa_prefixlen;

@@ -89,15 +89,12 @@ static void parse_attribute(const struct netlink_attribute *attribute, const cha
 bool link_parse(const struct netlink_rest *body, const char *also, struct link *ret)
 {
 	struct netlink_attribute attribute;
-	struct netlink_rest rest = *body;
+	struct netlink_rest rest;
 	struct ifinfomsg head;
 	struct link link = {0};
 
-	if (rest.length < sizeof(head))
+	if (!netlink_take_head(body, &head, sizeof(head), &rest))
 		return false;
-	memcpy(&head, rest.bytes, sizeof(head));
-	rest.bytes += sizeof(head);
-	rest.length -= sizeof(head);
 	link.index = head.ifi_index;
 	link.flags = head.ifi_flags;
 	while (netlink_next(&rest, &attribute))

@@ -97,6 +97,17 @@ void netlink_put_raw(struct netlink_message *message, const void *bytes, size_t 
 
 /* --- Taking one apart --- */
 
+bool netlink_take_head(const struct netlink_rest *body, void *ret_head, size_t length,
+		       struct netlink_rest *ret_rest)
+{
+	if (body->length < length)
+		return false;
+	if (ret_head)
+		memcpy(ret_head, body->bytes, length);
+	*ret_rest = (struct netlink_rest){body->bytes + length, body->length - length};
+	return true;
+}
+
 static void advance(struct netlink_rest *rest, size_t length)
 {
 	length = NLMSG_ALIGN(length);

@@ -54,6 +54,13 @@ struct netlink_rest {
 	size_t length;
 };
 
+/*
+ * The head that comes before the attributes of a body, as a copy; 'ret_head' may be NULL,
+ * '*ret_rest' is what follows. False: there are fewer bytes.
+ */
+bool netlink_take_head(const struct netlink_rest *body, void *ret_head, size_t length,
+		       struct netlink_rest *ret_rest);
+
 /* True with the next attribute; false at the end, and at the first that is malformed. */
 bool netlink_next(struct netlink_rest *rest, struct netlink_attribute *ret);
 

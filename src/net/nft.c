@@ -156,15 +156,6 @@ bool nft_find(struct netlink_rest rest, uint16_t type, struct netlink_rest *ret)
 	return false;
 }
 
-static bool skip_head(const struct netlink_rest *body, struct netlink_rest *ret)
-{
-	if (body->length < sizeof(struct nfgenmsg))
-		return false;
-	*ret = (struct netlink_rest){body->bytes + sizeof(struct nfgenmsg),
-				     body->length - sizeof(struct nfgenmsg)};
-	return true;
-}
-
 static int take_elements(uint16_t type, const struct netlink_rest *body, void *userdata)
 {
 	const struct listing *listing = userdata;
@@ -172,7 +163,8 @@ static int take_elements(uint16_t type, const struct netlink_rest *body, void *u
 	struct netlink_attribute element;
 
 	(void)type;
-	if (!skip_head(body, &rest) || !nft_find(rest, NFTA_SET_ELEM_LIST_ELEMENTS, &elements))
+	if (!netlink_take_head(body, NULL, sizeof(struct nfgenmsg), &rest) ||
+	    !nft_find(rest, NFTA_SET_ELEM_LIST_ELEMENTS, &elements))
 		return 0;
 	while (netlink_next(&elements, &element)) {
 		const struct netlink_rest inside = {element.bytes, element.length};
@@ -264,7 +256,7 @@ static int take_chain(uint16_t type, const struct netlink_rest *body, void *user
 	struct netlink_rest rest;
 
 	(void)type;
-	if (!skip_head(body, &rest))
+	if (!netlink_take_head(body, NULL, sizeof(struct nfgenmsg), &rest))
 		return 0;
 	chain.family = body->bytes[0];
 	parse_chain(rest, &chain);

@@ -44,15 +44,12 @@ static bool is_answered_by(const struct address *target, struct netlink_rest res
 static int forget_one(uint16_t type, const struct netlink_rest *body, void *userdata)
 {
 	struct forgetting *forgetting = userdata;
-	struct netlink_rest rest = *body, original;
+	struct netlink_rest rest, original;
 	struct netlink_message message;
 
 	(void)type;
-	if (rest.length < sizeof(struct nfgenmsg))
-		return 0;
-	rest.bytes += sizeof(struct nfgenmsg);
-	rest.length -= sizeof(struct nfgenmsg);
-	if (!is_answered_by(forgetting->target, rest) || !nft_find(rest, CTA_TUPLE_ORIG, &original))
+	if (!netlink_take_head(body, NULL, sizeof(struct nfgenmsg), &rest) ||
+	    !is_answered_by(forgetting->target, rest) || !nft_find(rest, CTA_TUPLE_ORIG, &original))
 		return 0;
 	begin(&message, IPCTNL_MSG_CT_DELETE, 0, forgetting->target->family);
 	netlink_put(&message, CTA_TUPLE_ORIG | NLA_F_NESTED, original.bytes, original.length);

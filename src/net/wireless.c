@@ -15,14 +15,6 @@
 
 /* --- Taken apart --- */
 
-static bool skip_head(const struct netlink_rest *body, struct netlink_rest *ret)
-{
-	if (body->length < GENL_HDRLEN)
-		return false;
-	*ret = (struct netlink_rest){body->bytes + GENL_HDRLEN, body->length - GENL_HDRLEN};
-	return true;
-}
-
 bool wireless_parse_family(const struct netlink_rest *body, uint16_t *ret)
 {
 	struct netlink_attribute attribute;
@@ -30,7 +22,7 @@ bool wireless_parse_family(const struct netlink_rest *body, uint16_t *ret)
 	struct netlink_rest rest;
 	uint16_t number = 0;
 
-	if (!skip_head(body, &rest))
+	if (!netlink_take_head(body, NULL, GENL_HDRLEN, &rest))
 		return false;
 	while (netlink_next(&rest, &attribute))
 		if (attribute.type == CTRL_ATTR_FAMILY_NAME)
@@ -52,7 +44,7 @@ bool wireless_parse(const struct netlink_rest *body, struct wireless *ret)
 	bool has_radio = false;
 	uint32_t index;
 
-	if (!skip_head(body, &rest))
+	if (!netlink_take_head(body, NULL, GENL_HDRLEN, &rest))
 		return false;
 	while (netlink_next(&rest, &attribute))
 		if (attribute.type == NL80211_ATTR_WDEV && attribute.length == sizeof(found.id))
