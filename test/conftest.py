@@ -137,6 +137,14 @@ def lan(own_network):
 
 
 @pytest.fixture
+def no_ports_left(lan):
+    """Of ports nothing is left in that network: rules, sockets, links, switches."""
+    del lan
+    with network.leaves(ports.state):
+        yield
+
+
+@pytest.fixture
 def run():
     return lab_run.run
 

@@ -16,19 +16,11 @@ import time
 
 import pytest
 
-from lab import ports
-from lab.network import ip, leaves, ruleset
+from lab.network import ip, ruleset
 from lab.ports import HOST, HOST6, asked, machine, serve, service, sockets
 from lab.run import leader_of
 
-pytestmark = [pytest.mark.requires("root", "netns", "veth"), pytest.mark.usefixtures("lan")]
-
-
-@pytest.fixture(autouse=True)
-def nothing_left(lan):
-    del lan
-    with leaves(ports.state):
-        yield
+pytestmark = [pytest.mark.requires("root", "netns", "veth"), pytest.mark.usefixtures("no_ports_left")]
 
 
 # --- Changes ---
