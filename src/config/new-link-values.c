@@ -109,7 +109,6 @@ static bool take_user(const struct reading *reading, const char *value)
 	return true;
 }
 
-#define OF(kind) (1u << (kind))
 static const struct name kind_names[] = {
 	{"bridge", NEW_LINK_BRIDGE},
 	{"tap", NEW_LINK_TAP},
@@ -117,6 +116,7 @@ static const struct name kind_names[] = {
 };
 const struct names new_link_kinds = NAMES(kind_names);
 
+#define OF(kind) (1u << (kind))
 #define OF_ALL (OF(NEW_LINK_BRIDGE) | OF(NEW_LINK_TAP) | OF(NEW_LINK_VETH))
 
 static const struct {
