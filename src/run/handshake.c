@@ -78,6 +78,14 @@ struct luggage {
 	int fds[_PASSENGER_COUNT];
 };
 
+static struct luggage luggage_none(void)
+{
+	struct luggage luggage;
+
+	passengers_none(luggage.fds);
+	return luggage;
+}
+
 static void luggage_done(struct luggage *luggage)
 {
 	for (size_t i = 0; i < _PASSENGER_COUNT; i++)
@@ -85,8 +93,6 @@ static void luggage_done(struct luggage *luggage)
 }
 
 #define auto_luggage __attribute__((cleanup(luggage_done)))
-#define NO_LUGGAGE ((struct luggage){.fds = {-EBADF, -EBADF, -EBADF, -EBADF, -EBADF, -EBADF}})
-static_assert(_PASSENGER_COUNT == 6, "NO_LUGGAGE has an entry for each passenger");
 
 /*
  * CMSG_SPACE() rounds up: there is room for one descriptor too many, and the kernel fills it if the
@@ -210,7 +216,7 @@ static int wait_for_word(const struct handshake *handshake)
 int handshake_hear(struct handshake *handshake, enum handshake_step step, int *ret_passengers)
 {
 	for (;;) {
-		auto_luggage struct luggage luggage = NO_LUGGAGE;
+		auto_luggage struct luggage luggage = luggage_none();
 		struct message message;
 		int r = handshake->watch ? wait_for_word(handshake) : 0;
 
@@ -232,7 +238,7 @@ int handshake_hear(struct handshake *handshake, enum handshake_step step, int *r
 
 int handshake_overhear(struct handshake *handshake)
 {
-	auto_luggage struct luggage luggage = NO_LUGGAGE;
+	auto_luggage struct luggage luggage = luggage_none();
 	struct message message;
 	int r = receive_message(handshake->fd, &message, &luggage);
 
