@@ -133,12 +133,12 @@ static int print(const struct shown_links *list, enum output_form form)
 /* Below the table of links, and not in its JSON, which is a list of them. */
 static void print_ports(struct arena *arena, const char *title, const struct strings *ports)
 {
-	if (ports->count > 0)
-		printf("%s:", title);
+	if (ports->count == 0)
+		return;
+	printf("%s:", title);
 	for (size_t i = 0; i < ports->count; i++)
 		printf(" %s", escape_text(arena, ports->items[i]));
-	if (ports->count > 0)
-		(void)putchar('\n');
+	(void)putchar('\n');
 }
 
 static int enter(const struct places *places, const struct registry_entry *entry)
