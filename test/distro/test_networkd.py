@@ -14,7 +14,8 @@ Wants=network-online.target
 [Service]
 Type=oneshot
 StandardOutput=append:/probe.out
-ExecStart=/bin/sh -c 'ip -j route; ip -j -6 route; ip -j addr show host0; systemctl is-failed systemd-networkd-wait-online; networkctl status host0 | grep State'
+StandardError=journal
+ExecStart=/bin/sh -c 'ip -j route; ip -j -6 route; ip -j addr show host0; systemctl is-failed systemd-networkd-wait-online; networkctl --lines=0 status host0 | grep State:'
 ExecStopPost=/bin/systemctl poweroff
 [Install]
 WantedBy=multi-user.target
@@ -31,7 +32,9 @@ def test_networkd_inside_keeps_it(tree, run, kind, options):
     root = tree({"etc/systemd/system/probe.service": UNIT, **units}, kind=kind)
     result = run("-D", root, "-M", "web", "-n", "-b", *options, timeout=120)
     assert result.code == 0, result
-    routes, routes6, address, online, state = (root / "probe.out").read_text().splitlines()
+    said = (root / "probe.out").read_text().splitlines()
+    assert len(said) == 5, said
+    routes, routes6, address, online, state = said
     assert online == "active" and "routable (configured)" in state
     found = {a["local"] for a in json.loads(address)[0]["addr_info"] if a["scope"] == "global"}
     plan = {row["name"]: row for row in run("--dry-run=json", "-D", root, "-M", "web", "-n").json["network"]}
