@@ -82,10 +82,21 @@ static int open_link(const struct opening *opening, const char *link, bool is_ow
 	return write_switch(path, true);
 }
 
+/* Nobody forwards what comes from there, and each interface with IPv6 has such a route. */
+static bool is_of_link(const struct prefix *to)
+{
+	static const struct prefix link_local = {
+		.address = {.family = AF_INET6, .bytes = {0xfe, 0x80}}, .length = 10};
+
+	return to->address.family == AF_INET6 && to->length >= link_local.length &&
+	       prefix_overlaps(&link_local, to);
+}
+
 /* The interface of a route, unless it was the last one's, the machine's or the loopback. */
 static bool is_next_way(struct opening *opening, const struct route *route, char ret[IFNAMSIZ])
 {
 	if (route->link <= 0 || route->link == opening->own || route->link == opening->last ||
+	    is_of_link(&route->to) ||
 	    !if_indextoname((unsigned int)route->link, ret) || strcmp(ret, "lo") == 0)
 		return false;
 	opening->last = route->link;

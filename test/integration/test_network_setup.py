@@ -152,6 +152,17 @@ def test_what_others_turn_on_stays_on(tree, Running):
 # --- Zones ---
 
 @pytest.mark.requires("bridge")
+def test_cables_of_a_zone_are_no_way_out(tree, Running):
+    """An interface of which the host has only the addresses of its link leads nowhere, and is left alone."""
+    with contextlib.ExitStack() as stack:
+        for name in ("one", "two"):
+            stack.enter_context(serve(Running, tree(kind="busybox"), name, "--network-zone=shop")).expect("ready")
+            time.sleep(0.4)  # those addresses come by themselves
+        assert '"vb-' not in ruleset() and '"up0"' in ruleset(), ruleset()
+        assert {read(FORWARD6.format("vb-one")), read(FORWARD6.format("vb-two"))} <= {None, "0\n"}
+
+
+@pytest.mark.requires("bridge")
 def test_machines_of_a_zone_reach_each_other(tree, run, Running):
     with serve(Running, tree(kind="busybox"), "one", "--network-zone=shop") as machine:
         machine.expect("ready")
