@@ -40,24 +40,25 @@ static bool udev_is_done(const struct link *link)
 }
 
 /* 0, -ENODEV: not there yet, -EBUSY: not ready yet. */
-static int look(struct netlink_socket *socket, const char *name, const char *also, struct link *ret)
+static int look(struct netlink_socket *socket, const struct link_want *want, struct link *ret)
 {
-	TRY(link_find(socket, name, also, ret));
-	return udev_is_here() && !udev_is_done(ret) ? -EBUSY : 0;
+	TRY(link_find(socket, want->name, want->also, ret));
+	return want->may_wait && udev_is_here() && !udev_is_done(ret) ? -EBUSY : 0;
 }
 
-int link_wait(struct netlink_socket *socket, const char *name, const char *also, struct link *ret)
+int link_wait(struct netlink_socket *socket, const struct link_want *want, struct link *ret)
 {
 	const struct timespec pause = {.tv_nsec = WAIT_MSEC * 1000000L};
-	int r = look(socket, name, also, ret);
+	const char *name = want->name;
+	int r = look(socket, want, ret), waits = want->may_wait ? WAITS_MAX : 0;
 
-	for (int i = 0; (r == -ENODEV || r == -EBUSY) && i < WAITS_MAX; i++) {
+	for (int i = 0; (r == -ENODEV || r == -EBUSY) && i < waits; i++) {
 		if (i == WAITS_BEFORE_WORD && r == -ENODEV)
 			note("Waiting for the interface '%s' of the host to appear", name);
 		else if (i == WAITS_BEFORE_WORD)
 			note("Waiting for udev to be done with the interface '%s'", name);
 		(void)nanosleep(&pause, NULL);
-		r = look(socket, name, also, ret);
+		r = look(socket, want, ret);
 	}
 	if (r == -ENODEV) {
 		(void)refuse(ENODEV, "The host has no interface '%s'", name);

@@ -7,8 +7,13 @@
 
 #include "net/link.h"
 
+struct link_want {
+	const char *name, *also; /* as of link_find() */
+	bool may_wait;           /* else one that is there is taken as it is */
+};
+
 /*
  * As link_find(), but waits, a few seconds at most and not silently, for one that is not there yet
  * or that udev is not done with. Complains itself.
  */
-int link_wait(struct netlink_socket *socket, const char *name, const char *also, struct link *ret);
+int link_wait(struct netlink_socket *socket, const struct link_want *want, struct link *ret);

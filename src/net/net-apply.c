@@ -64,10 +64,11 @@ static int open_namespace(const char *path, int *ret_fd)
 /* What the host calls it, and what the machine will: another of its own names is no new name. */
 static int find_moved(struct net *net, const struct link_plan *plan, struct net_link *ret)
 {
+	const struct link_want want = {plan->host, plan->inside, !net->only_looks};
 	struct link link;
 	bool keeps_name;
 
-	TRY(link_wait(&net->host, plan->host, plan->inside, &link));
+	TRY(link_wait(&net->host, &want, &link));
 	keeps_name = link.is_also || strcmp(plan->inside, plan->host) == 0;
 	if (link.flags & IFF_LOOPBACK)
 		return refuse(EINVAL, "The loopback interface '%s' cannot be moved", link.name);
@@ -78,22 +79,38 @@ static int find_moved(struct net *net, const struct link_plan *plan, struct net_
 	return 0;
 }
 
+/* What moves in is no longer there for others; one interface may have several names. */
+static int refuse_moved(const struct net *net, size_t i)
+{
+	for (size_t j = 0; j < i; j++)
+		if (net->plan->items[j].kind == LINK_MOVED &&
+		    net->links[j].parent == net->links[i].parent)
+			return refuse(EEXIST, "The interface '%s' of the host is there twice",
+				      net->links[j].name);
+	return 0;
+}
+
 static int find_needed(struct net *net, size_t i)
 {
 	const struct link_plan *plan = &net->plan->items[i];
-	const char *name = plan->kind == LINK_VETH ? plan->bridge : plan->host;
+	const struct link_want want = {
+		.name = plan->kind == LINK_VETH ? plan->bridge : plan->host,
+		.may_wait = !net->only_looks,
+	};
 	struct link link;
 
-	if (plan->kind == LINK_MOVED)
-		return find_moved(net, plan, &net->links[i]);
 	/* The bridge of a zone is found when it is needed, under a lock. */
-	if (!name || plan->bridge_is_zone)
+	if (!want.name || plan->bridge_is_zone)
 		return 0;
-	TRY(link_wait(&net->host, name, NULL, &link));
-	if (plan->bridge)
-		TRY(net_check_bridge(plan, &link));
-	net->links[i].parent = link.index;
-	return 0;
+	if (plan->kind == LINK_MOVED) {
+		TRY(find_moved(net, plan, &net->links[i]));
+	} else {
+		TRY(link_wait(&net->host, &want, &link));
+		if (plan->bridge)
+			TRY(net_check_bridge(plan, &link));
+		net->links[i].parent = link.index;
+	}
+	return refuse_moved(net, i);
 }
 
 static void owe(struct net *net, struct undo *undo)
@@ -130,6 +147,44 @@ int net_prepare(struct arena *arena, const struct net_plan *plan, struct net *ne
 	for (size_t i = 0; i < plan->count; i++)
 		TRY(find_needed(net, i));
 	return 0;
+}
+
+/* --- Looked at --- */
+
+/* What is there of our own is left over, or of the machine that runs under this name. */
+static void look_for_taken(struct net *net, const struct link_plan *plan)
+{
+	struct link link;
+
+	if (plan->kind == LINK_VETH && link_find(&net->host, plan->host, NULL, &link) == 0 &&
+	    !net_is_own(plan, &link)) {
+		(void)refuse(EEXIST, "The host has an interface '%s' already", plan->host);
+		hint("Remove it, or choose another name");
+	}
+	if (plan->bridge_is_zone && link_find(&net->host, plan->bridge, NULL, &link) == 0 &&
+	    strcmp(link.kind, "bridge") != 0)
+		(void)refuse(EEXIST, "The interface '%s' of the host is no bridge of a zone",
+			     plan->bridge);
+}
+
+void net_look(struct arena *arena, const struct net_plan *plan)
+{
+	struct net net = NET_NONE;
+
+	net.plan = plan;
+	net.only_looks = true;
+	if (plan->namespace_path)
+		(void)open_namespace(plan->namespace_path, &net.join_fd);
+	scope_close(&net.join_fd);
+	if (plan->count == 0 || plan->namespace_path || open_home(&net) < 0)
+		return;
+	net.links = arena_allocate(arena, plan->count * sizeof(*net.links));
+	for (size_t i = 0; i < plan->count; i++) {
+		(void)find_needed(&net, i);
+		look_for_taken(&net, &plan->items[i]);
+	}
+	netlink_socket_close(&net.host);
+	scope_close(&net.home_fd);
 }
 
 /* --- Made --- */

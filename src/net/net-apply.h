@@ -33,6 +33,7 @@ struct net {
 	int home_fd, inside_fd; /* network namespaces: the host's and the machine's */
 	int join_fd;            /* the one to be joined, or -EBADF */
 	bool is_owed;           /* what is here is on an undo list */
+	bool only_looks;        /* and so does not wait */
 	struct net_live **live; /* malloc'ed, of net/net-live.h */
 	size_t live_count;
 	uint32_t id_shift; /* the host's id of root inside */
@@ -52,6 +53,12 @@ struct net {
  */
 int net_prepare(struct arena *arena, const struct net_plan *plan, struct net *net,
 		struct undo *undo);
+
+/*
+ * Complains about what would be in the way of net_prepare() and net_place(), as far as it can be
+ * seen now.
+ */
+void net_look(struct arena *arena, const struct net_plan *plan);
 
 /*
  * Opens both networks, where that has not been done yet. Complains itself, but for -EPIPE as

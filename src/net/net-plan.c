@@ -283,16 +283,25 @@ static void add_children(const struct planner *p, enum link_kind kind, enum sett
 
 /* --- What cannot be --- */
 
+static int refuse_twin(const char *inside)
+{
+	return refuse(EEXIST, "Two interfaces of the machine would be called '%s'", inside);
+}
+
 static int refuse_twins(const struct net_plan *plan)
 {
-	for (size_t i = 0; i < plan->count; i++)
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct link_plan *link = &plan->items[i];
+
+		/* Each network has one; that of the host is refused with a better reason. */
+		if (strcmp(link->inside, "lo") == 0 &&
+		    (link->kind != LINK_MOVED || strcmp(link->host, "lo") != 0))
+			return refuse_twin("lo");
 		for (size_t j = 0; j < i; j++) {
 			const struct link_plan *a = &plan->items[j], *b = &plan->items[i];
 
 			if (strcmp(a->inside, b->inside) == 0)
-				return refuse(EEXIST,
-					      "Two interfaces of the machine would be called '%s'",
-					      a->inside);
+				return refuse_twin(b->inside);
 			/* One can have any number of children, but be moved once. */
 			if (a->kind == b->kind && a->kind <= LINK_VETH &&
 			    strcmp(a->host, b->host) == 0)
@@ -300,6 +309,7 @@ static int refuse_twins(const struct net_plan *plan)
 					      "The interface '%s' of the host is there twice",
 					      a->host);
 		}
+	}
 	return 0;
 }
 

@@ -27,6 +27,7 @@
 #include "manager/manager.h"
 #include "manager/scope.h"
 #include "mount/devices.h"
+#include "net/net-apply.h"
 #include "run/journal-receiver.h"
 #include "run/program.h"
 #include "run/run-network.h"
@@ -195,6 +196,12 @@ static void look_at_sources(struct rehearsal *run)
 	}
 }
 
+static void look_at_network(struct rehearsal *run)
+{
+	run->listener.assumption = "assuming that it is a network namespace";
+	net_look(&run->config->arena, &run->plan.net);
+}
+
 /* Their contents are not read: a plan has no use for secrets. */
 static void look_at_credentials(struct rehearsal *run)
 {
@@ -336,6 +343,7 @@ int dry_run(struct config *config)
 	(void)plan_make(&config->arena, config, &run.facts, &run.plan);
 	run.listener.is_own_start = !run.found.is_root;
 	look_at_sources(&run);
+	look_at_network(&run);
 	look_at_credentials(&run);
 	look_at_receiver(&run);
 	look_at_program(&run);

@@ -141,8 +141,18 @@ static const char *const hows[] = {
 };
 static_assert(ARRAY_LEN(hows) == HOW_DELETE + 1, "a word for each way");
 
+/* What has no file of the host as its source. */
+static const char *say_text(const struct host_file_action *action)
+{
+	if (action->how == HOW_BIND)
+		return "a file made for it is mounted on it, read-only";
+	return action->mark ? "lines are added to it" : "a file made for it";
+}
+
 static const char *say_how(const struct explanation *e, const struct host_file_action *action)
 {
+	if (action->text)
+		return say_text(action);
 	switch (action->how) {
 	case HOW_COPY:
 		return arena_format(e->arena, "what %s says is written into it", action->source);
@@ -182,6 +192,8 @@ static void explain_host_file(struct explanation *e, const char *target, enum se
 	explain_text(e, row, "how", hows[action ? action->how : HOW_OFF]);
 	explain_text(e, row, "source", action ? action->source : NULL);
 	explain_text(e, row, "zone", action ? action->zone : NULL);
+	if (action && action->text)
+		explain_text(e, row, "text", action->text);
 }
 
 static void explain_network_file(struct explanation *e, const char *target, const char *reason)

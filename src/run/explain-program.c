@@ -223,7 +223,8 @@ void explain_end(struct explanation *e)
 				  ? "a reboot starts it again, as from the beginning"
 				  : NULL);
 	(void)explain_row(e, "taken back",
-			  arena_format(e->arena, "locks, control groups%s%s",
+			  arena_format(e->arena, "locks, control groups%s%s%s",
+				       e->plan->net.count > 0 ? ", links" : "",
 				       e->plan->has_exchange ? ", directories on the host" : "",
 				       e->plan->delta ? ", what was changed in the tree" : ""),
 			  "mounts end with the machine");

@@ -146,6 +146,35 @@ def test_the_plan_is_what_happens(tree, plan, ask):
 
 
 @pytest.mark.parametrize("words, sentence", [
+    (["--network-bridge=nonesuch"], "The host has no interface 'nonesuch'"),
+    (["--network-interface=nonesuch:lan"], "The host has no interface 'nonesuch'"),
+    (["--network-interface=lo"], "The loopback interface 'lo' cannot be moved"),
+    (["--network-bridge=lo"], "Nothing can be plugged into 'lo': it is no bridge"),
+    (["--network-macvlan=lo:lo"], "Two interfaces of the machine would be called 'lo'"),
+    (["--network-veth-extra=lo:x"], "The host has an interface 'lo' already"),
+    (["--network-namespace-path=/proc/self/ns/mnt"], "'/proc/self/ns/mnt' is no network namespace"),
+    (["--network-namespace-path=/run/netns/nonesuch"], "Cannot open the network namespace '/run/netns/nonesuch'"),
+])
+@pytest.mark.requires("root")
+def test_what_the_host_would_lack_for_a_link_is_said(tree, plan, words, sentence):
+    before = time.monotonic()
+    made = plan("-D", tree(), *words, "/payload", fails=True)
+    assert [failure["name"].partition(": No such")[0] for failure in made["failures"]] == [sentence]
+    assert time.monotonic() - before < 2, "nothing is waited for"
+
+
+@pytest.mark.requires("root")
+@pytest.mark.parametrize("options", [[], ["--read-only"]], ids=" ".join)
+def test_files_that_are_made_have_their_text_in_the_plan(tree, run, plan, options):
+    words = ["-D", tree(), "-n", *options, "/payload"]
+    made = plan(*words)
+    assert row(made, "files", "/etc/hosts")["text"].startswith(row(made, "network", "IPv4")["host_address"].split("/")[0])
+    assert row(made, "files", "/etc/hosts")["source"] is None
+    assert "links" in row(made, "end", "taken back")["value"]
+    assert "(null)" not in run("--dry-run", *words).text
+
+
+@pytest.mark.parametrize("words, sentence", [
     (["/no/such/program"], "Cannot run '/no/such/program' in the tree"),
     (["--bind=/no/such/source", "/payload"], "Cannot open the bind source '/no/such/source'"),
     (["--load-credential=token:/no/such/file", "/payload"], "Cannot read the credential 'token'"),

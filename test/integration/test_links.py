@@ -401,6 +401,21 @@ def test_what_cannot_be_combined(tree, run, options):
     assert result.code == 1 and len(result.complaint.splitlines()) <= 2 and "--network-" in result.complaint
 
 
+@pytest.mark.parametrize("options", [["--network-interface=dummy1 another"], ["--network-interface=dummy1", "--network-macvlan=another"]],
+                         ids=" ".join)
+def test_what_moves_in_is_there_once(tree, run, options):
+    with link("dummy1", "type", "veth", "peer", "name", "peer1"):
+        ip("link", "property", "add", "dev", "dummy1", "altname", "another")
+        result = run("-q", "-D", tree(), *options, "/payload", "exit", "0")
+        assert result.code == 1 and "The interface 'dummy1' of the host is there twice" in result.complaint
+
+
+@pytest.mark.parametrize("option", ["--network-veth-extra=x:lo", "--network-tap=lo", "--network-interface=x:lo", "--network-macvlan=x:lo"])
+def test_each_machine_has_a_loopback_already(tree, run, option):
+    result = run("-q", "-D", tree(), option, "/payload", "exit", "0")
+    assert result.code == 1 and "Two interfaces of the machine would be called 'lo'" in result.complaint
+
+
 # --- Settings files ---
 
 def test_settings_files_ask_for_the_same(tree, run, beside):
