@@ -18,7 +18,6 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/scope.h"
-#include "base/text.h"
 #include "net/address.h"
 #include "net/nft.h"
 #include "net/xtables.h"
@@ -96,8 +95,8 @@ static bool is_of_link(const struct prefix *to)
 static bool is_next_way(struct opening *opening, const struct route *route, char ret[IFNAMSIZ])
 {
 	if (route->link <= 0 || route->link == opening->own || route->link == opening->last ||
-	    is_of_link(&route->to) ||
-	    !if_indextoname((unsigned int)route->link, ret) || strcmp(ret, "lo") == 0)
+	    is_of_link(&route->to) || !if_indextoname((unsigned int)route->link, ret) ||
+	    strcmp(ret, "lo") == 0)
 		return false;
 	opening->last = route->link;
 	return true;
@@ -279,6 +278,8 @@ int forward_sweep(void)
 
 /* --- Walls of others --- */
 
+#define UFW_CHAIN "ufw-user-forward" /* others stay when it is disabled */
+
 struct wall {
 	bool is_firewalld, is_ufw;
 	struct nft_chain closed; /* one that drops what it does not know */
@@ -290,7 +291,7 @@ static int look_at_chain(const struct nft_chain *chain, void *userdata)
 
 	if (strcmp(chain->table, "firewalld") == 0)
 		wall->is_firewalld = true;
-	else if (text_has_prefix(chain->name, "ufw"))
+	else if (strcmp(chain->name, UFW_CHAIN) == 0)
 		wall->is_ufw = true;
 	else if (chain->is_base && chain->is_filter && chain->is_closed &&
 		 chain->hook == NF_INET_FORWARD && strcmp(chain->table, NFT_TABLE) != 0)

@@ -440,6 +440,16 @@ def test_walls_of_the_older_tables_are_told(tree, run, program, target):
         subprocess.run([program, "-P", "FORWARD", "ACCEPT"], check=True)
 
 
+def test_a_ufw_that_is_disabled_keeps_nothing_back(tree, run):
+    """These of its chains are there until the host is started again."""
+    rules = "table ip filter {\nchain ufw-before-forward {\n}\nchain FORWARD {\ntype filter hook forward priority 0; policy accept;\n}\n}"
+    subprocess.run(["nft", "-f", "-"], input=rules.encode(), check=True)
+    try:
+        assert "ufw" not in run("-D", tree(), "-M", "web", "-n", "/payload", "exit", "0").complaint
+    finally:
+        subprocess.run(["nft", "flush", "ruleset"], check=True)
+
+
 def test_without_a_wall_nothing_is_said(tree, run):
     result = run("-q", "-D", tree(), "-M", "web", "-n", "/payload", "exit", "0")
     assert result.code == 0 and result.err == b"", result
