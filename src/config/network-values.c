@@ -49,7 +49,8 @@ static int refuse_name(const struct asking *asking, const char *value, const cha
 {
 	int r = refuse_value(asking, value, wanted);
 
-	hint("A new name of an interface has at most 15 characters, no blank and none of '/', ':', '%%'");
+	hint("A new name of an interface has at most 15 characters, no blank and none of "
+	     "'/', ':', '%%', and is no number, 'all' or 'default'");
 	return r;
 }
 

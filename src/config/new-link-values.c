@@ -190,7 +190,8 @@ int new_link_read(const struct asking *asking, enum new_link_kind kind, const ch
 	*ret = (struct new_link_request){0};
 	if (!read_names(kind, names, arena, ret)) {
 		(void)refuse_value(asking, names, wanted_names[kind]);
-		hint("A new name of an interface has at most 15 characters, no blank and none of '/', ':', '%%'");
+		hint("A new name of an interface has at most 15 characters, no blank and none of "
+		     "'/', ':', '%%', and is no number, 'all' or 'default'");
 		return -EINVAL;
 	}
 	for (value += length; *value; value += length) {

@@ -116,6 +116,12 @@ def test_values(tree, run, option):
     assert not wrong, wrong
 
 
+@pytest.mark.parametrize("value", ["--network-macvlan=x:all", "--network-veth-extra=42", "--network-tap=default"])
+def test_names_that_are_taken_are_told(run, tree, value):
+    result = run("-q", "-D", tree(), value, "/payload", "exit", "0")
+    assert result.code == 1 and "is no number, 'all' or 'default'" in result.complaint
+
+
 def test_missing_values(run, tree):
     root = tree()
     for option in TABLE:
