@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/fsuid.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -175,20 +176,46 @@ static size_t drop_lines(char *text, size_t bytes, const char *mark)
 	return used;
 }
 
-int host_files_take_back(int place_fd, const char *name, const char *mark)
+/* As many bytes as there are, or a negative errno. */
+static ssize_t read_bytes(int fd, char *ret, size_t room)
+{
+	size_t used = 0;
+	ssize_t got;
+
+	while ((got = pread(fd, ret + used, room - used, (off_t)used)) > 0)
+		used += (size_t)got;
+	if (got < 0)
+		return -errno;
+	return used < room ? (ssize_t)used : -EFBIG;
+}
+
+static int take_lines(int place_fd, const char *name, const char *mark, char *text)
 {
 	auto_close int fd = open_file(place_fd, name, O_RDWR);
-	auto_free char *text = NULL;
-	size_t bytes, left;
+	ssize_t bytes = fd < 0 ? fd : read_bytes(fd, text, FILE_MAX_BYTES);
+	size_t left;
 
-	TRY(fd);
-	TRY(fd_read_all(fd, FILE_MAX_BYTES, &text, &bytes));
-	left = drop_lines(text, bytes, mark);
-	if (left == bytes)
+	if (bytes < 0)
+		return (int)bytes;
+	left = drop_lines(text, (size_t)bytes, mark);
+	if (left == (size_t)bytes)
 		return 0;
 	if (left == 0)
 		return unlinkat(place_fd, name, 0) < 0 ? -errno : 0;
 	if (pwrite(fd, text, left, 0) < 0 || ftruncate(fd, (off_t)left) < 0)
 		return -errno;
 	return 0;
+}
+
+int host_files_take_back(int place_fd, const char *name, const char *mark)
+{
+	char *text = mmap(NULL, FILE_MAX_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			  -1, 0);
+	int r;
+
+	if (text == MAP_FAILED)
+		return -errno;
+	r = take_lines(place_fd, name, mark, text);
+	(void)munmap(text, FILE_MAX_BYTES);
+	return r;
 }

@@ -25,6 +25,6 @@ int host_files_tell(int place_fd, const char *name, const char *told, const char
 
 /*
  * Takes the lines that end with 'mark' out of the file 'name', and the file too if nothing else is
- * in it. 0 or a negative errno.
+ * in it. 0 or a negative errno. Without the heap, for who shares it.
  */
 int host_files_take_back(int place_fd, const char *name, const char *mark);

@@ -7,7 +7,9 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,33 +17,56 @@
 #include "base/scope.h"
 
 #define TIMEOUT_MSEC 1000
+#define STACK_BYTES ((size_t)256 * 1024)
 
-int errand_run(errand_work work, const void *argument)
+struct errand {
+	errand_work work;
+	const void *argument;
+};
+
+static int do_work(void *argument)
 {
-	auto_close int child_pidfd = -EBADF;
-	struct pollfd waiting = {.events = POLLIN};
-	siginfo_t info = {0};
-	pid_t child = fork();
+	const struct errand *errand = argument;
+
+	_exit(-errand->work(errand->argument)); /* an errno fits an exit status */
+}
+
+/* 1: it is over, 0: it is not, in time. */
+static int wait_for(int child_pidfd)
+{
+	struct pollfd waiting = {.fd = child_pidfd, .events = POLLIN};
 	int ready;
 
-	if (child < 0)
-		return -errno;
-	if (child == 0)
-		_exit(-work(argument)); /* an errno fits an exit status */
-	child_pidfd = pidfd_open(child, 0);
-	waiting.fd = child_pidfd;
 	do
-		ready = child_pidfd < 0 ? 0 : poll(&waiting, 1, TIMEOUT_MSEC);
+		ready = poll(&waiting, 1, TIMEOUT_MSEC);
 	while (ready < 0 && errno == EINTR);
-	if (ready <= 0) {
+	return ready > 0;
+}
+
+int errand_run(enum errand_memory memory, errand_work work, const void *argument)
+{
+	int flags = SIGCHLD | CLONE_PIDFD | (memory == ERRAND_SHARED ? CLONE_VM : 0);
+	struct errand errand = {work, argument};
+	auto_close int child_pidfd = -EBADF;
+	siginfo_t info = {0};
+	char *stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	int r;
+
+	if (stack == MAP_FAILED)
+		return -errno;
+	r = clone(do_work, stack + STACK_BYTES, flags, &errand, &child_pidfd) < 0 ? -errno : 0;
+	if (r == 0 && !wait_for(child_pidfd)) {
 		/*
 		 * It may be beyond the reach of signals until the guest's file system goes away
-		 * with the guest, so nobody waits here; the supervisor reaps whatever child ends.
+		 * with the guest, so nobody waits here; what is left of it goes with us.
 		 */
-		(void)kill(child, SIGKILL);
+		(void)pidfd_send_signal(child_pidfd, SIGKILL, NULL, 0);
 		return -ETIMEDOUT;
 	}
-	if (waitid(P_PID, (id_t)child, &info, WEXITED) < 0)
-		return -errno;
+	if (r == 0 && waitid(P_PIDFD, (id_t)child_pidfd, &info, WEXITED) < 0)
+		r = -errno;
+	(void)munmap(stack, STACK_BYTES);
+	TRY(r);
 	return info.si_code == CLD_EXITED ? -info.si_status : -EIO;
 }

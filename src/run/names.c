@@ -83,7 +83,7 @@ static void look(struct names *names)
 	telling.text = resolvers_read(&arena, names->watch_fd, &servers);
 	if (!telling.text || strcmp(telling.text, telling.told) == 0)
 		return;
-	r = errand_run(tell, &telling);
+	r = errand_run(ERRAND_OWN, tell, &telling);
 	if (r == -ESTALE) {
 		debug("The machine has a resolv.conf of its own, leaving it alone from here on");
 		names_end(names);
@@ -122,7 +122,7 @@ void names_take_back(const struct machine *machine)
 	/* What is thrown away may keep them, and what is mounted has gone. */
 	if (machine->names_fd < 0 || !plan->net.setup.hosts || plan->config->ephemeral)
 		return;
-	r = errand_run(take_back, &telling);
+	r = errand_run(ERRAND_SHARED, take_back, &telling);
 	if (r < 0 && r != -ESTALE && r != -EISDIR && r != -ENOTDIR && r != -EROFS)
 		warn(r, "Cannot take our lines out of '/etc/hosts' of the tree, leaving them");
 }

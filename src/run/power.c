@@ -208,7 +208,7 @@ int power_ask(enum init_kind kind, enum power_request request, int pidfd, int gu
 	if (number == 0 && !files)
 		return 1;
 	if (files)
-		TRY(errand_run(do_work, &(struct work){files, guest_root_fd, request}));
+		TRY(errand_run(ERRAND_OWN, do_work, &(struct work){files, guest_root_fd, request}));
 	if (number != 0 && pidfd_send_signal(pidfd, number, NULL, 0) < 0)
 		return -errno;
 	return 0;
