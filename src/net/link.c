@@ -390,12 +390,3 @@ int link_drop_alternative(struct netlink_socket *socket, int index, const char *
 {
 	return change_alternative(socket, RTM_DELLINKPROP, 0, index, name);
 }
-
-int link_remove(struct netlink_socket *socket, int index)
-{
-	const struct ifinfomsg body = {.ifi_family = AF_UNSPEC, .ifi_index = index};
-	struct netlink_message message;
-
-	netlink_begin(&message, RTM_DELLINK, 0, &body);
-	return netlink_call(socket, &message, NULL, NULL);
-}

@@ -81,7 +81,6 @@ int link_move(struct netlink_socket *socket, int index, int namespace_fd, const 
 
 int link_add_alternative(struct netlink_socket *socket, int index, const char *name);
 int link_drop_alternative(struct netlink_socket *socket, int index, const char *name);
-int link_remove(struct netlink_socket *socket, int index);
 
 /* Takes apart what RTM_NEWLINK says, for link_find() and for tests. False: it makes no sense. */
 bool link_parse(const struct netlink_rest *body, const char *also, struct link *ret);

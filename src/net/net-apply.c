@@ -272,9 +272,9 @@ int net_clean(const struct net_plan *plan)
 
 		if (link->kind == LINK_VETH &&
 		    link_find(&net.host, link->host, NULL, &found) == 0 &&
-		    net_is_own(link, &found) && link_remove(&net.host, found.index) == 0)
+		    net_is_own(link, &found) && link_remove(&net.host, found.index, LINK_WAIT) == 0)
 			has_removed = true;
-		if (link->bridge_is_zone && zone_leave(&net.host, link->bridge) > 0)
+		if (link->bridge_is_zone && zone_leave(&net.host, link->bridge, LINK_WAIT) > 0)
 			has_removed = true;
 	}
 	netlink_socket_close(&net.host);

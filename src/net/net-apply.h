@@ -9,6 +9,7 @@
 #include <net/if.h>
 
 #include "base/undo.h"
+#include "net/link-remove.h"
 #include "net/net-plan.h"
 #include "net/netlink.h"
 #include "net/wireless.h"
@@ -37,6 +38,8 @@ struct net {
 	struct net_live **live; /* malloc'ed, of net/net-live.h */
 	size_t live_count;
 	uint32_t id_shift; /* the host's id of root inside */
+	/* LINK_LEAVE: the supervisor ends when it has been taken back. */
+	enum link_farewell farewell;
 };
 
 #define NET_NONE \

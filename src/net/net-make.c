@@ -41,7 +41,7 @@ static void remove_veth(struct net *net, const struct link_plan *plan, int index
 	if (r == -ENODEV || (r == 0 && (strcmp(link.kind, "veth") != 0 ||
 					memcmp(link.mac, plan->host_mac, sizeof(link.mac)) != 0)))
 		return;
-	r = r < 0 ? r : link_remove(&net->host, index);
+	r = r < 0 ? r : link_remove(&net->host, index, net->farewell);
 	if (r < 0 && r != -ENODEV)
 		warn(r, "Cannot remove the interface '%s', leaving it", plan->host);
 }
@@ -59,7 +59,7 @@ static void remove_child(struct net *net, const struct link_plan *plan, int inde
 	int r = link_find_index(&net->inside, index, &link);
 
 	if (r == 0 && strcmp(link.kind, kind_of(plan)) == 0)
-		r = link_remove(&net->inside, index);
+		r = link_remove(&net->inside, index, net->farewell);
 	if (r < 0 && r != -ENODEV)
 		warn(r, "Cannot remove the interface '%s' of the machine, leaving it to the kernel",
 		     plan->inside);
@@ -93,7 +93,7 @@ void net_take_back(struct net *net, const struct link_plan *plan, const struct n
 	else if (link->index > 0)
 		remove_child(net, plan, link->index);
 	if (plan->bridge_is_zone && link->parent > 0)
-		(void)zone_leave(&net->host, plan->bridge);
+		(void)zone_leave(&net->host, plan->bridge, net->farewell);
 }
 
 /* --- Made --- */
@@ -111,7 +111,7 @@ static int remove_left_over(struct net *net, const struct link_plan *plan)
 
 	if (r < 0)
 		return r == -ENODEV ? 0 : r;
-	r = net_is_own(plan, &link) ? link_remove(&net->host, link.index) : -EEXIST;
+	r = net_is_own(plan, &link) ? link_remove(&net->host, link.index, LINK_WAIT) : -EEXIST;
 	/* The kernel may be about to remove it, with the network of the one that was killed. */
 	return r == -ENODEV ? 0 : r;
 }

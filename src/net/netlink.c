@@ -292,30 +292,47 @@ static int send_bytes(const struct netlink_socket *socket, const uint8_t *bytes,
 	return 0;
 }
 
-int netlink_call(struct netlink_socket *socket, struct netlink_message *message,
-		 netlink_reply reply, void *userdata)
+int netlink_number(struct netlink_socket *socket, struct netlink_message *message)
 {
 	struct nlmsghdr *header = (struct nlmsghdr *)message->bytes;
-	auto_free uint8_t *buffer = malloc(REPLY_MAX);
-	size_t length = 0;
-	int r = 1;
 
 	socket->complaint[0] = '\0';
 	if (message->is_full)
 		return -EMSGSIZE;
-	if (!buffer)
-		return -ENOMEM;
 	header->nlmsg_len = (uint32_t)message->length;
 	header->nlmsg_seq = ++socket->sequence;
 	/* Its bits mean something else each in what makes an object. */
 	if ((header->nlmsg_flags & NLM_F_DUMP) != NLM_F_DUMP)
 		header->nlmsg_flags |= NLM_F_ACK;
-	TRY(send_bytes(socket, message->bytes, message->length));
+	return 0;
+}
+
+int netlink_send(const struct netlink_socket *socket, const struct netlink_message *message)
+{
+	return send_bytes(socket, message->bytes, message->length);
+}
+
+int netlink_hear(struct netlink_socket *socket, netlink_reply reply, void *userdata)
+{
+	auto_free uint8_t *buffer = malloc(REPLY_MAX);
+	size_t length = 0;
+	int r = 1;
+
+	if (!buffer)
+		return -ENOMEM;
 	while (r == 1) {
 		TRY(receive(socket, buffer, &length));
 		r = hear(socket, (struct netlink_rest){buffer, length}, reply, userdata);
 	}
 	return r;
+}
+
+int netlink_call(struct netlink_socket *socket, struct netlink_message *message,
+		 netlink_reply reply, void *userdata)
+{
+	TRY(netlink_number(socket, message));
+	TRY(netlink_send(socket, message));
+	return netlink_hear(socket, reply, userdata);
 }
 
 /* --- Many at once --- */

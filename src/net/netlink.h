@@ -99,6 +99,15 @@ typedef int (*netlink_reply)(uint16_t type, const struct netlink_rest *body, voi
 int netlink_call(struct netlink_socket *socket, struct netlink_message *message,
 		 netlink_reply reply, void *userdata);
 
+/*
+ * Its three parts, for who has another process send: the first makes the message ready, with a
+ * number that replies bear. A reply that ends the third leaves the rest of them unheard; what is
+ * asked next passes over those.
+ */
+int netlink_number(struct netlink_socket *socket, struct netlink_message *message);
+int netlink_send(const struct netlink_socket *socket, const struct netlink_message *message);
+int netlink_hear(struct netlink_socket *socket, netlink_reply reply, void *userdata);
+
 /* Requests that take effect together or not at all, as nf_tables wants them. */
 #define NETLINK_BATCH_MAX 12288
 

@@ -73,7 +73,7 @@ void zone_unlock(int *lock_fd)
 static int make(struct netlink_socket *socket, const uint8_t mac[LINK_MAC_BYTES], struct link *ret)
 {
 	if (link_find(socket, NAME_BEFORE, NULL, ret) == 0 && strcmp(ret->kind, "bridge") == 0)
-		TRY(link_remove(socket, ret->index));
+		TRY(link_remove(socket, ret->index, LINK_WAIT));
 	TRY(link_make_bridge(socket, NAME_BEFORE, mac));
 	return link_find(socket, NAME_BEFORE, NULL, ret);
 }
@@ -131,14 +131,15 @@ int zone_finish(struct netlink_socket *socket, struct zone_entry *entry, int r)
 	if (r == 0) /* systemd-nspawn makes them down, for a network manager to set up. */
 		up = link_set_up(socket, entry->bridge);
 	else if (entry->is_new)
-		(void)link_remove(socket, entry->bridge);
+		(void)link_remove(socket, entry->bridge, LINK_WAIT);
 	zone_unlock(&entry->lock_fd);
 	if (up < 0)
 		warn(up, "Cannot set up the bridge '%s' of the zone, leaving it down", entry->name);
 	return r;
 }
 
-static int remove_empty(struct netlink_socket *socket, const char *bridge)
+static int remove_empty(struct netlink_socket *socket, const char *bridge,
+			enum link_farewell farewell)
 {
 	bool has_ports;
 	struct link link;
@@ -150,15 +151,15 @@ static int remove_empty(struct netlink_socket *socket, const char *bridge)
 	TRY(link_has_ports(socket, link.index, &has_ports));
 	if (has_ports)
 		return 0;
-	r = link_remove(socket, link.index);
+	r = link_remove(socket, link.index, farewell);
 	return r < 0 ? r : 1;
 }
 
-int zone_leave(struct netlink_socket *socket, const char *bridge)
+int zone_leave(struct netlink_socket *socket, const char *bridge, enum link_farewell farewell)
 {
 	int lock_fd = -EBADF, r = zone_lock(&lock_fd);
 
-	r = r < 0 ? r : remove_empty(socket, bridge);
+	r = r < 0 ? r : remove_empty(socket, bridge, farewell);
 	zone_unlock(&lock_fd);
 	if (r < 0)
 		warn(r, "Cannot remove the bridge '%s' of the zone, leaving it", bridge);

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "net/link-remove.h"
 #include "net/net-plan.h"
 #include "net/netlink.h"
 
@@ -46,4 +47,4 @@ void zone_unlock(int *lock_fd);
  * Removes the bridge if nothing is plugged in. Returns 1 if it did, 0 if not. Warns where it cannot
  * tell.
  */
-int zone_leave(struct netlink_socket *socket, const char *bridge);
+int zone_leave(struct netlink_socket *socket, const char *bridge, enum link_farewell farewell);

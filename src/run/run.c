@@ -262,6 +262,12 @@ static int make_changes(struct run *run, struct undo *undo)
 			      &run->ephemeral[1], undo);
 }
 
+/* With --keep-unit the unit starts us again. */
+static bool is_followed(const struct run *run, const struct ending *ending)
+{
+	return ending->outcome == OUTCOME_REBOOT && !run->config.keep_unit;
+}
+
 /* One boot: everything made here is taken back before it returns. */
 static int boot(struct run *run, int signal_fd, struct ending *ret)
 {
@@ -310,6 +316,7 @@ static int boot(struct run *run, int signal_fd, struct ending *ret)
 	machine.entry = describe(run, &machine, &entry) ? &entry : NULL;
 	TRY(launch(&machine));
 	TRY(supervise(&machine, signal_fd, ret));
+	machine.net.farewell = is_followed(run, ret) ? LINK_WAIT : LINK_LEAVE;
 	names_take_back(&machine);
 	/* Who came by these does not ask for them anew because the machine reboots. */
 	run->ports.published = machine.ports.published;
@@ -370,7 +377,7 @@ static int run_until_end(struct run *run)
 	for (;;) {
 		TRY(boot(run, signal_fd, &ending));
 		tell_memory_kills(plan, &ending);
-		if (ending.outcome != OUTCOME_REBOOT || run->config.keep_unit)
+		if (!is_followed(run, &ending))
 			break;
 		note("Machine '%s' is being rebooted", plan->machine);
 	}

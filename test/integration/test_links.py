@@ -8,6 +8,7 @@ import os
 import random
 import re
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,7 +17,7 @@ import time
 import pytest
 
 from lab.network import ip, links
-from lab.run import leader_of
+from lab.run import environment, leader_of, program
 
 pytestmark = [pytest.mark.requires("root", "netns", "veth"), pytest.mark.usefixtures("own_network")]
 
@@ -498,14 +499,27 @@ def test_a_flood_does_not_delay_the_end(tree, Running):
     assert set(links()) == {"lo"}
 
 
-# --- What it costs those who do not ask ---
+# --- What it costs ---
+
+def calls_of(root, *options):
+    """Pairs of a process and what it asked of the kernel."""
+    if not shutil.which("strace"):
+        pytest.skip("needs strace")
+    traced = subprocess.run(["strace", "-f", "-qq", *program(), "-q", "-P", "-D", root, *options, "/payload", "exit", "0"], stderr=subprocess.PIPE,
+                            text=True, env=environment(), check=True)
+    # strace names a process only where there are several.
+    return [re.match(r"(?:\[pid +(\d+)\] )?(.*)", line).groups() for line in traced.stderr.splitlines()]
+
 
 def test_a_plain_start_asks_nothing_of_the_network(tree):
-    from lab.run import environment, program
-    if subprocess.run(["sh", "-c", "command -v strace"], stdout=subprocess.DEVNULL, check=False).returncode != 0:
-        pytest.skip("needs strace")
-    traced = subprocess.run(["strace", "-f", "-qq", *program(), "-q", "-P", "-D", tree(), "/payload", "exit", "0"], stderr=subprocess.PIPE,
-                            text=True, env=environment(), check=False)
-    assert traced.returncode == 0
-    found = re.findall(r"^.*(?:AF_NETLINK|CLONE_NEWNET|setns|machine-id|network-zone).*$", traced.stderr, re.M)
-    assert not [line for line in found if "/etc/machine-id" not in line or "RESOLVE_IN_ROOT" not in line], found
+    found = [call for _, call in calls_of(tree()) if re.search("AF_NETLINK|CLONE_NEWNET|setns|machine-id|network-zone", call)]
+    assert not [call for call in found if "/etc/machine-id" not in call or "RESOLVE_IN_ROOT" not in call], found
+
+
+def test_the_last_wait_for_a_cable_is_not_ours(tree):
+    """The kernel keeps long who asks for a removal: that is another process, with nothing open that somebody could wait for."""
+    calls = calls_of(tree(), "-n")
+    sender = next(pid for pid, call in calls if re.match("sendto.*RTM_DELLINK", call))
+    own = [call for pid, call in calls if pid == sender and re.match("close_range|sendto", call)]
+    fd = int(re.search(r"\d+", own[-1])[0])
+    assert [call.split(" ")[:2] for call in own[:-1]] == [["close_range(0,", f"{fd - 1},"], [f"close_range({fd + 1},", "4294967295,"]], own
