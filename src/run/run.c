@@ -262,10 +262,12 @@ static int make_changes(struct run *run, struct undo *undo)
 			      &run->ephemeral[1], undo);
 }
 
-/* With --keep-unit the unit starts us again. */
-static bool is_followed(const struct run *run, const struct ending *ending)
+/* The next boot, or a service manager, would find who goes on waiting, and end it with a word. */
+static enum link_farewell farewell(const struct run *run, const struct ending *ending)
 {
-	return ending->outcome == OUTCOME_REBOOT && !run->config.keep_unit;
+	return ending->outcome == OUTCOME_REBOOT || run->config.keep_unit || getenv("NOTIFY_SOCKET")
+		       ? LINK_WAIT
+		       : LINK_LEAVE;
 }
 
 /* One boot: everything made here is taken back before it returns. */
@@ -316,7 +318,7 @@ static int boot(struct run *run, int signal_fd, struct ending *ret)
 	machine.entry = describe(run, &machine, &entry) ? &entry : NULL;
 	TRY(launch(&machine));
 	TRY(supervise(&machine, signal_fd, ret));
-	machine.net.farewell = is_followed(run, ret) ? LINK_WAIT : LINK_LEAVE;
+	machine.net.farewell = farewell(run, ret);
 	names_take_back(&machine);
 	/* Who came by these does not ask for them anew because the machine reboots. */
 	run->ports.published = machine.ports.published;
@@ -377,7 +379,7 @@ static int run_until_end(struct run *run)
 	for (;;) {
 		TRY(boot(run, signal_fd, &ending));
 		tell_memory_kills(plan, &ending);
-		if (!is_followed(run, &ending))
+		if (ending.outcome != OUTCOME_REBOOT || run->config.keep_unit)
 			break;
 		note("Machine '%s' is being rebooted", plan->machine);
 	}

@@ -43,7 +43,7 @@ def test_start_status_restart_stop(host, unit):
     assert show(host, name, "MainPID")["MainPID"] != found["MainPID"]
     host.check(f"systemctl stop {name}")
     assert show(host, name, "ActiveState", "Result") == {"ActiveState": "inactive", "Result": "success"}
-    assert host.check(f"journalctl -q --no-pager -p warning --since=@{began} -u {name}").text == "", "starts and stops are no reason for a warning"
+    assert host.check(f"journalctl -q --no-pager -p notice --since=@{began} -u {name}").text == "", "starts and stops are no reason for a word"
 
 
 def test_a_reboot_inside_restarts_the_unit(host, unit):
