@@ -79,15 +79,22 @@ static int find_moved(struct net *net, const struct link_plan *plan, struct net_
 	return 0;
 }
 
+/* What takes this interface away before the one of number 'end' is made, or NULL. */
+static const struct net_link *find_mover(const struct net *net, size_t end, int index)
+{
+	for (size_t i = 0; i < end; i++)
+		if (net->plan->items[i].kind == LINK_MOVED && net->links[i].parent == index)
+			return &net->links[i];
+	return NULL;
+}
+
 /* What moves in is no longer there for others; one interface may have several names. */
 static int refuse_moved(const struct net *net, size_t i)
 {
-	for (size_t j = 0; j < i; j++)
-		if (net->plan->items[j].kind == LINK_MOVED &&
-		    net->links[j].parent == net->links[i].parent)
-			return refuse(EEXIST, "The interface '%s' of the host is there twice",
-				      net->links[j].name);
-	return 0;
+	const struct net_link *mover = find_mover(net, i, net->links[i].parent);
+
+	return mover ? refuse(EEXIST, "The interface '%s' of the host is there twice", mover->name)
+		     : 0;
 }
 
 static int find_needed(struct net *net, size_t i)
@@ -152,12 +159,13 @@ int net_prepare(struct arena *arena, const struct net_plan *plan, struct net *ne
 /* --- Looked at --- */
 
 /* What is there of our own is left over, or of the machine that runs under this name. */
-static void look_for_taken(struct net *net, const struct link_plan *plan)
+static void look_for_taken(struct net *net, size_t i)
 {
+	const struct link_plan *plan = &net->plan->items[i];
 	struct link link;
 
 	if (plan->kind == LINK_VETH && link_find(&net->host, plan->host, NULL, &link) == 0 &&
-	    !net_is_own(plan, &link)) {
+	    !net_is_own(plan, &link) && !find_mover(net, i, link.index)) {
 		(void)refuse(EEXIST, "The host has an interface '%s' already", plan->host);
 		hint("Remove it, or choose another name");
 	}
@@ -165,6 +173,15 @@ static void look_for_taken(struct net *net, const struct link_plan *plan)
 	    strcmp(link.kind, "bridge") != 0)
 		(void)refuse(EEXIST, "The interface '%s' of the host is no bridge of a zone",
 			     plan->bridge);
+}
+
+static void look_at_links(struct arena *arena, struct net *net)
+{
+	net->links = arena_allocate(arena, net->plan->count * sizeof(*net->links));
+	for (size_t i = 0; i < net->plan->count; i++) {
+		(void)find_needed(net, i);
+		look_for_taken(net, i);
+	}
 }
 
 void net_look(struct arena *arena, const struct net_plan *plan)
@@ -175,16 +192,11 @@ void net_look(struct arena *arena, const struct net_plan *plan)
 	net.only_looks = true;
 	if (plan->namespace_path)
 		(void)open_namespace(plan->namespace_path, &net.join_fd);
-	scope_close(&net.join_fd);
-	if (plan->count == 0 || plan->namespace_path || open_home(&net) < 0)
-		return;
-	net.links = arena_allocate(arena, plan->count * sizeof(*net.links));
-	for (size_t i = 0; i < plan->count; i++) {
-		(void)find_needed(&net, i);
-		look_for_taken(&net, &plan->items[i]);
-	}
+	else if (plan->count > 0 && open_home(&net) == 0)
+		look_at_links(arena, &net);
 	netlink_socket_close(&net.host);
 	scope_close(&net.home_fd);
+	scope_close(&net.join_fd);
 }
 
 /* --- Made --- */

@@ -412,6 +412,12 @@ def test_what_moves_in_is_there_once(tree, run, options):
         assert result.code == 1 and "The interface 'dummy1' of the host is there twice" in result.complaint
 
 
+def test_the_name_of_what_moves_in_is_free(tree, run):
+    with link("dummy1", "type", "veth", "peer", "name", "peer1"):
+        words = ["-D", tree(), "--network-interface=dummy1:moved", "--network-veth-extra=dummy1:cable", "/payload", "exit", "0"]
+        assert [run("-q", *words).code, run("--dry-run", *words).code] == [0, 0]
+
+
 @pytest.mark.parametrize("option", ["--network-veth-extra=x:lo", "--network-tap=lo", "--network-interface=x:lo", "--network-macvlan=x:lo"])
 def test_each_machine_has_a_loopback_already(tree, run, option):
     result = run("-q", "-D", tree(), option, "/payload", "exit", "0")
