@@ -137,6 +137,7 @@ def _makes(*words):
 WORDS = {
     "veth": (lambda: _makes("type", "veth"), "needs ip(8) and veth interfaces"),
     "bridge": (lambda: _makes("type", "bridge"), "needs bridges"),
+    "vlans": (lambda: _makes("type", "bridge", "vlan_filtering", "1"), "needs bridges that tell VLANs apart"),
     "macvlan": (lambda: _makes("link", "v0", "type", "macvlan"), "needs macvlan interfaces"),
     "ipvlan": (lambda: _makes("link", "v0", "type", "ipvlan"), "needs ipvlan interfaces"),
     "root": (_has_root, "needs root"),

@@ -378,7 +378,9 @@ def little_tree(tmp_path_factory):
 def example_network(own_network):
     """Never the network of whoever runs the tests, and with the interfaces that examples name."""
     del own_network
-    network.ip("link", "add", "br0", "type", "bridge")
+    filtering = ["vlan_filtering", "1"] if probe.offers("vlans") else []
+    for bridge in ("br0", "br1"):
+        network.ip("link", "add", bridge, "type", "bridge", *filtering)
     network.ip("link", "add", "eth1", "type", "veth", "peer", "name", "eth0")
 
 
@@ -389,6 +391,8 @@ def test_example_works(where, line, little_tree, tmp_path):
     del where
     if "owner=" in line or "--bind-user" in line:
         probe.require("idmap")
+    if re.search(r",(pvid|vlan)=", line):
+        probe.require("vlans")
     expected = int((re.search(r"# exits (\d+)", line) or [0, "0"])[1])
     (tmp_path / "file").write_text("content\n", encoding="utf-8")
     ran = shell(line, little_tree, tmp_path, tmp_path)
