@@ -445,7 +445,8 @@ def test_a_ufw_that_is_disabled_keeps_nothing_back(tree, run):
     rules = "table ip filter {\nchain ufw-before-forward {\n}\nchain FORWARD {\ntype filter hook forward priority 0; policy accept;\n}\n}"
     subprocess.run(["nft", "-f", "-"], input=rules.encode(), check=True)
     try:
-        assert "ufw" not in run("-D", tree(), "-M", "web", "-n", "/payload", "exit", "0").complaint
+        result = run("-D", tree(), "-M", "web", "-n", "/payload", "exit", "0")
+        assert result.code == 0 and "ufw" not in result.complaint, result
     finally:
         subprocess.run(["nft", "flush", "ruleset"], check=True)
 
