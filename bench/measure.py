@@ -7,6 +7,7 @@ Every section returns {name: {"note": …, "broken": …, samples…}} and print
 import base64
 import hashlib
 import os
+import shutil
 import statistics
 import subprocess
 
@@ -15,6 +16,10 @@ import report
 
 BIG_BYTES = 256 << 20
 TRANSFER_ROUNDS = 5
+
+# Of a host that leads others to the world itself, as with containers or a firewall.
+WALL = ("table ip wall { chain passing { type filter hook forward priority 0; ct state established accept; }; "
+        "chain leaving { type nat hook postrouting priority 100; oifname nowhere masquerade; }; }")
 
 
 def choose_all(site, table, words, net=False, prefix=None):
@@ -99,12 +104,17 @@ def start(site, rounds):
 
 def net(site, rounds):
     title = "Start, with a network namespace of its own"
-    return starts_print(site, title, peers.STARTS, rounds, True) | cables(site, rounds)
+    results = starts_print(site, title, peers.STARTS, rounds, True)
+    results |= cables(site, rounds, "Start, with a cable to the host", ["unshare", "--net"])
+    if shutil.which("nft"):
+        wall = ["unshare", "--net", "sh", "-ec", 'nft "$0"; exec "$@"', WALL]
+        walled = cables(site, rounds, "Start, with a cable to a host that has rules for packets", wall)
+        results |= {f"{name}, beside rules": result for name, result in walled.items()}
+    return results
 
 
-def cables(site, rounds):
+def cables(site, rounds, title, apart):
     """With a cable to the host, addresses and a way out; the floor has the cable alone."""
-    apart = ["unshare", "--net"]
     commands, results = choose_all(site, peers.CABLES, ["/bin/true"], prefix=apart)
     spawn(site, commands, rounds, results, prefix=apart)
     ms = {n: statistics.median(r["wall_usec"]) / 1000 for n, r in results.items() if r.get("wall_usec")}
@@ -116,7 +126,7 @@ def cables(site, rounds):
         return [name, f"{ms[name]:.2f}", f"{statistics.mean(result['cpu_usec']) / 1000:.2f}", f"{ms[name] / least:.2f}"]
 
     rows = [row(name, result) for name, result in results.items()]
-    report.heading("Start, with a cable to the host", f"`/bin/true` in a busybox tree, {rounds} rounds by turns.")
+    report.heading(title, f"`/bin/true` in a busybox tree, {rounds} rounds by turns.")
     report.table(["start", "median ms", "mean CPU ms", "× floor"], rows)
     ours, tidy = ms.get("nspawn, -n"), ms.get("floor, cable taken back")
     if ours and least and tidy:

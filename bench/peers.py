@@ -62,10 +62,10 @@ def nspawn(console):
     return ways
 
 
-def systemd_nspawn(console):
+def systemd_nspawn(console, *options):
     def ways(site, tree, words, net):
         return [("", ["systemd-nspawn", "-q", "--register=no", "--keep-unit",
-                      "--console=" + console, "-D", tree] + ["--private-network"] * net + words)]
+                      "--console=" + console, "-D", tree, *options] + ["--private-network"] * net + words)]
     return ways
 
 
@@ -162,6 +162,7 @@ CABLES = {
     "floor, cable taken back": floor_cable("--veth-tidy"),
     "nspawn, -n": nspawn_cable("--network-setup=host"),
     "nspawn, -n, nothing set up": nspawn_cable("--network-setup=none"),
+    "systemd-nspawn, -n": systemd_nspawn("pipe", "--network-veth"),
 }
 
 CONSOLES = {
