@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/netfilter.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,7 +19,6 @@
 #include "base/scope.h"
 #include "net/address.h"
 #include "net/nft.h"
-#include "net/xtables.h"
 #include "net/zone.h"
 
 /* --- Settings of the kernel --- */
@@ -28,12 +26,11 @@
 static const struct family {
 	const char *directory, *setting, *global;
 	int family;
-	enum nft_set guarded;
+	bool may_lead_nowhere; /* as on many hosts: its rules are made where it does not */
 } families[] = {
-	{"/proc/sys/net/ipv4/conf", "forwarding", "/proc/sys/net/ipv4/ip_forward", AF_INET,
-	 NFT_GUARDED},
+	{"/proc/sys/net/ipv4/conf", "forwarding", "/proc/sys/net/ipv4/ip_forward", AF_INET, false},
 	{"/proc/sys/net/ipv6/conf", "force_forwarding", "/proc/sys/net/ipv6/conf/all/forwarding",
-	 AF_INET6, NFT_GUARDED_6},
+	 AF_INET6, true},
 };
 
 /* 1, 0, or -ENOENT where the kernel has no such setting. */
@@ -77,7 +74,7 @@ static int open_link(const struct opening *opening, const char *link, bool is_ow
 		return r < 0 ? r : 0;
 	/* First the guard, then the gate. */
 	if (!is_own)
-		TRY(nft_add(opening->table, opening->family->guarded, link));
+		TRY(nft_add(opening->table, opening->family->family, NFT_GUARDED, link));
 	return write_switch(path, true);
 }
 
@@ -113,12 +110,35 @@ static int open_way(const struct route *route, void *userdata)
 	return 0;
 }
 
-static int open_family(struct opening *opening, struct netlink_socket *routes, const char *link)
+/* -ENOENT: the kernel has no such family, or cannot forward for one interface alone. */
+static int can_open(const struct family *family, const char *link)
 {
-	int is_global = read_switch(opening->family->global);
+	char path[96];
+	int r = read_switch(family->global);
 
-	if (is_global != 0)
-		return is_global < 0 ? is_global : 0;
+	r = r == 0 ? read_switch(switch_path(family, link, path)) : r;
+	return r < 0 ? r : 0;
+}
+
+static int stop_at_way(const struct route *route, void *userdata)
+{
+	char name[IFNAMSIZ];
+
+	return is_next_way(userdata, route, name) ? -EEXIST : 0;
+}
+
+static bool has_way(const struct family *family, struct netlink_socket *routes, int own)
+{
+	struct opening opening = {.family = family, .own = own, .last = -1};
+
+	return !family->may_lead_nowhere ||
+	       route_list(routes, family->family, stop_at_way, &opening) == -EEXIST;
+}
+
+static int open_gates(struct opening *opening, struct netlink_socket *routes, const char *link)
+{
+	if (read_switch(opening->family->global) != 0)
+		return 0;
 	TRY(open_link(opening, link, true));
 	TRY(route_list(routes, opening->family->family, open_way, opening));
 	return opening->result;
@@ -132,17 +152,41 @@ static void warn_of_table(int r)
 		hint("'modprobe nf_tables nft_masq nft_ct' loads what they need, where it was built");
 }
 
-static int open_table(struct netlink_socket *table, const char *link)
+static int open_table(struct netlink_socket *table, const struct family *family, const char *link)
 {
-	TRY(nft_open(table));
-	TRY(nft_make(table));
-	return nft_add(table, NFT_LINKS, link);
+	TRY(nft_make(table, family->family));
+	return nft_add(table, family->family, NFT_LINKS, link);
+}
+
+/* False: no rules can be made, which is said already. */
+static bool open_family(struct opening *opening, struct netlink_socket *routes, const char *link,
+			bool *ret_is_open)
+{
+	const struct family *family = opening->family;
+	int r = can_open(family, link);
+
+	if (r == 0 && has_way(family, routes, opening->own)) {
+		r = open_table(opening->table, family, link);
+		if (r < 0) {
+			warn_of_table(r);
+			return false;
+		}
+		r = open_gates(opening, routes, link);
+	}
+	*ret_is_open = r == 0;
+	if (r == -ENOENT && family->family == AF_INET6)
+		debug("This kernel forwards IPv6 for all interfaces or none, leaving it");
+	else if (r < 0)
+		warn(r,
+		     "Cannot let the host forward packets of '%s', going on without a way beyond it",
+		     link);
+	return true;
 }
 
 void forward_open(struct netlink_socket *routes, const char *link, int index, bool *ret_ipv6)
 {
 	__attribute__((cleanup(netlink_socket_close))) struct netlink_socket table = NETLINK_CLOSED;
-	int r = open_table(&table, link);
+	int r = nft_open(&table);
 
 	*ret_ipv6 = false;
 	if (r < 0) {
@@ -152,17 +196,12 @@ void forward_open(struct netlink_socket *routes, const char *link, int index, bo
 	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
 		struct opening opening = {
 			.table = &table, .family = &families[i], .own = index, .last = -1};
+		bool is_open;
 
-		r = open_family(&opening, routes, link);
+		if (!open_family(&opening, routes, link, &is_open))
+			return;
 		if (families[i].family == AF_INET6)
-			*ret_ipv6 = r == 0;
-		if (r == -ENOENT && families[i].family == AF_INET6)
-			debug("This kernel forwards IPv6 for all interfaces or none, leaving it");
-		else if (r < 0)
-			warn(r,
-			     "Cannot let the host forward packets of '%s', going on without a way "
-			     "beyond it",
-			     link);
+			*ret_ipv6 = is_open;
 	}
 }
 
@@ -178,15 +217,40 @@ static int find_shut(const struct route *route, void *userdata)
 		       : 0;
 }
 
-static bool is_any_shut(struct netlink_socket *routes)
+static int stop_at_name(const char *link, void *userdata)
 {
-	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
-		struct opening opening = {.family = &families[i], .last = -1};
+	return strcmp(link, userdata) == 0 ? -EEXIST : 0;
+}
 
-		if (read_switch(families[i].global) == 0 &&
-		    route_list(routes, families[i].family, find_shut, &opening) == -EEXIST)
+static bool is_missing(struct netlink_socket *table, const struct family *family, const char *link)
+{
+	int r = nft_list(table, family->family, NFT_LINKS, stop_at_name, (void *)(uintptr_t)link);
+
+	return r == 0 || r == -ENOENT;
+}
+
+/* A way has come that the machine is kept from. */
+static bool is_due(struct netlink_socket *table, const struct family *family,
+		   struct netlink_socket *routes, const char *link, int index)
+{
+	struct opening opening = {.family = family, .own = index, .last = -1};
+
+	if (can_open(family, link) < 0 || !has_way(family, routes, index))
+		return false;
+	return is_missing(table, family, link) ||
+	       (read_switch(family->global) == 0 &&
+		route_list(routes, family->family, find_shut, &opening) == -EEXIST);
+}
+
+static bool is_any_due(struct netlink_socket *routes, const char *link, int index)
+{
+	__attribute__((cleanup(netlink_socket_close))) struct netlink_socket table = NETLINK_CLOSED;
+
+	if (nft_open(&table) < 0)
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(families); i++)
+		if (is_due(&table, &families[i], routes, link, index))
 			return true;
-	}
 	return false;
 }
 
@@ -197,7 +261,7 @@ void forward_open_new(const char *link)
 	int lock_fd = -EBADF, index = (int)if_nametoindex(link);
 	bool has_ipv6;
 
-	if (index <= 0 || netlink_socket_open(&routes) < 0 || !is_any_shut(&routes))
+	if (index <= 0 || netlink_socket_open(&routes) < 0 || !is_any_due(&routes, link, index))
 		return;
 	if (zone_lock(&lock_fd) == 0)
 		forward_open(&routes, link, index, &has_ipv6);
@@ -228,7 +292,7 @@ static void close_guarded(struct netlink_socket *table, struct arena *arena,
 	char path[96];
 	int r = 0;
 
-	if (nft_list(table, family->guarded, take_name, &names) < 0 ||
+	if (nft_list(table, family->family, NFT_GUARDED, take_name, &names) < 0 ||
 	    read_switch(family->global) != 0)
 		return;
 	for (size_t i = 0; i < names.count; i++) {
@@ -240,88 +304,61 @@ static void close_guarded(struct netlink_socket *table, struct arena *arena,
 }
 
 /* The number of machines' links that are there, or a negative errno. */
-static int sweep_links(struct netlink_socket *table, struct arena *arena, bool *has_dropped)
+static int sweep_links(struct netlink_socket *table, struct arena *arena, int family,
+		       bool *has_dropped)
 {
 	struct names names = {.arena = arena};
 	int count = 0;
 
-	TRY(nft_list(table, NFT_LINKS, take_name, &names));
+	TRY(nft_list(table, family, NFT_LINKS, take_name, &names));
 	for (size_t i = 0; i < names.count; i++)
 		if (if_nametoindex(names.items[i]) > 0) {
 			count++;
 		} else {
-			TRY(nft_drop(table, NFT_LINKS, names.items[i]));
+			TRY(nft_drop(table, family, NFT_LINKS, names.items[i]));
 			*has_dropped = true;
 		}
 	return count;
+}
+
+static bool is_absent(int r)
+{
+	return r == -ENOENT || r == -EPROTONOSUPPORT || r == -EOPNOTSUPP;
+}
+
+/* Returns whether something went, or could not. */
+static bool sweep_family(struct netlink_socket *table, struct arena *arena,
+			 const struct family *family)
+{
+	bool has_dropped = false;
+	int r = sweep_links(table, arena, family->family, &has_dropped);
+
+	if (r > 0 || is_absent(r))
+		return has_dropped;
+	if (r == 0) {
+		close_guarded(table, arena, family);
+		r = nft_remove(table, family->family);
+	}
+	if (r < 0)
+		warn(r, "Cannot remove the rules for packets of machines, leaving them");
+	return true;
 }
 
 int forward_sweep(void)
 {
 	__attribute__((cleanup(netlink_socket_close))) struct netlink_socket table = NETLINK_CLOSED;
 	auto_arena struct arena arena = {0};
-	bool has_dropped = false;
-	int r = nft_open(&table);
+	bool has_gone = false;
 
-	r = r < 0 ? r : sweep_links(&table, &arena, &has_dropped);
-	if (r == -ENOENT || r == -EPROTONOSUPPORT || r == -EOPNOTSUPP)
+	if (nft_open(&table) < 0)
 		return 0;
-	if (r > 0)
-		return has_dropped;
-	for (size_t i = 0; i < ARRAY_LEN(families) && r == 0; i++)
-		close_guarded(&table, &arena, &families[i]);
-	r = r < 0 ? r : nft_remove(&table);
-	if (r < 0)
-		warn(r, "Cannot remove the rules for packets of machines, leaving them");
-	return 1;
+	for (size_t i = 0; i < ARRAY_LEN(families); i++)
+		if (sweep_family(&table, &arena, &families[i]))
+			has_gone = true;
+	return has_gone;
 }
 
-/* --- Walls of others --- */
-
-#define UFW_CHAIN "ufw-user-forward" /* others stay when it is disabled */
-
-struct wall {
-	bool is_firewalld, is_ufw;
-	struct nft_chain closed; /* one that drops what it does not know */
-};
-
-static int look_at_chain(const struct nft_chain *chain, void *userdata)
-{
-	struct wall *wall = userdata;
-
-	if (strcmp(chain->table, "firewalld") == 0)
-		wall->is_firewalld = true;
-	else if (strcmp(chain->name, UFW_CHAIN) == 0)
-		wall->is_ufw = true;
-	else if (chain->is_base && chain->is_filter && chain->is_closed &&
-		 chain->hook == NF_INET_FORWARD && strcmp(chain->table, NFT_TABLE) != 0)
-		wall->closed = *chain;
-	return 0;
-}
-
-/* Names of tables are of the host's root, who needs no protection from himself. */
-static void mention_chain(const struct nft_chain *chain, const char *link)
-{
-	const char *family = chain->family == NFPROTO_IPV4   ? "ip"
-			     : chain->family == NFPROTO_IPV6 ? "ip6"
-							     : "inet";
-
-	note("The table '%s' of the host drops what passes through it and is not known: it needs "
-	     "'nft insert rule %s %s %s iifname %s accept' and 'nft insert rule %s %s %s oifname "
-	     "%s ct state established,related accept'",
-	     chain->table, family, chain->table, chain->name, link, family, chain->table,
-	     chain->name, link);
-}
-
-bool forward_is_walled(void)
-{
-	__attribute__((cleanup(netlink_socket_close))) struct netlink_socket table = NETLINK_CLOSED;
-	struct wall wall = {0};
-
-	return nft_open(&table) < 0 || nft_list_chains(&table, look_at_chain, &wall) < 0 ||
-	       wall.is_firewalld || wall.is_ufw || wall.closed.is_base ||
-	       xtables_is_closed(AF_INET) || xtables_is_closed(AF_INET6);
-}
+/* --- Asked --- */
 
 bool forward_is_open(const char *link, int family)
 {
@@ -332,37 +369,4 @@ bool forward_is_open(const char *link, int family)
 			return read_switch(families[i].global) == 1 ||
 			       read_switch(switch_path(&families[i], link, path)) == 1;
 	return false;
-}
-
-static void mention_xtables(const char *link, int family)
-{
-	const char *program = xtables_program(family);
-
-	note("The older tables of the host drop what passes through it and is not known: it needs "
-	     "'%s -I FORWARD -i %s -j ACCEPT' and '%s -I FORWARD -o %s -m conntrack --ctstate "
-	     "RELATED,ESTABLISHED -j ACCEPT'",
-	     program, link, program, link);
-}
-
-void forward_mention_walls(const char *link)
-{
-	__attribute__((cleanup(netlink_socket_close))) struct netlink_socket table = NETLINK_CLOSED;
-	struct wall wall = {0};
-
-	if (nft_open(&table) < 0 || nft_list_chains(&table, look_at_chain, &wall) < 0)
-		return;
-	if (wall.is_firewalld)
-		note("firewalld keeps back what it does not know: 'firewall-cmd --zone=trusted "
-		     "--change-interface=%s' lets the machine through",
-		     link);
-	else if (wall.is_ufw)
-		note("ufw keeps back what it does not know: 'ufw route allow in on %s' and 'ufw allow "
-		     "in on %s' let the machine through",
-		     link, link);
-	else if (wall.closed.is_base)
-		mention_chain(&wall.closed, link);
-	for (size_t i = 0; i < ARRAY_LEN(families) && !wall.is_firewalld && !wall.is_ufw; i++)
-		if (forward_is_open(link, families[i].family) &&
-		    xtables_is_closed(families[i].family))
-			mention_xtables(link, families[i].family);
 }

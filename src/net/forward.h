@@ -29,11 +29,5 @@ void forward_open_new(const char *link);
  */
 int forward_sweep(void);
 
-/* What of the host's own rules may keep packets of 'link' back: one note, with what to do. */
-void forward_mention_walls(const char *link);
-
-/* True if any are there: then what is led on to a machine may be lost on the way. */
-bool forward_is_walled(void);
-
 /* True if packets of the family may pass from anywhere to the interface 'link', and back. */
 bool forward_is_open(const char *link, int family);

@@ -18,9 +18,10 @@
 
 /* --- Messages --- */
 
-void nft_begin(struct netlink_message *message, uint16_t type, uint16_t flags)
+void nft_begin(struct netlink_message *message, const struct nft_table *table, uint16_t type,
+	       uint16_t flags)
 {
-	const struct nfgenmsg body = {.nfgen_family = NFPROTO_INET, .version = NFNETLINK_V0};
+	const struct nfgenmsg body = {.nfgen_family = table->family, .version = NFNETLINK_V0};
 
 	netlink_begin_with(message, (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type), flags, &body,
 			   sizeof(body));
@@ -165,20 +166,43 @@ void nft_conclude(struct netlink_message *message, uint32_t verdict)
 	nft_expression_close(message, expression);
 }
 
-/* --- Sets, chains and rules --- */
+/* --- Tables, sets, chains and rules --- */
 
-void nft_begin_set(struct netlink_message *message, const char *table, const char *name,
+static void begin_table(struct netlink_message *message, const struct nft_table *table,
+			uint16_t type, uint16_t flags)
+{
+	nft_begin(message, table, type, flags);
+	netlink_put_text(message, NFTA_TABLE_NAME, table->name);
+}
+
+void nft_add_table(struct netlink_batch *batch, const struct nft_table *table)
+{
+	struct netlink_message message;
+
+	begin_table(&message, table, NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL);
+	netlink_batch_add(batch, &message, /* is_silent= */ false);
+}
+
+int nft_remove_table(struct netlink_socket *socket, const struct nft_table *table)
+{
+	struct netlink_message message;
+
+	begin_table(&message, table, NFT_MSG_DELTABLE, 0);
+	return nft_call_one(socket, &message);
+}
+
+void nft_begin_set(struct netlink_message *message, const struct nft_table *table, const char *name,
 		   uint32_t number, uint32_t type, size_t length)
 {
-	nft_begin(message, NFT_MSG_NEWSET, NLM_F_CREATE);
-	netlink_put_text(message, NFTA_SET_TABLE, table);
+	nft_begin(message, table, NFT_MSG_NEWSET, NLM_F_CREATE);
+	netlink_put_text(message, NFTA_SET_TABLE, table->name);
 	netlink_put_text(message, NFTA_SET_NAME, name);
 	nft_put_number(message, NFTA_SET_KEY_TYPE, type);
 	nft_put_number(message, NFTA_SET_KEY_LEN, (uint32_t)length);
 	nft_put_number(message, NFTA_SET_ID, number);
 }
 
-void nft_add_link_set(struct netlink_batch *batch, const char *table, const char *name,
+void nft_add_link_set(struct netlink_batch *batch, const struct nft_table *table, const char *name,
 		      uint32_t number)
 {
 	/* For nft(8): type, length and the number that says that a key is text of this host. */
@@ -191,14 +215,14 @@ void nft_add_link_set(struct netlink_batch *batch, const char *table, const char
 	netlink_batch_add(batch, &message, false);
 }
 
-void nft_add_chain(struct netlink_batch *batch, const char *table, const char *name,
+void nft_add_chain(struct netlink_batch *batch, const struct nft_table *table, const char *name,
 		   const char *type, uint32_t hook, int priority)
 {
 	struct netlink_message message;
 	size_t opened;
 
-	nft_begin(&message, NFT_MSG_NEWCHAIN, NLM_F_CREATE);
-	netlink_put_text(&message, NFTA_CHAIN_TABLE, table);
+	nft_begin(&message, table, NFT_MSG_NEWCHAIN, NLM_F_CREATE);
+	netlink_put_text(&message, NFTA_CHAIN_TABLE, table->name);
 	netlink_put_text(&message, NFTA_CHAIN_NAME, name);
 	netlink_put_text(&message, NFTA_CHAIN_TYPE, type);
 	opened = netlink_open(&message, NFTA_CHAIN_HOOK);
@@ -209,14 +233,14 @@ void nft_add_chain(struct netlink_batch *batch, const char *table, const char *n
 	netlink_batch_add(batch, &message, false);
 }
 
-void nft_add_rule(struct netlink_batch *batch, const char *table, const char *chain,
+void nft_add_rule(struct netlink_batch *batch, const struct nft_table *table, const char *chain,
 		  nft_rule_writer write)
 {
 	struct netlink_message message;
 	size_t opened;
 
-	nft_begin(&message, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND);
-	netlink_put_text(&message, NFTA_RULE_TABLE, table);
+	nft_begin(&message, table, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND);
+	netlink_put_text(&message, NFTA_RULE_TABLE, table->name);
 	netlink_put_text(&message, NFTA_RULE_CHAIN, chain);
 	opened = netlink_open(&message, NFTA_RULE_EXPRESSIONS);
 	write(&message);
@@ -242,7 +266,7 @@ static void put_note(struct netlink_message *message, const char *note)
 	netlink_put(message, NFTA_SET_ELEM_USERDATA, bytes, 2 + strlen(note) + 1);
 }
 
-int nft_change(struct netlink_socket *socket, const char *table, uint16_t type,
+int nft_change(struct netlink_socket *socket, const struct nft_table *table, uint16_t type,
 	       const struct nft_element *element)
 {
 	bool is_new = type == NFT_MSG_NEWSETELEM;
@@ -250,8 +274,8 @@ int nft_change(struct netlink_socket *socket, const char *table, uint16_t type,
 	size_t list, item;
 	int r;
 
-	nft_begin(&message, type, is_new ? NLM_F_CREATE : 0);
-	netlink_put_text(&message, NFTA_SET_ELEM_LIST_TABLE, table);
+	nft_begin(&message, table, type, is_new ? NLM_F_CREATE : 0);
+	netlink_put_text(&message, NFTA_SET_ELEM_LIST_TABLE, table->name);
 	netlink_put_text(&message, NFTA_SET_ELEM_LIST_SET, element->set);
 	list = netlink_open(&message, NFTA_SET_ELEM_LIST_ELEMENTS);
 	item = netlink_open(&message, NFTA_LIST_ELEM);

@@ -12,8 +12,14 @@
 
 #include "net/netlink.h"
 
-/* A request of the family inet, or an attribute with a number. */
-void nft_begin(struct netlink_message *message, uint16_t type, uint16_t flags);
+struct nft_table {
+	uint8_t family; /* NFPROTO_* */
+	const char *name;
+};
+
+/* A request about a table, or an attribute with a number. */
+void nft_begin(struct netlink_message *message, const struct nft_table *table, uint16_t type,
+	       uint16_t flags);
 void nft_put_number(struct netlink_message *message, uint16_t type, uint32_t number);
 
 /* Takes effect as a whole, or not at all. */
@@ -44,18 +50,22 @@ void nft_match_family(struct netlink_message *message, uint8_t family);
 void nft_match_connection(struct netlink_message *message, uint32_t key, uint32_t bits);
 void nft_conclude(struct netlink_message *message, uint32_t verdict);
 
+/* The first of a batch: it fails with -EEXIST where the table is there, and the rest with it. */
+void nft_add_table(struct netlink_batch *batch, const struct nft_table *table);
+int nft_remove_table(struct netlink_socket *socket, const struct nft_table *table);
+
 /* A set of names of interfaces; 'number' is its own within the batch. */
-void nft_add_link_set(struct netlink_batch *batch, const char *table, const char *name,
+void nft_add_link_set(struct netlink_batch *batch, const struct nft_table *table, const char *name,
 		      uint32_t number);
-void nft_begin_set(struct netlink_message *message, const char *table, const char *name,
+void nft_begin_set(struct netlink_message *message, const struct nft_table *table, const char *name,
 		   uint32_t number, uint32_t type, size_t length);
 
-void nft_add_chain(struct netlink_batch *batch, const char *table, const char *name,
+void nft_add_chain(struct netlink_batch *batch, const struct nft_table *table, const char *name,
 		   const char *type, uint32_t hook, int priority);
 
 /* Writes the expressions of one rule. */
 typedef void (*nft_rule_writer)(struct netlink_message *message);
-void nft_add_rule(struct netlink_batch *batch, const char *table, const char *chain,
+void nft_add_rule(struct netlink_batch *batch, const struct nft_table *table, const char *chain,
 		  nft_rule_writer write);
 
 #define NFT_KEY_MAX 24
@@ -74,5 +84,5 @@ struct nft_element {
 struct nft_element nft_link_element(const char *set, const char *link);
 
 /* NFT_MSG_NEWSETELEM or NFT_MSG_DELSETELEM: what is there already, or not any more, is well. */
-int nft_change(struct netlink_socket *socket, const char *table, uint16_t type,
+int nft_change(struct netlink_socket *socket, const struct nft_table *table, uint16_t type,
 	       const struct nft_element *element);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What nf_tables wants: objects in a batch, and rules as lists of small expressions over registers.
- * 'nft --debug=netlink list table inet nspawn' prints them back.
+ * 'nft --debug=netlink list table ip nspawn' prints them back.
  * Zone: owing.
  */
 #include "net/nft.h"
@@ -26,9 +26,13 @@
 static const char *const sets[] = {
 	[NFT_LINKS] = "links",
 	[NFT_GUARDED] = "guarded",
-	[NFT_GUARDED_6] = "guarded6",
 };
 static_assert(ARRAY_LEN(sets) == _NFT_SET_COUNT, "a name for each set");
+
+static struct nft_table table_of(int family)
+{
+	return (struct nft_table){family == AF_INET6 ? NFPROTO_IPV6 : NFPROTO_IPV4, NFT_TABLE};
+}
 
 int nft_open(struct netlink_socket *ret)
 {
@@ -60,15 +64,7 @@ static void rule_published(struct netlink_message *message)
 
 static void rule_guard(struct netlink_message *message)
 {
-	nft_match_family(message, NFPROTO_IPV4);
 	nft_match_link(message, NFT_META_IIFNAME, sets[NFT_GUARDED], false);
-	nft_conclude(message, NF_DROP);
-}
-
-static void rule_guard_6(struct netlink_message *message)
-{
-	nft_match_family(message, NFPROTO_IPV6);
-	nft_match_link(message, NFT_META_IIFNAME, sets[NFT_GUARDED_6], false);
 	nft_conclude(message, NF_DROP);
 }
 
@@ -85,56 +81,55 @@ static const struct {
 } rules[] = {
 	{CHAIN_FORWARD, rule_from_links}, {CHAIN_FORWARD, rule_answers},
 	{CHAIN_FORWARD, rule_published},  {CHAIN_FORWARD, rule_guard},
-	{CHAIN_FORWARD, rule_guard_6},    {CHAIN_LEAVING, rule_masquerade},
+	{CHAIN_LEAVING, rule_masquerade},
 };
 
-int nft_make(struct netlink_socket *socket)
+int nft_make(struct netlink_socket *socket, int family)
 {
-	struct netlink_message message;
+	const struct nft_table table = table_of(family);
 	struct netlink_batch batch;
 	int r;
 
 	nft_batch_begin(&batch);
-	/* Only the first makes the rest of it, too. */
-	nft_begin(&message, NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL);
-	netlink_put_text(&message, NFTA_TABLE_NAME, NFT_TABLE);
-	netlink_batch_add(&batch, &message, false);
+	nft_add_table(&batch, &table);
 	for (size_t i = 0; i < _NFT_SET_COUNT; i++)
-		nft_add_link_set(&batch, NFT_TABLE, sets[i], (uint32_t)i + 1);
-	nft_add_chain(&batch, NFT_TABLE, CHAIN_FORWARD, "filter", NF_INET_FORWARD, PRIORITY_FILTER);
-	nft_add_chain(&batch, NFT_TABLE, CHAIN_LEAVING, "nat", NF_INET_POST_ROUTING,
+		nft_add_link_set(&batch, &table, sets[i], (uint32_t)i + 1);
+	nft_add_chain(&batch, &table, CHAIN_FORWARD, "filter", NF_INET_FORWARD, PRIORITY_FILTER);
+	nft_add_chain(&batch, &table, CHAIN_LEAVING, "nat", NF_INET_POST_ROUTING,
 		      PRIORITY_SOURCE_NAT);
 	for (size_t i = 0; i < ARRAY_LEN(rules); i++)
-		nft_add_rule(&batch, NFT_TABLE, rules[i].chain, rules[i].write);
+		nft_add_rule(&batch, &table, rules[i].chain, rules[i].write);
 	r = nft_batch_call(socket, &batch);
 	return r == -EEXIST ? 0 : r;
 }
 
-int nft_remove(struct netlink_socket *socket)
+int nft_remove(struct netlink_socket *socket, int family)
 {
-	struct netlink_message message;
-	int r;
+	const struct nft_table table = table_of(family);
+	int r = nft_remove_table(socket, &table);
 
-	nft_begin(&message, NFT_MSG_DELTABLE, 0);
-	netlink_put_text(&message, NFTA_TABLE_NAME, NFT_TABLE);
-	r = nft_call_one(socket, &message);
 	return r == -ENOENT ? 0 : r;
 }
 
 /* --- Elements --- */
 
-int nft_add(struct netlink_socket *socket, enum nft_set set, const char *link)
+static int change(struct netlink_socket *socket, int family, uint16_t type, enum nft_set set,
+		  const char *link)
 {
 	const struct nft_element element = nft_link_element(sets[set], link);
+	const struct nft_table table = table_of(family);
 
-	return nft_change(socket, NFT_TABLE, NFT_MSG_NEWSETELEM, &element);
+	return nft_change(socket, &table, type, &element);
 }
 
-int nft_drop(struct netlink_socket *socket, enum nft_set set, const char *link)
+int nft_add(struct netlink_socket *socket, int family, enum nft_set set, const char *link)
 {
-	const struct nft_element element = nft_link_element(sets[set], link);
+	return change(socket, family, NFT_MSG_NEWSETELEM, set, link);
+}
 
-	return nft_change(socket, NFT_TABLE, NFT_MSG_DELSETELEM, &element);
+int nft_drop(struct netlink_socket *socket, int family, enum nft_set set, const char *link)
+{
+	return change(socket, family, NFT_MSG_DELSETELEM, set, link);
 }
 
 struct listing {
@@ -176,14 +171,14 @@ static int take_elements(uint16_t type, const struct netlink_rest *body, void *u
 	return 0;
 }
 
-int nft_list_elements(struct netlink_socket *socket, const char *table, const char *set,
+int nft_list_elements(struct netlink_socket *socket, const struct nft_table *table, const char *set,
 		      nft_element_taker take, void *userdata)
 {
 	struct listing listing = {.take = take, .userdata = userdata};
 	struct netlink_message message;
 
-	nft_begin(&message, NFT_MSG_GETSETELEM, NLM_F_DUMP);
-	netlink_put_text(&message, NFTA_SET_ELEM_LIST_TABLE, table);
+	nft_begin(&message, table, NFT_MSG_GETSETELEM, NLM_F_DUMP);
+	netlink_put_text(&message, NFTA_SET_ELEM_LIST_TABLE, table->name);
 	netlink_put_text(&message, NFTA_SET_ELEM_LIST_SET, set);
 	return netlink_call(socket, &message, take_elements, &listing);
 }
@@ -207,11 +202,13 @@ static int take_name(const struct netlink_rest *inside, const struct netlink_res
 	return listing->take(name, listing->userdata);
 }
 
-int nft_list(struct netlink_socket *socket, enum nft_set set, nft_taker take, void *userdata)
+int nft_list(struct netlink_socket *socket, int family, enum nft_set set, nft_taker take,
+	     void *userdata)
 {
+	const struct nft_table table = table_of(family);
 	struct names_listing listing = {take, userdata};
 
-	return nft_list_elements(socket, NFT_TABLE, sets[set], take_name, &listing);
+	return nft_list_elements(socket, &table, sets[set], take_name, &listing);
 }
 
 /* --- Chains of others --- */

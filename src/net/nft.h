@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The one table of nf_tables that machines share, by netlink: 'nspawn' of the family inet. Its
- * rules never change; machines come and go as elements of its sets. All return 0 or a negative
- * errno and say nothing; -EOPNOTSUPP or -EPROTONOSUPPORT: this kernel has no nf_tables.
+ * The tables of nf_tables that machines share, by netlink: 'nspawn' of the family ip, and another
+ * of ip6, as the hooks of each cost a start more than all its mounts. Their rules never change;
+ * machines come and go as elements of their sets. 'family' is AF_INET or AF_INET6. All return 0 or
+ * a negative errno and say nothing; -EOPNOTSUPP or -EPROTONOSUPPORT: this kernel has no nf_tables.
  * Zone: owing. Whoever changes it holds the lock of net/zone.h.
  */
 #pragma once
@@ -14,11 +15,12 @@
 
 #define NFT_TABLE "nspawn"
 
+struct nft_table;
+
 /* Sets of names of interfaces. */
 enum nft_set {
-	NFT_LINKS,     /* of machines: what comes from there may leave, as if it were the host's */
-	NFT_GUARDED,   /* forward IPv4 because of us alone: nothing new may come in there */
-	NFT_GUARDED_6, /* the same of IPv6 */
+	NFT_LINKS,   /* of machines: what comes from there may leave, as if it were the host's */
+	NFT_GUARDED, /* forward because of us alone: nothing new may come in there */
 	_NFT_SET_COUNT
 };
 
@@ -26,21 +28,22 @@ enum nft_set {
 int nft_open(struct netlink_socket *ret);
 
 /* Makes the table, unless it is there. */
-int nft_make(struct netlink_socket *socket);
-int nft_remove(struct netlink_socket *socket);
+int nft_make(struct netlink_socket *socket, int family);
+int nft_remove(struct netlink_socket *socket, int family);
 
 /* An element that is there already is left as it is; one that is not there is removed already. */
-int nft_add(struct netlink_socket *socket, enum nft_set set, const char *link);
-int nft_drop(struct netlink_socket *socket, enum nft_set set, const char *link);
+int nft_add(struct netlink_socket *socket, int family, enum nft_set set, const char *link);
+int nft_drop(struct netlink_socket *socket, int family, enum nft_set set, const char *link);
 
 /* 'take' is called for each element; -ENOENT: there is no table. */
 typedef int (*nft_taker)(const char *link, void *userdata);
-int nft_list(struct netlink_socket *socket, enum nft_set set, nft_taker take, void *userdata);
+int nft_list(struct netlink_socket *socket, int family, enum nft_set set, nft_taker take,
+	     void *userdata);
 
 /* The same for any set or map of a table of ours: all of the element, and its key. */
 typedef int (*nft_element_taker)(const struct netlink_rest *inside, const struct netlink_rest *key,
 				 void *userdata);
-int nft_list_elements(struct netlink_socket *socket, const char *table, const char *set,
+int nft_list_elements(struct netlink_socket *socket, const struct nft_table *table, const char *set,
 		      nft_element_taker take, void *userdata);
 
 /* The first attribute of the type among those of 'rest'. */

@@ -23,7 +23,6 @@
 #include "net/nft.h"
 #include "net/nft-write.h"
 
-#define TABLE "nspawn-ports"
 #define WAYS "ways" /* interfaces that lead to machines */
 
 /* How nft(8) shall print keys and values; it packs types of six bits. */
@@ -31,6 +30,8 @@
 #define TYPE_IPV6 8u
 #define TYPE_PROTOCOL 12u
 #define TYPE_PORT 13u
+
+static const struct nft_table table = {NFPROTO_INET, "nspawn-ports"};
 
 #define WORD 4 /* every part of a key begins at one */
 
@@ -229,9 +230,9 @@ static void add_sets(struct netlink_batch *batch)
 {
 	struct netlink_message message;
 
-	nft_add_link_set(batch, TABLE, WAYS, 1);
+	nft_add_link_set(batch, &table, WAYS, 1);
 	for (size_t i = 0; i < ARRAY_LEN(maps); i++) {
-		nft_begin_set(&message, TABLE, maps[i].name, (uint32_t)i + 2, maps[i].key_type,
+		nft_begin_set(&message, &table, maps[i].name, (uint32_t)i + 2, maps[i].key_type,
 			      key_size(&maps[i]));
 		nft_put_number(&message, NFTA_SET_FLAGS, NFT_SET_MAP);
 		nft_put_number(&message, NFTA_SET_DATA_TYPE, maps[i].value_type);
@@ -243,32 +244,19 @@ static void add_sets(struct netlink_batch *batch)
 
 static int make_table(struct netlink_socket *socket)
 {
-	struct netlink_message message;
 	struct netlink_batch batch;
 	int r;
 
 	nft_batch_begin(&batch);
-	/* Only the first makes the rest of it, too. */
-	nft_begin(&message, NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL);
-	netlink_put_text(&message, NFTA_TABLE_NAME, TABLE);
-	netlink_batch_add(&batch, &message, false);
+	nft_add_table(&batch, &table);
 	add_sets(&batch);
 	for (size_t i = 0; i < ARRAY_LEN(chains); i++)
-		nft_add_chain(&batch, TABLE, chains[i].name, chains[i].type, chains[i].hook,
+		nft_add_chain(&batch, &table, chains[i].name, chains[i].type, chains[i].hook,
 			      chains[i].priority);
 	for (size_t i = 0; i < ARRAY_LEN(rules); i++)
-		nft_add_rule(&batch, TABLE, rules[i].chain, rules[i].write);
+		nft_add_rule(&batch, &table, rules[i].chain, rules[i].write);
 	r = nft_batch_call(socket, &batch);
 	return r == -EEXIST ? 0 : r;
-}
-
-static int remove_table(struct netlink_socket *socket)
-{
-	struct netlink_message message;
-
-	nft_begin(&message, NFT_MSG_DELTABLE, 0);
-	netlink_put_text(&message, NFTA_TABLE_NAME, TABLE);
-	return nft_call_one(socket, &message);
 }
 
 /* --- Elements --- */
@@ -309,7 +297,7 @@ static int open_way(struct netlink_socket *socket, const char *way)
 {
 	const struct nft_element element = nft_link_element(WAYS, way);
 
-	TRY(nft_change(socket, TABLE, NFT_MSG_NEWSETELEM, &element));
+	TRY(nft_change(socket, &table, NFT_MSG_NEWSETELEM, &element));
 	return write_localnet(way, true);
 }
 
@@ -323,7 +311,7 @@ static int for_ports(struct netlink_socket *socket, const struct port_requests *
 			if (!make_element(&maps[i], &ports->items[j], &element))
 				continue;
 			/* We hold the port, so whoever's it was has it no more. */
-			TRY(nft_change(socket, TABLE, NFT_MSG_DELSETELEM, &element));
+			TRY(nft_change(socket, &table, NFT_MSG_DELSETELEM, &element));
 			if (!owner)
 				continue;
 			element.value_length = address_size(&maps[i]) + WORD;
@@ -331,7 +319,7 @@ static int for_ports(struct netlink_socket *socket, const struct port_requests *
 			put_port(element.value + address_size(&maps[i]), ports->items[j].inside);
 			(void)snprintf(element.note, sizeof(element.note), "%.15s %.15s",
 				       owner->cable, owner->way);
-			TRY(nft_change(socket, TABLE, NFT_MSG_NEWSETELEM, &element));
+			TRY(nft_change(socket, &table, NFT_MSG_NEWSETELEM, &element));
 		}
 	return 0;
 }
@@ -410,7 +398,7 @@ static int list_all(struct netlink_socket *socket, struct elements *elements)
 {
 	for (size_t i = 0; i < ARRAY_LEN(maps); i++) {
 		elements->set = maps[i].name;
-		TRY(nft_list_elements(socket, TABLE, maps[i].name, take_element, elements));
+		TRY(nft_list_elements(socket, &table, maps[i].name, take_element, elements));
 	}
 	return 0;
 }
@@ -431,14 +419,14 @@ static int close_ways(struct netlink_socket *socket, const struct elements *elem
 {
 	struct elements ways = {.set = WAYS, .arena = elements->arena};
 
-	TRY(nft_list_elements(socket, TABLE, WAYS, take_element, &ways));
+	TRY(nft_list_elements(socket, &table, WAYS, take_element, &ways));
 	for (size_t i = 0; i < ways.count; i++) {
 		const char *way = (const char *)ways.items[i].key;
 
 		if (leads_anywhere(elements, except, way))
 			continue;
 		(void)write_localnet(way, false);
-		TRY(nft_change(socket, TABLE, NFT_MSG_DELSETELEM, &ways.items[i]));
+		TRY(nft_change(socket, &table, NFT_MSG_DELSETELEM, &ways.items[i]));
 	}
 	return 0;
 }
@@ -461,10 +449,10 @@ int port_nft_sweep(const char *cable)
 		if (read_way(&elements.items[i], cable, way))
 			kept++;
 		else
-			TRY(nft_change(&socket, TABLE, NFT_MSG_DELSETELEM, &elements.items[i]));
+			TRY(nft_change(&socket, &table, NFT_MSG_DELSETELEM, &elements.items[i]));
 	TRY(close_ways(&socket, &elements, cable));
 	if (kept > 0)
 		return kept < elements.count;
-	TRY(remove_table(&socket));
+	TRY(nft_remove_table(&socket, &table));
 	return 1;
 }

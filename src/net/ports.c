@@ -17,6 +17,7 @@
 #include "net/port-flows.h"
 #include "net/port-inside.h"
 #include "net/port-socket.h"
+#include "net/walls.h"
 #include "net/zone.h"
 
 /* Whoever has ended needs no ports. */
@@ -98,7 +99,7 @@ static void find_owner(struct ports *ports)
 				.way = link->bridge ? link->bridge : link->host,
 			};
 	}
-	if (ports->owner.way && forward_is_walled()) {
+	if (ports->owner.way && walls_are_there()) {
 		ports->owner.way = NULL;
 		note("The host's own rules may keep packets to '%s' back: clients of the ports do not "
 		     "reach the machine with their own addresses",

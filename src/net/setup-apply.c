@@ -11,6 +11,7 @@
 #include "base/scope.h"
 #include "net/forward.h"
 #include "net/link.h"
+#include "net/walls.h"
 #include "net/zone.h"
 
 /* A kernel may have IPv6 and refuse it on an interface. */
@@ -44,7 +45,7 @@ static int set_up_host(const struct net_setup_plan *plan, const struct net_setup
 	zone_unlock(&lock_fd);
 	if (r < 0)
 		return fail(r, "Cannot give the interface '%s' its addresses", plan->link);
-	forward_mention_walls(plan->link);
+	walls_mention(plan->link);
 	return 0;
 }
 

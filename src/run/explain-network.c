@@ -202,8 +202,8 @@ static void explain_setup(struct explanation *e)
 	if (!setup->does_host)
 		return;
 	row = explain_row(e, "beyond the host", "packets leave with the host's address",
-			  "forwarding for this link and answers to it, by the table 'inet nspawn' "
-			  "of nf_tables");
+			  "forwarding for this link and answers to it, by the tables 'ip nspawn' "
+			  "and 'ip6 nspawn' of nf_tables; the latter only if IPv6 leads there");
 	row->origin = explain_origin(e, SETTING_NETWORK_SETUP);
 }
 

@@ -369,6 +369,29 @@ def test_an_uplink_that_comes_later_is_one_too(tree, Running):
             ip("link", "delete", "up1", check=False)
 
 
+@pytest.mark.skipif(not os.path.exists(FORWARD6.format("lo")), reason="a kernel from 6.17 on forwards IPv6 for single interfaces")
+@pytest.mark.parametrize("is_global", [False, True])
+def test_rules_of_ipv6_come_with_a_way(tree, Running, is_global):
+    """As they cost something, and many hosts have none; what only leads to the neighbours is none."""
+    path = pathlib.Path("/proc/sys/net/ipv6/conf/all/forwarding")
+    path.write_text("1" if is_global else "0")
+    ip("-6", "route", "del", "default")
+    ip("addr", "del", "2001:db8:1::2/64", "dev", "up0")
+    try:
+        with watched(Running, tree(kind="busybox")) as leader:
+            assert "table ip nspawn" in ruleset() and "table ip6" not in ruleset()
+            ip("addr", "add", "2001:db8:1::2/64", "dev", "up0", "nodad")
+            ip("-6", "route", "replace", "default", "via", "2001:db8:1::1")
+            deadline = time.monotonic() + 10
+            while not reaches(leader, WORLD6):
+                assert time.monotonic() < deadline, ruleset()
+            assert "table ip6 nspawn" in ruleset()
+    finally:
+        ip("addr", "replace", "2001:db8:1::2/64", "dev", "up0", "nodad")
+        ip("-6", "route", "replace", "default", "via", "2001:db8:1::1")
+        path.write_text("0")
+
+
 def test_machines_that_come_later_are_none(tree, run, Running):
     """Who hears of their routes does not take them for a way out, from where only answers come."""
     root, other = tree(kind="busybox"), tree(kind="busybox")
