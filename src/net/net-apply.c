@@ -165,10 +165,8 @@ static void look_for_taken(struct net *net, size_t i)
 	struct link link;
 
 	if (plan->kind == LINK_VETH && link_find(&net->host, plan->host, NULL, &link) == 0 &&
-	    !net_is_own(plan, &link) && !find_mover(net, i, link.index)) {
-		(void)refuse(EEXIST, "The host has an interface '%s' already", plan->host);
-		hint("Remove it, or choose another name");
-	}
+	    !net_is_own(plan, &link) && !find_mover(net, i, link.index))
+		(void)net_refuse_taken(plan);
 	if (plan->bridge_is_zone && link_find(&net->host, plan->bridge, NULL, &link) == 0 &&
 	    strcmp(link.kind, "bridge") != 0)
 		(void)refuse(EEXIST, "The interface '%s' of the host is no bridge of a zone",

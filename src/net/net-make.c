@@ -65,16 +65,27 @@ static void remove_child(struct net *net, const struct link_plan *plan, int inde
 		     plan->inside);
 }
 
-static void give_back(struct net *net, const struct net_link *link)
+/* The kernel moves first, and renames then. */
+static int move_back(struct net *net, const struct net_link *link)
 {
+	struct link left;
 	int r;
 
-	if (link->wireless.id) {
-		r = net_wireless_back(net, link);
-	} else {
-		(void)link_drop_alternative(&net->inside, link->index, link->name);
-		r = link_move(&net->inside, link->index, net->home_fd, link->name);
-	}
+	(void)link_drop_alternative(&net->inside, link->index, link->name);
+	r = link_move(&net->inside, link->index, net->home_fd, link->name);
+	if (r != -EEXIST || link_find_index(&net->inside, link->index, &left) != -ENODEV)
+		return r;
+	warn(0,
+	     "The host has another interface '%s' by now, leaving that of the machine the name that "
+	     "it had there",
+	     link->name);
+	return 0;
+}
+
+static void give_back(struct net *net, const struct net_link *link)
+{
+	int r = link->wireless.id ? net_wireless_back(net, link) : move_back(net, link);
+
 	if (r == -ENODEV)
 		warn(0,
 		     "The interface '%s' is gone, going on without: the machine removed it or passed it on",
@@ -102,6 +113,14 @@ bool net_is_own(const struct link_plan *plan, const struct link *link)
 {
 	return strcmp(link->kind, "veth") == 0 && strcmp(link->name, plan->host) == 0 &&
 	       memcmp(link->mac, plan->host_mac, sizeof(link->mac)) == 0;
+}
+
+int net_refuse_taken(const struct link_plan *plan)
+{
+	(void)refuse(EEXIST, "The host has an interface '%s' already", plan->host);
+	hint(plan->is_main ? "Remove it, or choose another name with --network-veth-name="
+			   : "Remove it, or choose another name");
+	return -EEXIST;
 }
 
 static int remove_left_over(struct net *net, const struct link_plan *plan)
@@ -163,11 +182,8 @@ static int make_veth(struct net *net, const struct link_plan *plan, struct net_l
 
 	for (int i = 0; r == -EEXIST && i < ATTEMPTS_MAX && remove_left_over(net, plan) == 0; i++)
 		r = link_make_veth(&net->host, plan, ret->parent, net->inside_fd);
-	if (r == -EEXIST) {
-		(void)refuse(EEXIST, "The host has an interface '%s' already", plan->host);
-		hint("Remove it, or give the machine another name with --machine=");
-		return r;
-	}
+	if (r == -EEXIST)
+		return net_refuse_taken(plan);
 	r = r < 0 ? r : link_find(&net->host, plan->host, NULL, &link);
 	if (r == -EOPNOTSUPP && plan->bridge) {
 		(void)refuse(EOPNOTSUPP, "Nothing can be plugged into '%s': it is no bridge",

@@ -27,5 +27,8 @@ void net_take_back(struct net *net, const struct link_plan *plan, const struct n
 /* What we would make ourselves, and so is left over: nobody else has the machine's name. */
 bool net_is_own(const struct link_plan *plan, const struct link *link);
 
+/* Says that the name of its outer end is somebody else's. Returns -EEXIST. */
+int net_refuse_taken(const struct link_plan *plan);
+
 /* Says what the kernel added to its last refusal. */
 void net_explain(const struct netlink_socket *socket);

@@ -111,13 +111,13 @@ static int ask(struct netlink_socket *socket, uint8_t question)
 		return find_wireless(socket);
 	switch (question % 8) {
 	case 0:
-		return nft_list(socket, NFT_LINKS, look_at_name, NULL);
+		return nft_list(socket, AF_INET6, NFT_LINKS, look_at_name, NULL);
 	case 1:
 		return nft_list_chains(socket, look_at_chain, NULL);
 	case 2:
-		return nft_add(socket, NFT_LINKS, "fifteen-letters");
+		return nft_add(socket, AF_INET, NFT_LINKS, "fifteen-letters");
 	case 3:
-		return nft_make(socket);
+		return nft_make(socket, AF_INET6);
 	case 4:
 	case 5:
 		return route_list(socket, question % 2 ? AF_INET6 : AF_INET, look_at_route, NULL);

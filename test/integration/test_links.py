@@ -343,6 +343,21 @@ def test_it_comes_back_whatever_the_guest_calls_it(tree, run):
         assert "wire" in links()
 
 
+def test_it_comes_back_where_its_name_is_taken_by_now(tree, Running):
+    with link("wire", "type", "veth", "peer", "name", "far"):
+        address = links()["wire"]["address"]
+        with Running("-P", "-D", tree(kind="busybox"), "--network-interface=wire:lan", "--", *shell("echo ready", "read line")) as machine:
+            machine.expect("ready")
+            ip("link", "add", "wire", "type", "veth", "peer", "name", "other")
+            machine.process.stdin.close()
+            result = machine.wait()
+        try:
+            assert "another interface 'wire' by now" in result.complaint and links()["lan"]["address"] == address
+        finally:
+            ip("link", "delete", "wire")
+            ip("link", "set", "lan", "name", "wire")
+
+
 def test_it_is_told_when_the_guest_removed_it(tree, run):
     with link("wire", "type", "veth", "peer", "name", "far"):
         result = run("-P", "-D", tree(kind="busybox"), "--network-interface=wire", "--", *shell("ip link del wire"))
