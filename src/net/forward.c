@@ -152,12 +152,6 @@ static void warn_of_table(int r)
 		hint("'modprobe nf_tables nft_masq nft_ct' loads what they need, where it was built");
 }
 
-static int open_table(struct netlink_socket *table, const struct family *family, const char *link)
-{
-	TRY(nft_make(table, family->family));
-	return nft_add(table, family->family, NFT_LINKS, link);
-}
-
 /* False: no rules can be made, which is said already. */
 static bool open_family(struct opening *opening, struct netlink_socket *routes, const char *link,
 			bool *ret_is_open)
@@ -166,7 +160,7 @@ static bool open_family(struct opening *opening, struct netlink_socket *routes, 
 	int r = can_open(family, link);
 
 	if (r == 0 && has_way(family, routes, opening->own)) {
-		r = open_table(opening->table, family, link);
+		r = nft_make(opening->table, family->family, link);
 		if (r < 0) {
 			warn_of_table(r);
 			return false;
@@ -303,22 +297,26 @@ static void close_guarded(struct netlink_socket *table, struct arena *arena,
 	}
 }
 
-/* The number of machines' links that are there, or a negative errno. */
+/*
+ * The number of machines' links that are there, or a negative errno. Where there is none the others
+ * go with the table.
+ */
 static int sweep_links(struct netlink_socket *table, struct arena *arena, int family,
 		       bool *has_dropped)
 {
 	struct names names = {.arena = arena};
-	int count = 0;
+	size_t gone = 0;
 
 	TRY(nft_list(table, family, NFT_LINKS, take_name, &names));
 	for (size_t i = 0; i < names.count; i++)
-		if (if_nametoindex(names.items[i]) > 0) {
-			count++;
-		} else {
-			TRY(nft_drop(table, family, NFT_LINKS, names.items[i]));
-			*has_dropped = true;
-		}
-	return count;
+		if (if_nametoindex(names.items[i]) == 0)
+			memmove(names.items[gone++], names.items[i], IFNAMSIZ);
+	if (gone == names.count)
+		return 0;
+	for (size_t i = 0; i < gone; i++)
+		TRY(nft_drop(table, family, NFT_LINKS, names.items[i]));
+	*has_dropped = gone > 0;
+	return (int)(names.count - gone);
 }
 
 static bool is_absent(int r)

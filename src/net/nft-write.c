@@ -266,26 +266,42 @@ static void put_note(struct netlink_message *message, const char *note)
 	netlink_put(message, NFTA_SET_ELEM_USERDATA, bytes, 2 + strlen(note) + 1);
 }
 
+static void write_change(struct netlink_message *message, const struct nft_table *table,
+			 uint16_t type, const struct nft_element *element)
+{
+	bool is_new = type == NFT_MSG_NEWSETELEM;
+	size_t list, item;
+
+	nft_begin(message, table, type, is_new ? NLM_F_CREATE : 0);
+	netlink_put_text(message, NFTA_SET_ELEM_LIST_TABLE, table->name);
+	netlink_put_text(message, NFTA_SET_ELEM_LIST_SET, element->set);
+	list = netlink_open(message, NFTA_SET_ELEM_LIST_ELEMENTS);
+	item = netlink_open(message, NFTA_LIST_ELEM);
+	nft_put_value(message, NFTA_SET_ELEM_KEY, element->key, element->key_length);
+	if (is_new && element->value_length > 0)
+		nft_put_value(message, NFTA_SET_ELEM_DATA, element->value, element->value_length);
+	if (is_new && *element->note)
+		put_note(message, element->note);
+	netlink_close(message, item);
+	netlink_close(message, list);
+}
+
+void nft_add_element(struct netlink_batch *batch, const struct nft_table *table,
+		     const struct nft_element *element)
+{
+	struct netlink_message message;
+
+	write_change(&message, table, NFT_MSG_NEWSETELEM, element);
+	netlink_batch_add(batch, &message, /* is_silent= */ false);
+}
+
 int nft_change(struct netlink_socket *socket, const struct nft_table *table, uint16_t type,
 	       const struct nft_element *element)
 {
-	bool is_new = type == NFT_MSG_NEWSETELEM;
 	struct netlink_message message;
-	size_t list, item;
 	int r;
 
-	nft_begin(&message, table, type, is_new ? NLM_F_CREATE : 0);
-	netlink_put_text(&message, NFTA_SET_ELEM_LIST_TABLE, table->name);
-	netlink_put_text(&message, NFTA_SET_ELEM_LIST_SET, element->set);
-	list = netlink_open(&message, NFTA_SET_ELEM_LIST_ELEMENTS);
-	item = netlink_open(&message, NFTA_LIST_ELEM);
-	nft_put_value(&message, NFTA_SET_ELEM_KEY, element->key, element->key_length);
-	if (is_new && element->value_length > 0)
-		nft_put_value(&message, NFTA_SET_ELEM_DATA, element->value, element->value_length);
-	if (is_new && *element->note)
-		put_note(&message, element->note);
-	netlink_close(&message, item);
-	netlink_close(&message, list);
+	write_change(&message, table, type, element);
 	r = nft_call_one(socket, &message);
-	return r == (is_new ? -EEXIST : -ENOENT) ? 0 : r;
+	return r == (type == NFT_MSG_NEWSETELEM ? -EEXIST : -ENOENT) ? 0 : r;
 }

@@ -83,6 +83,9 @@ struct nft_element {
 /* Of a set of names of interfaces. */
 struct nft_element nft_link_element(const char *set, const char *link);
 
+void nft_add_element(struct netlink_batch *batch, const struct nft_table *table,
+		     const struct nft_element *element);
+
 /* NFT_MSG_NEWSETELEM or NFT_MSG_DELSETELEM: what is there already, or not any more, is well. */
 int nft_change(struct netlink_socket *socket, const struct nft_table *table, uint16_t type,
 	       const struct nft_element *element);

@@ -84,8 +84,9 @@ static const struct {
 	{CHAIN_LEAVING, rule_masquerade},
 };
 
-int nft_make(struct netlink_socket *socket, int family)
+int nft_make(struct netlink_socket *socket, int family, const char *link)
 {
+	const struct nft_element element = nft_link_element(sets[NFT_LINKS], link);
 	const struct nft_table table = table_of(family);
 	struct netlink_batch batch;
 	int r;
@@ -99,8 +100,9 @@ int nft_make(struct netlink_socket *socket, int family)
 		      PRIORITY_SOURCE_NAT);
 	for (size_t i = 0; i < ARRAY_LEN(rules); i++)
 		nft_add_rule(&batch, &table, rules[i].chain, rules[i].write);
+	nft_add_element(&batch, &table, &element);
 	r = nft_batch_call(socket, &batch);
-	return r == -EEXIST ? 0 : r;
+	return r == -EEXIST ? nft_add(socket, family, NFT_LINKS, link) : r;
 }
 
 int nft_remove(struct netlink_socket *socket, int family)

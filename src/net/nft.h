@@ -27,8 +27,8 @@ enum nft_set {
 /* A socket in the network that we are in. */
 int nft_open(struct netlink_socket *ret);
 
-/* Makes the table, unless it is there. */
-int nft_make(struct netlink_socket *socket, int family);
+/* Makes the table, unless it is there, with 'link' in its set of machines' links. */
+int nft_make(struct netlink_socket *socket, int family, const char *link);
 int nft_remove(struct netlink_socket *socket, int family);
 
 /* An element that is there already is left as it is; one that is not there is removed already. */

@@ -117,7 +117,7 @@ static int ask(struct netlink_socket *socket, uint8_t question)
 	case 2:
 		return nft_add(socket, AF_INET, NFT_LINKS, "fifteen-letters");
 	case 3:
-		return nft_make(socket, AF_INET6);
+		return nft_make(socket, AF_INET6, "fifteen-letters");
 	case 4:
 	case 5:
 		return route_list(socket, question % 2 ? AF_INET6 : AF_INET, look_at_route, NULL);
