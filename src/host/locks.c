@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -37,7 +38,12 @@ enum lock_flags {
 	LOCK_MAKE_DIRECTORIES = 1 << 1,
 	/* It is this lock's alone: emptied before, removed after, whoever made it. */
 	LOCK_OWN_DIRECTORY = 1 << 2,
+	LOCK_PATIENT = 1 << 3,
 };
+
+/* A child of a killed holder has the lock as well, until it comes to close what it inherited. */
+#define PAUSE_NSEC 5000000L
+#define PAUSES_MAX 40
 
 /* More machines of one name than anybody starts by accident. */
 #define NUMBERED_NAMES_MAX 999
@@ -199,11 +205,16 @@ static int take_lock(struct locks *locks, char *path, enum lock_flags flags, str
 		.path = path,
 		.has_directory = flags & LOCK_OWN_DIRECTORY,
 	};
+	const struct timespec pause = {.tv_nsec = PAUSE_NSEC};
 	int r;
 
 	if (!path)
 		return -ENOMEM;
 	r = try_lock(&lock, flags & LOCK_SHARED, flags & LOCK_MAKE_DIRECTORIES);
+	for (int i = 0; r == -EBUSY && flags & LOCK_PATIENT && i < PAUSES_MAX; i++) {
+		(void)nanosleep(&pause, NULL);
+		r = try_lock(&lock, flags & LOCK_SHARED, flags & LOCK_MAKE_DIRECTORIES);
+	}
 	if (r < 0) {
 		remove_directories(&lock);
 		return r;
@@ -317,6 +328,7 @@ static int take_tree_locks(struct locks *locks, const struct lock_request *reque
 {
 	const char *tree = request->tree;
 	bool shared = request->tree_is_shared;
+	enum lock_flags flags = LOCK_PATIENT | (shared ? LOCK_SHARED : 0);
 	struct stat status;
 	int r;
 
@@ -324,11 +336,11 @@ static int take_tree_locks(struct locks *locks, const struct lock_request *reque
 		return 0;
 	if (stat(tree, &status) < 0)
 		return fail(-errno, "Cannot look at tree '%s'", tree);
-	r = take_lock(locks, make_tree_path(tree), shared ? LOCK_SHARED : 0, undo);
+	r = take_lock(locks, make_tree_path(tree), flags, undo);
 	if (r < 0 && !is_dispensable(r, request))
 		return r == -EBUSY && request->is_quiet_if_busy ? r : explain_tree(request, r);
-	r = take_lock(locks, make_inode_path(request, &status),
-		      LOCK_MAKE_DIRECTORIES | (shared ? LOCK_SHARED : 0), undo);
+	r = take_lock(locks, make_inode_path(request, &status), LOCK_MAKE_DIRECTORIES | flags,
+		      undo);
 	if (r < 0 && !(shared && is_refusal(r)))
 		return r == -EBUSY && request->is_quiet_if_busy ? r : explain_tree(request, r);
 	return 0;
@@ -356,7 +368,9 @@ static int take_name_lock(struct locks *locks, const struct lock_request *reques
 	for (unsigned int number = 1; number <= last && r == -EBUSY; number++) {
 		number_name(request->machine, number, locks->machine);
 		r = take_lock(locks, make_name_path(request, locks->machine),
-			      LOCK_MAKE_DIRECTORIES | LOCK_OWN_DIRECTORY, undo);
+			      LOCK_MAKE_DIRECTORIES | LOCK_OWN_DIRECTORY |
+				      (last == 1 ? LOCK_PATIENT : 0),
+			      undo);
 	}
 	if (r == -EBUSY)
 		return request->is_quiet_if_busy ? r : explain_name(request->machine);

@@ -23,8 +23,9 @@ def await_login(process, timeout=20):
     out, deadline = b"", time.monotonic() + timeout
     os.set_blocking(process.stdout.fileno(), False)
     while b"login" not in out:
-        assert time.monotonic() < deadline and process.poll() is None, out[-2000:]
+        is_over = process.poll() is not None  # what it says last is read, too
         out += process.stdout.read() or b""
+        assert b"login" in out or (time.monotonic() < deadline and not is_over), out[-2000:]
         time.sleep(0.01)
 
 

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Several machines at once, one machine twice, and what a supervisor that was killed leaves for the next."""
+import fcntl
 import os
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import time
 
@@ -38,6 +40,19 @@ def test_a_tree_runs_once_at_a_time(tree, Running, run):
             assert busy(run("-q", "-D", root, *name, "/payload", "exit", "0"))
         machine.stop()
     assert run("-q", "-D", root, "/payload", "exit", "7").code == 7
+
+
+@pytest.mark.parametrize("options", [[], ["--read-only"]], ids=lambda words: "".join(words) or "writer")
+def test_a_lock_that_is_let_go_in_a_moment_is_waited_for(tree, Running, options):
+    """As children of a killed supervisor have it, until they run."""
+    root = tree({f"{name}/": None for name in ("tmp", "var", "proc", "sys", "dev", "run", "root")})
+    with open(root.parent / f".#{root.name}.lck", "w", encoding="utf-8") as file:
+        fcntl.fcntl(file, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
+        machine = Running("-q", "-D", root, *options, "/payload", "exit", "7")
+        time.sleep(0.05)
+        os.unlink(file.name)
+    with machine:
+        assert machine.wait().code == 7, machine
 
 
 def test_a_tree_under_another_path_is_the_same_tree(tree, Running, run, tmp_path):
